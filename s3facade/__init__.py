@@ -1,0 +1,3 @@
+"""A read-only S3 server that shows original images as OME-Zarr, computed on request."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Floor 4: who asks, and whether he may."""

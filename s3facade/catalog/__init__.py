@@ -1,0 +1,1 @@
+"""Floor 3: buckets and what is mounted in them."""

@@ -1,0 +1,1 @@
+"""Floor 3: the configuration file; pydantic and YAML live here."""

@@ -1,0 +1,1 @@
+"""Floor 0: values and pure functions; numpy and the standard library only."""

@@ -1,0 +1,96 @@
+"""Images as plans: frozen trees that one engine interprets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from s3facade.core.identity import digest
+from s3facade.core.spec import Spec
+
+if TYPE_CHECKING:
+    from s3facade.core.protocols import Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One original file, as it was when it was described."""
+
+    path: str
+    """Absolute path, or a path inside a store. From configuration and scans only, never from a key."""
+    size: int
+    """Bytes."""
+    modified: int
+    """Nanoseconds since 1970, UTC."""
+    etag: str
+    """Changes when the bytes do; locally size, mtime_ns and inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A leaf: one image inside a file, described, not held open."""
+
+    source: Source
+    reader: str
+    series: int
+    """Which image of the file."""
+    spec: Spec
+    members: tuple[Source, ...] = ()
+    """Every file the pixels come from, ``source`` included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A transform of another image."""
+
+    parent: Image
+    transform: Transform
+    spec: Spec
+    keep: bool = False
+    """Cache its blocks: worth it where `apply` reads more than it gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Images stacked along one axis."""
+
+    parents: tuple[Image, ...]
+    axis: str
+    spec: Spec
+
+
+Image: TypeAlias = Opened | Derived | Joined
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What one view shows: images by name, their labels, plain files."""
+
+    images: Mapping[str, Image]
+    """In order of series. One image called ``""`` is shown at the root of the view."""
+    labels: Mapping[str, Image] = field(default_factory=dict)
+    """Integer label images that belong to the first image, by name."""
+    attrs: Mapping[str, object] = field(default_factory=dict)
+
+
+def derive(parent: Image, transform: Transform, *, keep: bool = False) -> Derived:
+    """``transform`` applied to ``parent``, with its spec and identity worked out.
+
+    Raises:
+        Unsupported: The transform cannot act on this image; raised now, not at the first read.
+    """
+    name = f"{type(transform).__module__}.{type(transform).__qualname__}"
+    identity = digest(parent.spec.identity, name, transform.version, transform)
+    return Derived(parent, transform, replace(transform.spec(parent.spec), identity=identity), keep)
+
+
+def sources(image: Image) -> Iterator[Source]:
+    """Every file that pixels of ``image`` come from."""
+    if isinstance(image, Opened):
+        yield from image.members or (image.source,)
+    elif isinstance(image, Derived):
+        yield from sources(image.parent)
+    else:
+        for parent in image.parents:
+            yield from sources(parent)

@@ -1,0 +1,250 @@
+"""Key spaces: trees that describe every key of a bucket, and the two ways through them.
+
+`find` says whether a key exists; `scan` lists keys from any point in UTF-8 byte order. Both are pure but for
+``resolve``, which opens a `Deferred` node (a folder, an image file) when a path leads into it.
+
+Why `scan` needs no state but the last key: each token is ordered *with the separator that follows it*
+(``"0/" < "00"``, ``"a!" < "a/"``), so depth-first order is key order, and any key can be sought in one descent.
+Python compares `str` by code point, which is UTF-8 byte order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from s3facade.core.objects import Object
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One object, described."""
+
+    size: int
+    """Bytes, exact."""
+    media_type: str
+    identity: str
+    """Digest of all that the bytes depend on, but the key."""
+    modified: int
+    """Nanoseconds since 1970, UTC."""
+    body: Callable[[], Object]
+    """Builds the object; cheap, no I/O."""
+
+
+@dataclass(frozen=True)
+class Dir:
+    """Named children. A child directory ``d`` holds keys ``d/…``."""
+
+    children: Mapping[str, Node]
+    order: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    """(token with its separator, name), sorted."""
+
+    def __post_init__(self) -> None:
+        tokens = ((n if isinstance(c, File) else n + "/", n) for n, c in self.children.items())
+        object.__setattr__(self, "order", tuple(sorted(tokens)))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Keys ``i0 sep i1 sep … suffix`` for every index of a regular grid of ``shape``.
+
+    Indices are decimal, without sign or leading zeros: each key has one spelling.
+    ``separator`` and ``suffix`` must sort before the digits (``/``, ``.``, ``-``) or be empty.
+    """
+
+    shape: tuple[int, ...]
+    leaf: Callable[[tuple[int, ...]], File]
+    separator: str = "/"
+    suffix: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.separator, self.suffix[:1] or "."):
+            if not "\x20" < text < "0":
+                raise ValueError(f"{text!r} does not sort before the digits")
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A directory whose children need I/O; ``token`` tells ``resolve`` what to open."""
+
+    token: object
+
+
+Node: TypeAlias = File | Dir | Grid | Deferred
+Resolve: TypeAlias = Callable[[Deferred], "Dir | Grid"]
+
+
+def find(node: Node, key: str, resolve: Resolve) -> File | None:
+    """The object at ``key``, or None when the key is outside the key space."""
+    while True:
+        if isinstance(node, Deferred):
+            node = resolve(node)
+        if isinstance(node, Grid):
+            index = _parse(node, key)
+            return None if index is None else node.leaf(index)
+        if isinstance(node, File):
+            return None
+        head, slash, rest = key.partition("/")
+        child = node.children.get(head)
+        if child is None or isinstance(child, File) == bool(slash):
+            return None
+        if isinstance(child, File):
+            return child
+        node, key = child, rest
+
+
+def _parse(node: Grid, key: str) -> tuple[int, ...] | None:
+    if node.suffix:
+        if not key.endswith(node.suffix):
+            return None
+        key = key[: -len(node.suffix)]
+    tokens = key.split(node.separator)
+    if len(tokens) != len(node.shape):
+        return None
+    index = []
+    for token, n in zip(tokens, node.shape, strict=True):
+        if not (token.isascii() and token.isdigit()) or (token[0] == "0" and token != "0") or len(token) > 19:
+            return None
+        value = int(token)
+        if value >= n:
+            return None
+        index.append(value)
+    return tuple(index)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A listed key, or (``file`` None) a common prefix."""
+
+    key: str
+    file: File | None
+
+
+def scan(
+    node: Node, *, prefix: str = "", bound: str = "", delimiter: str = "", resolve: Resolve
+) -> Iterator[Entry]:
+    """Keys ``>= bound`` that start with ``prefix``, in UTF-8 byte order, rolled up at ``delimiter``.
+
+    A rolled-up prefix is listed without opening what lies below it. Each item costs a step, each common prefix
+    one descent; where the scan starts costs nothing.
+    """
+    bound = max(bound, prefix)
+
+    def rolled(path: str) -> int:
+        """End of the common prefix that a key starting with ``path`` falls into, or 0."""
+        at = path.find(delimiter, len(prefix)) if delimiter and path.startswith(prefix) else -1
+        return at + len(delimiter) if at >= 0 else 0
+
+    def closed(path: str) -> bool:
+        """Whether a folder need not be opened: it is rolled up, or it lies behind the prefix."""
+        return path >= bound and bool(rolled(path) or not (path.startswith(prefix) or prefix.startswith(path)))
+
+    while True:
+        for key, file in _walk(node, "", bound, closed, resolve):
+            if not key.startswith(prefix):
+                return
+            end = rolled(key)
+            if end:
+                yield Entry(key[:end], None)
+                bound = successor(key[:end])
+                break
+            yield Entry(key, file)
+        else:
+            return
+
+
+def successor(prefix: str) -> str:
+    """The smallest string above every string that starts with ``prefix`` (non-empty)."""
+    last = ord(prefix[-1])
+    if last == 0x10FFFF:
+        return prefix + chr(0x10FFFF)
+    following = last + 1
+    return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)
+
+
+def _rest(base: str, bound: str) -> str | None:
+    """What ``bound`` demands of the keys below ``base``: "" for nothing, None if all of them lie before it."""
+    if bound.startswith(base):
+        return bound[len(base) :]
+    return "" if base > bound else None
+
+
+def _walk(
+    node: Node, base: str, bound: str, closed: Callable[[str], bool], resolve: Resolve
+) -> Iterator[tuple[str, File | None]]:
+    """Keys ``>= bound`` below ``node``, whose keys all start with ``base``; None stands for an unopened folder."""
+    if isinstance(node, Deferred):
+        if closed(base):
+            yield base, None
+            return
+        node = resolve(node)
+    if isinstance(node, File):
+        if base >= bound:
+            yield base, node
+    elif isinstance(node, Grid):
+        for index, key in _numbers(node, base, bound, 0):
+            yield key, node.leaf(index)
+    elif (rest := _rest(base, bound)) is not None:
+        start = bisect_left(node.order, (rest,))
+        if start and rest.startswith(node.order[start - 1][0]):
+            start -= 1
+        for token, name in node.order[start:]:
+            yield from _walk(node.children[name], base + token, bound, closed, resolve)
+
+
+def _numbers(node: Grid, base: str, bound: str, axis: int) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Indices from ``axis`` on and whole keys ``>= bound``, in text order."""
+    last = axis == len(node.shape) - 1
+    tail = node.suffix if last else node.separator
+    n = node.shape[axis]
+    rest = _rest(base, bound)
+    value = None if rest is None else seek(rest, tail, n, last=last)
+    while value is not None:
+        key = f"{base}{value}{tail}"
+        if last:
+            yield (value,), key
+        else:
+            for inner, full in _numbers(node, key, bound, axis + 1):
+                yield (value, *inner), full
+        value = following(value, n)
+
+
+def following(value: int, n: int) -> int | None:
+    """The number after ``value`` among ``0 <= i < n`` in text order: the pre-order of the digit trie."""
+    if 0 < value and value * 10 < n:
+        return value * 10
+    return _sibling(value, n)
+
+
+def _sibling(value: int, n: int) -> int | None:
+    """The first number in text order after every number that starts with the digits of ``value``."""
+    while value % 10 == 9 or value + 1 >= n:
+        value //= 10
+        if value == 0:
+            return None
+    return value + 1
+
+
+def seek(rest: str, tail: str, n: int, *, last: bool) -> int | None:
+    """The first number, in text order, that has keys ``>= rest``; None if there is none.
+
+    ``tail`` follows each number; unless it is the ``last`` axis, more text follows the tail.
+    """
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    text, after = rest[:digits], rest[digits:]
+    if not text:
+        return 0 if after[:1] < "0" else None
+    if text[0] == "0" and len(text) > 1:
+        return following(0, n)
+    if digits > len(str(n)) or int(text) >= n:
+        text = text[: len(str(n))]
+        while text and int(text) >= n:
+            text = text[:-1]
+        return _sibling(int(text), n) if text else None
+    value = int(text)
+    token = text + tail
+    if token >= rest or (not last and rest.startswith(token)):
+        return value
+    return following(value, n) if after[:1] < "0" else _sibling(value, n)

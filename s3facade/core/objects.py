@@ -1,0 +1,130 @@
+"""Objects as sequences of segments: exact sizes and any byte range, before any byte exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from s3facade.core.image import Image, Source
+from s3facade.core.region import Region
+
+if TYPE_CHECKING:
+    from s3facade.core.protocols import Codec
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Bytes at hand."""
+
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A box of an image through a codec, padded with zeros to ``shape`` (>= the region's, per axis)."""
+
+    image: Image
+    level: int
+    region: Region
+    shape: tuple[int, ...]
+    codec: Codec
+
+    @property
+    def nbytes(self) -> int | None:
+        """Encoded size if it is arithmetic."""
+        return self.codec.nbytes(self.shape, self.image.spec.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Source bytes as they are, ``start <= i < stop``."""
+
+    source: Source
+    start: int
+    stop: int
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Bytes made from the bytes of other segments.
+
+    ``pack`` is pure and gets one item per part: its bytes, or None where the source could not be decoded.
+    It must return exactly ``nbytes`` bytes.
+    """
+
+    parts: tuple[Pixels, ...]
+    pack: Callable[[Sequence[bytes | None]], bytes]
+    nbytes: int
+    identity: str
+    """Names the result, for caches."""
+
+
+Segment: TypeAlias = Literal | Pixels | Passed | Packed
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``count`` segments of ``nbytes`` each, made by index when they are wanted."""
+
+    count: int
+    nbytes: int
+    make: Callable[[int], Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """What one key holds. Segments inside must know their size."""
+
+    parts: tuple[Segment | Run, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole."""
+        return sum(_extent(p) for p in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes ``lo <= i < hi`` of one segment."""
+
+    segment: Segment
+    lo: int
+    hi: int
+
+
+def _extent(part: Segment | Run) -> int:
+    n = part.count * part.nbytes if isinstance(part, Run) else part.nbytes
+    if n is None:
+        raise ValueError("a segment without a size cannot stand in an object")
+    return n
+
+
+def cut(obj: Object, start: int, stop: int) -> Iterator[Cut]:
+    """The pieces that bytes ``start <= i < stop`` touch, in order; nothing else is made."""
+    base = 0
+    for part in obj.parts:
+        end = base + _extent(part)
+        lo, hi = max(start, base) - base, min(stop, end) - base
+        if lo < hi:
+            if isinstance(part, Run):
+                n = part.nbytes
+                for i in range(lo // n, -(-hi // n)):
+                    yield Cut(part.make(i), max(lo - i * n, 0), min(hi - i * n, n))
+            else:
+                yield Cut(part, lo, hi)
+        base = end
+        if base >= stop:
+            return

@@ -1,0 +1,200 @@
+"""The seams: what a reader, a transform, a codec and a layout promise.
+
+All are structural; nothing inherits from them. Implementations are stateless or frozen dataclasses whose
+fields are their options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, TypeAlias
+from typing import Literal as L
+
+import numpy as np
+import numpy.typing as npt
+
+from s3facade.core.image import Dataset, Source
+from s3facade.core.region import Region
+from s3facade.core.spec import Spec
+
+if TYPE_CHECKING:
+    from s3facade.core.keyspace import Node
+    from s3facade.core.objects import Buffer
+
+Block: TypeAlias = npt.NDArray[Any]
+
+
+class SourceFile(Protocol):
+    """A blocking, read-only view of one source; what a reader sees instead of a path."""
+
+    @property
+    def source(self) -> Source:
+        """What the file was when it was opened."""
+        ...
+
+    def pread(self, offset: int, nbytes: int) -> Buffer:
+        """Exactly ``nbytes`` bytes from ``offset``.
+
+        Raises:
+            BadSource: The range ends behind the end of the file.
+            SourceUnavailable: The file cannot be read now.
+            SourceChanged: It is not the file that was opened.
+        """
+        ...
+
+    def stream(self) -> BinaryIO:
+        """A new seekable binary file object; the caller closes it. For format libraries."""
+        ...
+
+    def sibling(self, name: str) -> SourceFile:
+        """Another file of the same folder or below it, by the relative name that the data give.
+
+        Raises:
+            SourceNotFound: There is none.
+            SourceDenied: The name leaves the folder.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Where one source chunk lies."""
+
+    file: int
+    """Index into `Raster.files`."""
+    offset: int
+    nbytes: int
+
+
+class ChunkTable(Protocol):
+    """One level's own chunks: a regular grid over the level, parsed once. Thread-safe."""
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """Size of a grid cell in voxels, axes of the image."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """The codec chain in words, e.g. ``zstd`` or ``deflate, predictor 2``."""
+        ...
+
+    def cell(self, index: tuple[int, ...]) -> Cell | None:
+        """Where grid cell ``index`` is stored; None where the format says "nothing here" (sparse: fill value)."""
+        ...
+
+    def decode(self, index: tuple[int, ...], data: Buffer | None) -> Block:
+        """Voxels of a grid cell, clipped to the level at its far edges, C-order, the image's dtype.
+
+        ``data`` is what `cell` points at, None for a sparse cell. Output memory is bounded by the cell's shape.
+
+        Raises:
+            BadSource: The bytes do not decode to these voxels.
+        """
+        ...
+
+
+class Raster(Protocol):
+    """One open image: description at hand, pixels on request. Thread-safe."""
+
+    @property
+    def spec(self) -> Spec:
+        """Description; ``identity`` is left empty, the engine fills it in."""
+        ...
+
+    @property
+    def files(self) -> Sequence[SourceFile]:
+        """Every file the pixels come from; the first is the one that was opened."""
+        ...
+
+    def chunks(self, level: int) -> ChunkTable | None:
+        """Where the source keeps this level's chunks, or None if it has no random access to them."""
+        ...
+
+    def read(self, level: int, region: Region) -> Block:
+        """Voxels of ``region`` for levels without a `ChunkTable`: C-order, the image's dtype, owned by the caller.
+
+        ``region`` is non-empty and inside the level. Blocking; called from workers only.
+
+        Raises:
+            BadSource: Never fill values instead.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """A file format. Stateless."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Bump when the same file would give other voxels or metadata."""
+    lane: ClassVar[L["thread", "serial", "process"]]
+
+    def sniff(self, head: bytes, name: str) -> bool:
+        """Whether the first 4,096 bytes and the file name look like this format. No I/O, never raises."""
+        ...
+
+    def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[Raster]:
+        """The images of a file, in order. Parses headers only; blocking.
+
+        Raises:
+            BadSource: The file contradicts itself.
+            Unsupported: A kind of file that cannot be shown truly; names field and value.
+            SourceNotFound: A member file is missing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A non-empty box of the source image, inside its level."""
+
+    level: int
+    region: Region
+
+
+class Transform(Protocol):
+    """Image to image, without I/O. A frozen dataclass; its fields are its options.
+
+    Law: `apply` on what `need` asks for equals the same slice of the whole transformed level.
+    """
+
+    version: ClassVar[int]
+
+    def spec(self, source: Spec) -> Spec:
+        """The description afterwards; ``identity`` is set by `derive`. Raises `Unsupported`."""
+        ...
+
+    def need(self, source: Spec, level: int, region: Region) -> Need | None:
+        """The source box behind this output box, halo included; None if it lies outside the source."""
+        ...
+
+    def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
+        """Output voxels: the region's shape, output dtype. Must not keep or change ``block``."""
+        ...
+
+
+class Layout(Protocol):
+    """A directory format: dataset to key space. A frozen dataclass; its fields are its options."""
+
+    version: ClassVar[int]
+    """Bump when any key's bytes would change."""
+
+    def build(self, dataset: Dataset) -> Node:
+        """Describe every key. Pure and quick: no I/O, no voxels. Raises `Unsupported`."""
+        ...
+
+
+class Codec(Protocol):
+    """Voxels to bytes; a frozen dataclass."""
+
+    version: ClassVar[int]
+
+    def nbytes(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int | None:
+        """Encoded size if it follows from shape and dtype alone, else None."""
+        ...
+
+    def encode(self, block: Block) -> Buffer:
+        """Deterministic: one input, one output, on every machine running these versions."""
+        ...

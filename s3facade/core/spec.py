@@ -1,0 +1,92 @@
+"""Everything that can be known about an image without its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+AxisName = Literal["t", "c", "z", "y", "x"]
+AXES: tuple[AxisName, ...] = ("t", "c", "z", "y", "x")
+KINDS: Mapping[str, str] = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One dimension.
+
+    ``unit`` is ``"micrometer"`` for space and ``"second"`` for time when the source states a physical size
+    (readers convert), and None when it does not: then `Level.scale` counts voxels and means nothing physical.
+    """
+
+    name: AxisName
+    unit: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """``time``, ``channel`` or ``space``, as OME-Zarr names them."""
+        return KINDS[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """How one channel is named and shown; None is what the source does not say."""
+
+    name: str | None = None
+    color: str | None = None
+    """Six upper-case hex digits, RRGGBB."""
+    window: tuple[float, float] | None = None
+    """Values shown as black and as full colour."""
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One resolution. All tuples follow the image's axes."""
+
+    shape: tuple[int, ...]
+    """Voxels per axis, each >= 1."""
+    scale: tuple[float, ...]
+    """Axis units per voxel (space µm, time s); 1.0 where the axis has no unit."""
+    origin: tuple[float, ...]
+    """Position of the centre of voxel 0, axis units."""
+    block: tuple[int, ...]
+    """Reads aligned to this grid are cheapest and cacheable: the source's own chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The description of an image.
+
+    Invariants: ``axes`` is a subsequence of t, c, z, y, x in that order that ends in y, x; every level has the
+    same number of axes; ``channels`` has one entry per index of c, or one entry when there is no c.
+    """
+
+    axes: tuple[Axis, ...]
+    dtype: np.dtype[Any]
+    """Native byte order."""
+    levels: tuple[Level, ...]
+    """Finest first; at least one."""
+    channels: tuple[Channel, ...] = ()
+    identity: str = ""
+    """Digest that changes whenever any pixel or field could. Set by the engine for files, by `derive` else."""
+    attrs: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+    """The source's own metadata, JSON-compatible. Known keys are listed in `s3facade.core.attrs`."""
+
+    @property
+    def names(self) -> tuple[AxisName, ...]:
+        """Names of the axes."""
+        return tuple(a.name for a in self.axes)
+
+    def axis(self, name: str) -> int | None:
+        """Index of the axis called ``name``, or None."""
+        return next((i for i, a in enumerate(self.axes) if a.name == name), None)
+
+    def length(self, name: str, level: int = 0) -> int:
+        """Voxels along the axis called ``name``; 1 where there is none."""
+        i = self.axis(name)
+        return 1 if i is None else self.levels[level].shape[i]

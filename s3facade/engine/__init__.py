@@ -1,0 +1,1 @@
+"""Floor 2: the only interpreter of plans: workers, caches, budget."""

@@ -1,0 +1,1 @@
+"""Floor 1: datasets to key spaces."""

@@ -1,0 +1,1 @@
+"""Floor 1: file formats, parsed into tables of source chunks."""

@@ -1,0 +1,1 @@
+"""Floor 1: where original bytes are read from."""

@@ -1,0 +1,1 @@
+"""Contracts and strategies for authors of plug-ins."""

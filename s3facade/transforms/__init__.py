@@ -1,0 +1,1 @@
+"""Floor 1: image to image, without I/O."""
