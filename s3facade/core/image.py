@@ -38,6 +38,8 @@ class Opened:
     spec: Spec
     members: tuple[Source, ...] = ()
     """Every file the pixels come from, ``source`` included."""
+    options: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
+    """Reader options; they are part of ``spec.identity``."""
 
 
 @dataclass(frozen=True, slots=True)

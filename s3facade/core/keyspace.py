@@ -11,8 +11,9 @@ Python compares `str` by code point, which is UTF-8 byte order.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
 from s3facade.core.objects import Object
@@ -38,12 +39,16 @@ class Dir:
     """Named children. A child directory ``d`` holds keys ``d/…``."""
 
     children: Mapping[str, Node]
-    order: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
-    """(token with its separator, name), sorted."""
+    order: Sequence[tuple[str, str]] = field(default=(), repr=False, compare=False)
+    """(token with its separator, name) of the children that listings show, sorted; by default all of them.
+
+    Given where making every child would cost, and to keep what is broken findable but unlisted.
+    """
 
     def __post_init__(self) -> None:
-        tokens = ((n if isinstance(c, File) else n + "/", n) for n, c in self.children.items())
-        object.__setattr__(self, "order", tuple(sorted(tokens)))
+        if not self.order:
+            tokens = ((n if isinstance(c, File) else n + "/", n) for n, c in self.children.items())
+            object.__setattr__(self, "order", tuple(sorted(tokens)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,7 @@ class Entry:
     file: File | None
 
 
-def scan(
-    node: Node, *, prefix: str = "", bound: str = "", delimiter: str = "", resolve: Resolve
-) -> Iterator[Entry]:
+def scan(node: Node, *, prefix: str = "", bound: str = "", delimiter: str = "", resolve: Resolve) -> Iterator[Entry]:
     """Keys ``>= bound`` that start with ``prefix``, in UTF-8 byte order, rolled up at ``delimiter``.
 
     A rolled-up prefix is listed without opening what lies below it. Each item costs a step, each common prefix
@@ -190,8 +193,9 @@ def _walk(
         start = bisect_left(node.order, (rest,))
         if start and rest.startswith(node.order[start - 1][0]):
             start -= 1
-        for token, name in node.order[start:]:
-            yield from _walk(node.children[name], base + token, bound, closed, resolve)
+        for token, name in islice(node.order, start, None):
+            if (child := node.children.get(name)) is not None:
+                yield from _walk(child, base + token, bound, closed, resolve)
 
 
 def _numbers(node: Grid, base: str, bound: str, axis: int) -> Iterator[tuple[tuple[int, ...], str]]:
@@ -213,7 +217,7 @@ def _numbers(node: Grid, base: str, bound: str, axis: int) -> Iterator[tuple[tup
 
 def following(value: int, n: int) -> int | None:
     """The number after ``value`` among ``0 <= i < n`` in text order: the pre-order of the digit trie."""
-    if 0 < value and value * 10 < n:
+    if value > 0 and value * 10 < n:
         return value * 10
     return _sibling(value, n)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, TypeAlias
-from typing import Literal as L
+from typing import Literal as L  # noqa: N817 - the segment of that name is imported by many
 
 import numpy as np
 import numpy.typing as npt

@@ -71,7 +71,9 @@ def test_scan_lists_what_brute_force_lists(tree: Dir, data: st.DataObject) -> No
     prefix = data.draw(near | texts)
     bound = data.draw(near | texts | near.map(lambda k: k + "~"))
     delimiter = data.draw(st.sampled_from(["", "/", "1", "/0", "a", "."]))
-    got = [(e.key, e.file is None) for e in scan(tree, prefix=prefix, bound=bound, delimiter=delimiter, resolve=resolve)]
+    got = [
+        (e.key, e.file is None) for e in scan(tree, prefix=prefix, bound=bound, delimiter=delimiter, resolve=resolve)
+    ]
     expected = brute(keys, prefix, bound, delimiter)
     # A folder that is not opened is listed although it may turn out to be empty.
     assert [g for g in got if g in expected] == expected
@@ -104,7 +106,20 @@ def test_seek_finds_the_first_number_not_before(n: int, rest: str, tail: str) ->
 def test_keys_have_one_spelling() -> None:
     tree = Dir({"c": Grid((20, 20), lambda index: LEAF)})
     assert find(tree, "c/0/10", resolve) is LEAF
-    for key in ("c/00/0", "c/0/+1", "c/0/ 1", "c/0/١", "c/0/20", "c/0", "c/0/0/", "c//0/0", "c/0/0/0", "c/-0/0", "c", ""):
+    for key in (
+        "c/00/0",
+        "c/0/+1",
+        "c/0/ 1",
+        "c/0/١",
+        "c/0/20",
+        "c/0",
+        "c/0/0/",
+        "c//0/0",
+        "c/0/0/0",
+        "c/-0/0",
+        "c",
+        "",
+    ):
         assert find(tree, key, resolve) is None, key
 
 

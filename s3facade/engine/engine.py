@@ -1,0 +1,307 @@
+"""Objects to bytes: the one place where plans are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import numpy as np
+
+from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, Unsupported
+from s3facade.core.image import Image, Source
+from s3facade.core.objects import Buffer, Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
+from s3facade.core.protocols import Block, Reader
+from s3facade.core.region import Region
+from s3facade.engine.budget import Budget
+from s3facade.engine.evaluate import Evaluator, cost
+from s3facade.engine.flight import Cancelled, Flights, Work
+from s3facade.engine.memory import Memory
+from s3facade.engine.rasters import Rasters
+from s3facade.stores.local import HANDLES, Handle, verify
+
+T = TypeVar("T")
+PIECE = 1 << 20
+"""Bytes that one hop to a worker makes, and one write to a socket takes: hops are dear, waiting bodies too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one process may use.
+
+    ``memory`` bytes are divided evenly between the cache and work in progress.
+    """
+
+    memory: int = 512 << 20
+    threads: int = 2
+    queue: int = 1024
+
+
+class Descriptor:
+    """An open source file, for sending its bytes without reading them."""
+
+    __slots__ = ("_handle", "source")
+
+    def __init__(self, handle: Handle, source: Source) -> None:
+        self._handle = handle
+        self.source = source
+
+    @property
+    def fd(self) -> int:
+        """Valid until `close`."""
+        return self._handle.fd
+
+    def verify(self) -> None:
+        """Raise `SourceChanged` unless the file still is what was described."""
+        verify(self._handle, self.source)
+
+    def close(self) -> None:
+        """Let go of it; the descriptor is closed when nobody else uses it."""
+        del self._handle
+
+
+class _Job:
+    """One batch of cuts on its way."""
+
+    __slots__ = ("amount", "buffers", "future", "work")
+
+    def __init__(self, buffers: list[Buffer] | None) -> None:
+        self.buffers = buffers
+        self.amount = 0
+        self.work = Work()
+        self.future: Future[list[Buffer]] | None = None
+
+
+class Engine:
+    """Public: `ready`, `stream`, `descriptor`, `read`, `run`."""
+
+    def __init__(self, reader: Callable[[str], Reader], limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.memory = Memory(self.limits.memory // 2)
+        self.budget = Budget(self.limits.memory // 2, self.limits.queue)
+        self.rasters = Rasters(reader)
+        self._evaluator = Evaluator(self.rasters, self.memory)
+        self._flights = Flights()
+        # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
+        self._cpu = ThreadPoolExecutor(self.limits.threads, "cpu")
+        # Named `io`: opening files and walking folders, which wait for disks; must not stand behind decoding.
+        self._io = ThreadPoolExecutor(4, "io")
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self._cpu.shutdown(wait=False, cancel_futures=True)
+        self._io.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run a blocking function that waits for files, in the ``io`` pool."""
+        return await asyncio.get_running_loop().run_in_executor(self._io, function)
+
+    def read(self, image: Image, level: int, region: Region) -> Block:
+        """Voxels of a region, blocking: for tools and tests."""
+        return self._evaluator.read(image, level, region, Work())
+
+    def ready(self, obj: Object, start: int, stop: int) -> list[Buffer] | None:
+        """Bytes ``start <= i < stop`` if all of them are in memory and not more than 8 pieces, else None."""
+        if stop - start > 8 * PIECE:
+            return None
+        return self._at_hand(cut(obj, start, stop))
+
+    async def descriptor(self, segment: Passed) -> Descriptor:
+        """The source of a passed segment, opened. Raises `SourceUnavailable`, `SourceChanged`."""
+        source = segment.source
+        return Descriptor(await self.run(lambda: HANDLES.borrow(source)), source)
+
+    async def stream(self, obj: Object, start: int, stop: int) -> AsyncIterator[Buffer]:
+        """Bytes ``start <= i < stop``, in order.
+
+        Each item is held against the budget until the next one is asked for: write it out first. Closing the
+        iterator calls off what is under way.
+
+        Raises:
+            SourceError: A source cannot be read; before the first item if it concerns that.
+            LoadError: There is no room for the work.
+        """
+        cache = stop - start <= self.memory.limit // 4
+        batches = _batches(cut(obj, start, stop))
+        ahead: deque[_Job] = deque()
+        try:
+            more = True
+            while True:
+                while more and len(ahead) < 1 + self.limits.threads:
+                    batch = next(batches, None)
+                    if batch is None:
+                        more = False
+                        break
+                    job = await self._begin(batch, wait=not ahead, cache=cache)
+                    if job is None:
+                        batches = _first(batch, batches)
+                        break
+                    ahead.append(job)
+                if not ahead:
+                    return
+                job = ahead[0]
+                if job.buffers is None:
+                    job.buffers = await asyncio.wrap_future(cast("Future[list[Buffer]]", job.future))
+                for buffer in job.buffers:
+                    yield buffer
+                self._finish(ahead.popleft())
+        finally:
+            for job in ahead:
+                self._finish(job)
+
+    async def _begin(self, batch: Sequence[Cut], *, wait: bool, cache: bool) -> _Job | None:
+        """Start a batch. None if there is no room now and ``wait`` is false: only who holds nothing may wait."""
+        at_hand = self._at_hand(batch)
+        job = _Job(at_hand)
+        if at_hand is not None:
+            return job
+        job.amount = sum(self._cost(c.segment) for c in batch)
+        if wait:
+            await self.budget.hold(job.amount)
+        elif not self.budget.take(job.amount):
+            return None
+        work = job.work
+        job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch])
+        return job
+
+    def _finish(self, job: _Job) -> None:
+        """Give the budget back, at once or when the worker lets go of the memory."""
+        future, amount, budget = job.future, job.amount, self.budget
+        if future is None:
+            return
+        if future.done() or future.cancel():
+            budget.release(amount)
+            return
+        job.work.cancelled = True
+        loop = asyncio.get_running_loop()
+
+        def ended(_: Future[list[Buffer]]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(budget.release, amount)
+
+        future.add_done_callback(ended)
+
+    def _at_hand(self, cuts: Iterable[Cut]) -> list[Buffer] | None:
+        buffers: list[Buffer] = []
+        for c in cuts:
+            segment = c.segment
+            data: Buffer | None
+            if isinstance(segment, Literal):
+                data = segment.data
+            elif isinstance(segment, Passed):
+                return None
+            else:
+                data = cast("Buffer | None", self.memory.get(_key(segment)))
+                if data is None:
+                    return None
+            buffers.append(_sliced(data, c))
+        return buffers
+
+    @staticmethod
+    def _cost(segment: Segment) -> int:
+        if isinstance(segment, Pixels):
+            return cost(segment.image, segment.level, segment.region) + (segment.nbytes or 0)
+        if isinstance(segment, Packed):
+            return segment.nbytes + max((Engine._cost(p) for p in segment.parts), default=0)
+        return segment.nbytes
+
+    def _cut(self, c: Cut, work: Work, *, cache: bool) -> Buffer:
+        work.check()
+        segment = c.segment
+        if isinstance(segment, Passed):
+            return _passed(segment, c.lo, c.hi)
+        return _sliced(self._bytes(segment, work, cache=cache), c)
+
+    def _bytes(self, segment: Segment, work: Work, *, cache: bool) -> Buffer:
+        if isinstance(segment, Literal):
+            return segment.data
+        if isinstance(segment, Passed):
+            return _passed(segment, 0, segment.nbytes)
+        key = _key(segment)
+        found = self.memory.get(key)
+        if found is not None:
+            return cast(Buffer, found)
+
+        def make() -> Buffer:
+            if isinstance(segment, Pixels):
+                data = self._encode(segment, work)
+            else:
+                data = self._pack(segment, work)
+            if cache:
+                self.memory.put(key, data)
+            return data
+
+        return self._flights.run(key, make, work)
+
+    def _encode(self, segment: Pixels, work: Work) -> memoryview:
+        block = self._evaluator.read(segment.image, segment.level, segment.region, work)
+        if block.shape != segment.shape:
+            padded = np.zeros(segment.shape, block.dtype)
+            padded[tuple(slice(0, n) for n in block.shape)] = block
+            block = padded
+        return memoryview(segment.codec.encode(block))
+
+    def _pack(self, segment: Packed, work: Work) -> memoryview:
+        parts: list[bytes | None] = []
+        for part in segment.parts:
+            try:
+                parts.append(bytes(self._bytes(part, work, cache=False)))
+            except (BadSource, Unsupported, SourceNotFound):
+                parts.append(None)
+        return memoryview(segment.pack(parts))
+
+
+def _key(segment: Pixels | Packed) -> Hashable:
+    if isinstance(segment, Packed):
+        return segment.identity
+    return (segment.image.spec.identity, segment.level, segment.region, segment.shape, segment.codec)
+
+
+def _sliced(data: Buffer, c: Cut) -> Buffer:
+    return data if c.lo == 0 and c.hi == len(data) else memoryview(data)[c.lo : c.hi]
+
+
+def _batches(cuts: Iterator[Cut]) -> Iterator[list[Cut]]:
+    """Cuts grouped so that one hop makes about a piece; long passed segments are divided."""
+    batch: list[Cut] = []
+    size = 0
+    for c in _divided(cuts):
+        weight = c.hi - c.lo if isinstance(c.segment, Passed) else (c.segment.nbytes or 0)
+        if batch and size + weight > PIECE:
+            yield batch
+            batch, size = [], 0
+        batch.append(c)
+        size += weight
+    if batch:
+        yield batch
+
+
+def _divided(cuts: Iterator[Cut]) -> Iterator[Cut]:
+    for c in cuts:
+        if isinstance(c.segment, Passed):
+            for lo in range(c.lo, c.hi, PIECE):
+                yield Cut(c.segment, lo, min(lo + PIECE, c.hi))
+        else:
+            yield c
+
+
+def _first(item: T, rest: Iterator[T]) -> Iterator[T]:
+    yield item
+    yield from rest
+
+
+def _passed(segment: Passed, lo: int, hi: int) -> bytes:
+    """Source bytes, verified after reading."""
+    handle = HANDLES.borrow(segment.source)
+    data = os.pread(handle.fd, hi - lo, segment.start + lo)
+    verify(handle, segment.source)
+    if len(data) != hi - lo:
+        raise SourceUnavailable("The source file could not be read whole.", private=segment.source.path)
+    return data
+
+
+__all__ = ["Cancelled", "Descriptor", "Engine", "Limits"]
