@@ -1,0 +1,60 @@
+"""The TIFF family: tifffile reads the structure, ranges of the file and imagecodecs give the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from s3facade.core.errors import BadSource
+from s3facade.core.protocols import Block, SourceFile
+from s3facade.core.region import Region
+from s3facade.core.spec import Spec
+from s3facade.readers.tiff_parse import parse
+from s3facade.readers.tiff_table import RawTable, SegmentTable
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NAMES = (".companion.ome",)
+
+
+@dataclass(frozen=True, slots=True)
+class TiffRaster:
+    """One image of a TIFF file: parsed, no file held open by it."""
+
+    spec: Spec
+    files: tuple[SourceFile, ...]
+    tables: tuple[RawTable | SegmentTable, ...]
+
+    def chunks(self, level: int) -> RawTable | SegmentTable:
+        """The chunk table of ``level``; every level has one."""
+        return self.tables[level]
+
+    def read(self, level: int, region: Region) -> Block:
+        """Never needed: every level has a table.
+
+        Raises:
+            BadSource: Always.
+        """
+        raise BadSource("A TIFF is read by its chunks.", private=f"level {level}, {region}")
+
+
+class TiffReader:
+    """TIFF, BigTIFF, OME-TIFF, ImageJ, slide scanners' TIFFs."""
+
+    name: ClassVar[str] = "tiff"
+    version: ClassVar[int] = 1
+    lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+
+    def sniff(self, head: bytes, name: str) -> bool:
+        """Whether this is a TIFF, by its first four bytes, or an OME companion file, by its name."""
+        return head[:4] in _MAGIC or name.lower().endswith(_NAMES)
+
+    def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TiffRaster]:  # noqa: ARG002
+        """The images of a TIFF and of the files it belongs to, in order.
+
+        Raises:
+            BadSource: The file contradicts itself, or is incomplete.
+            Unsupported: Pixels or dimensions that cannot be shown truly.
+            SourceNotFound: A member file is missing.
+        """
+        return [TiffRaster(p.spec, p.files, p.tables) for p in parse(file)]
