@@ -1,0 +1,250 @@
+"""The composition root: puts catalog, engine and S3 floor together, and runs them in worker processes.
+
+The parent binds the port, looks at the sources once, and forks; workers share what it learned. They need nothing
+from each other: identities, sizes and tokens are arithmetic, so every worker gives the same answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import uvloop
+
+from s3facade import __version__
+from s3facade.auth.keys import Credential
+from s3facade.auth.verify import Authenticator
+from s3facade.catalog import registry
+from s3facade.catalog.catalog import Catalog
+from s3facade.catalog.plan import Broken
+from s3facade.config.settings import FilesView, Settings
+from s3facade.core.errors import ConfigError, FacadeError
+from s3facade.engine.engine import Engine, Limits
+from s3facade.s3.server import S3Settings, create_server
+
+log = logging.getLogger("s3facade")
+LOOK = 5.0
+"""Seconds that a start may spend on opening images; what is left is opened while serving."""
+DRAIN = 30.0
+"""Seconds that running requests get to end after SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a server that has just started shows."""
+
+    url: str
+    buckets: tuple[tuple[str, int], ...]
+    """Name and number of images."""
+    images: tuple[tuple[str, str], ...]
+    """Bucket and prefix of the first few images."""
+    broken: tuple[Broken, ...]
+    unopened: int
+    """Images not looked into yet."""
+
+
+def open_catalog(settings: Settings, *, workers: int = 1) -> Catalog:
+    """The catalog and its engine, for tools that need no server. Blocking. Raises `ConfigError`."""
+    limits = settings.limits
+    share = Limits(memory=limits.memory // workers, threads=2, queue=limits.queue)
+    return Catalog(settings, Engine(registry.reader, share))
+
+
+def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Blocking; may be called once in a process.
+
+    Raises:
+        ConfigError: The port is taken, or the configuration contradicts itself.
+    """
+    _tune_malloc()
+    workers = settings.limits.workers or min(os.cpu_count() or 1, 8)
+    listener = _listen(settings)
+    try:
+        catalog = open_catalog(settings, workers=workers)
+        catalog.probe(time.monotonic() + LOOK)
+        on_ready(_announcement(catalog, listener))
+        sys.stdout.flush()
+        return _supervise(catalog, listener, workers)
+    finally:
+        listener.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    where = (settings.server.host, settings.server.port)
+    try:
+        family, _, _, _, address = socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"Cannot listen on {where[0]}:{where[1]}: {reason}. Choose another --host or --port."
+        ) from None
+    return listener
+
+
+def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    names = [b.name for b in catalog.buckets()]
+    images = {name: catalog.images(name) for name in names}
+    first = [(name, prefix) for name in names for prefix in images[name]][:5]
+    buckets = tuple((name, len(images[name])) for name in names)
+    return Announcement(url, buckets, tuple(first), tuple(catalog.broken()), catalog.unopened())
+
+
+def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
+    """Fork the workers, start those again that die, end all of them on a signal."""
+    running: dict[int, float] = {}
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for pid in running:
+            os.kill(pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while True:
+        while not stopping and len(running) < workers:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(_worker(catalog, listener))
+            running[pid] = time.monotonic()
+        if stopping:
+            # A worker forked while the signal came in has not been told.
+            for pid in running:
+                os.kill(pid, signal.SIGTERM)
+        if not running:
+            return 0
+        pid, status = os.wait()
+        born = running.pop(pid, 0.0)
+        if not stopping:
+            log.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
+            if time.monotonic() - born < 1.0:
+                time.sleep(1.0)
+
+
+def _worker(catalog: Catalog, listener: socket.socket) -> int:
+    # A terminal's Ctrl-C reaches the whole group; the parent passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(catalog, listener))
+    except Exception:  # the process is about to end: say why
+        log.exception("worker %d failed", os.getpid())
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+async def serve(catalog: Catalog, listener: socket.socket) -> None:
+    """Answer requests on ``listener`` until SIGTERM, on the running loop."""
+    settings, loop, begun = catalog.settings, asyncio.get_running_loop(), time.time()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    authenticator = Authenticator(
+        [Credential(c.key, c.secret, None if "*" in c.buckets else frozenset(c.buckets)) for c in settings.access]
+    )
+    server = create_server(
+        catalog,
+        catalog.engine,
+        authenticator,
+        S3Settings(
+            region=settings.server.region, domains=settings.server.domains, access_log=settings.server.access_log
+        ),
+        internal={
+            "/-/healthz": lambda: (200, "text/plain", b"ok\n"),
+            "/-/status": lambda: (200, "application/json", _status(catalog, begun)),
+        },
+    )
+    listening = await loop.create_server(server, sock=listener)
+    watch = asyncio.create_task(_watch(catalog))
+    try:
+        await stop.wait()
+    finally:
+        watch.cancel()
+        listening.close()
+        await server.shutdown(DRAIN)
+        catalog.engine.close()
+
+
+async def _watch(catalog: Catalog) -> None:
+    """Open what was not opened yet; look at the folders again now and then."""
+    every = catalog.settings.server.rescan
+    while True:
+        try:
+            while catalog.unopened():
+                before = catalog.unopened()
+                await catalog.engine.run(lambda: catalog.probe(time.monotonic() + 0.2))
+                if catalog.unopened() == before:
+                    break
+                await asyncio.sleep(0.05)
+            if not every:
+                return
+            await asyncio.sleep(every)
+            begun = time.monotonic()
+            await catalog.engine.run(catalog.rescan)
+            # A share of a folder walked without end would starve its disk: rest twenty times as long as it took.
+            await asyncio.sleep(min(20 * (time.monotonic() - begun), 3600.0))
+        except FacadeError as error:
+            log.warning("looking at the sources failed: %s", error.explain())
+            await asyncio.sleep(max(every, 1.0))
+
+
+def _status(catalog: Catalog, begun: float) -> bytes:
+    engine = catalog.engine
+    roots = [str(v.root) for b in catalog.settings.buckets for v in b.views if isinstance(v, FilesView)]
+    document = {
+        "version": __version__,
+        "worker": os.getpid(),
+        "uptime_seconds": round(time.time() - begun, 1),
+        "buckets": {b.name: {"images": len(catalog.images(b.name)), "access": b.access} for b in catalog.buckets()},
+        "not_opened_yet": catalog.unopened(),
+        "broken": [{"file": _shown(b.path, roots), "reason": b.reason} for b in catalog.broken()],
+        "memory": {
+            "cache_bytes": engine.memory.held,
+            "cache_limit": engine.memory.limit,
+            "cache_hits": engine.memory.hits,
+            "cache_misses": engine.memory.misses,
+            "work_bytes": engine.budget.held,
+            "work_limit": engine.budget.limit,
+            "waiting": engine.budget.waiting,
+        },
+    }
+    return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def _shown(path: str, roots: Sequence[str]) -> str:
+    """A path without what lies above the served folders: that is nobody's business."""
+    root = next((r for r in roots if path.startswith(r.rstrip("/") + "/")), os.path.dirname(path))
+    return os.path.relpath(path, root)
+
+
+def _tune_malloc() -> None:
+    """Give memory back: glibc keeps an arena per thread, and freed blocks of up to 32 MiB, for ever otherwise."""
+    try:
+        libc = ctypes.CDLL(None)
+        m_arena_max, m_mmap_threshold, m_trim_threshold = -8, -3, -1
+        libc.mallopt(m_arena_max, 2)
+        libc.mallopt(m_mmap_threshold, 4 << 20)
+        libc.mallopt(m_trim_threshold, 16 << 20)
+    except (OSError, AttributeError):
+        log.debug("mallopt is not to be had here")

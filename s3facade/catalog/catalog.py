@@ -1,0 +1,327 @@
+"""Buckets by name and what is in them: one description, looked at by every request, replaced as a whole.
+
+Blocking work (walking folders, opening files) runs in the engine's ``io`` pool; what is known in memory is answered
+on the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from s3facade.catalog.folder import Folder, passed
+from s3facade.catalog.mount import Mount
+from s3facade.catalog.plan import Broken, Plan, Planner
+from s3facade.config.settings import Access, Settings
+from s3facade.core.errors import NoSuchBucket, NoSuchKey, SourceError
+from s3facade.core.identity import etag
+from s3facade.core.image import Source
+from s3facade.core.keyspace import Deferred, Dir, File, Grid, Node, find, scan
+from s3facade.core.objects import Passed
+from s3facade.engine.engine import Engine
+from s3facade.stores.local import describe, unchanged
+
+log = logging.getLogger("s3facade.catalog")
+
+
+@dataclass(frozen=True, slots=True)
+class BucketInfo:
+    """What S3 tells about a bucket."""
+
+    name: str
+    created: int
+    """Nanoseconds since 1970, UTC."""
+    access: Access
+    cache_control: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object that exists."""
+
+    key: str
+    file: File
+    etag: str
+    """Unquoted."""
+    mount: Mount | None
+    """The image it belongs to, or None for a plain file."""
+    source: Source | None
+    """The plain file, if it has bytes."""
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One bucket as it is now."""
+
+    info: BucketInfo
+    root: Node
+    plan: Plan
+
+
+class _Cold(Exception):
+    """I/O is needed."""
+
+
+class Catalog:
+    """All buckets. Reads are lock-free; `rescan` and `probe` may be called from any one thread."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.generation = 0
+        self._planner = Planner(settings, engine)
+        self._changing = threading.Lock()
+        self._buckets: Mapping[str, Bucket] = {}
+        self.rescan()
+
+    # What is asked for by requests.
+
+    def buckets(self) -> Sequence[BucketInfo]:
+        """All buckets, sorted by name."""
+        return [b.info for _, b in sorted(self._buckets.items())]
+
+    def bucket(self, name: str) -> BucketInfo | None:
+        """The bucket called ``name``, or None."""
+        bucket = self._buckets.get(name)
+        return None if bucket is None else bucket.info
+
+    def peek(self, bucket: str, key: str) -> Found | None:
+        """The object, if memory alone can tell; None if `find` must be asked."""
+        entry = self._buckets.get(bucket)
+        if entry is None:
+            return None
+        now = time.monotonic()
+        met: list[Mount] = []
+
+        def resolve(node: Deferred) -> Dir | Grid:
+            if isinstance(node.token, Mount) and (known := node.token.peek(now)) is not None:
+                met.append(node.token)
+                return known
+            raise _Cold
+
+        try:
+            file = find(entry.root, key, resolve)
+        except _Cold:
+            return None
+        return None if file is None else self._found(key, file, met[-1] if met else None)
+
+    async def find(self, bucket: str, key: str) -> Found:
+        """The object at ``key``.
+
+        Raises:
+            NoSuchBucket: No such bucket.
+            NoSuchKey: The key is outside the key space.
+            SourceError: It is inside, but its source cannot be read.
+        """
+        return await self.engine.run(lambda: self.find_now(bucket, key))
+
+    def find_now(self, bucket: str, key: str) -> Found:
+        """`find`, blocking."""
+        entry = self._entry(bucket)
+        now = time.monotonic()
+        met: list[Mount] = []
+
+        def resolve(node: Deferred) -> Dir | Grid:
+            if isinstance(node.token, Mount):
+                met.append(node.token)
+            return _opened(node, now)
+
+        file = find(entry.root, key, resolve)
+        if file is None:
+            raise NoSuchKey("The specified key does not exist.", Key=key)
+        return self._found(key, file, met[-1] if met else None)
+
+    def current(self, found: Found) -> bool:
+        """Whether the description still is true. One ``stat`` per source file."""
+        if found.generation != self.generation:
+            return False
+        if found.mount is not None:
+            return found.mount.fresh(time.monotonic())
+        return found.source is None or unchanged(found.source)
+
+    async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
+        """Up to ``limit`` objects and common prefixes (as `str`) with keys ``>= bound``, in UTF-8 byte order.
+
+        An image that cannot be opened is left out, logged, and named in `broken`. Raises `NoSuchBucket`.
+        """
+        return await self.engine.run(lambda: self.page_now(bucket, prefix, bound, delimiter, limit))
+
+    def page_now(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
+        """`page`, blocking."""
+        entry = self._entry(bucket)
+        now = time.monotonic()
+
+        def resolve(node: Deferred) -> Dir | Grid:
+            try:
+                return _opened(node, now)
+            except SourceError as error:
+                log.warning("left out of a listing of %s: %s", bucket, error.explain())
+                return Dir({})
+
+        entries = scan(entry.root, prefix=prefix, bound=bound, delimiter=delimiter, resolve=resolve)
+        page = islice(entries, limit)
+        return [e.key if e.file is None else self._found(e.key, e.file, None) for e in page]
+
+    # What is asked for by operators.
+
+    def broken(self) -> Sequence[Broken]:
+        """Files that are not shown, and why; sorted by path."""
+        found: dict[str, Broken] = {}
+        for bucket in self._buckets.values():
+            for item in bucket.plan.broken:
+                found[item.path] = item
+            for prefix, mount in bucket.plan.mounts.items():
+                if mount.error is not None:
+                    path = mount.recipe.path or prefix
+                    found[path] = Broken(path, mount.error.public, mount.error.private)
+        return [found[path] for path in sorted(found)]
+
+    def images(self, bucket: str) -> Sequence[str]:
+        """Prefixes of the images that a bucket shows, sorted; opened or not."""
+        plan = self._entry(bucket).plan
+        members = _members(plan)
+        return sorted(p for p, m in plan.mounts.items() if m.error is None and p not in members)
+
+    def unopened(self) -> int:
+        """Images that nobody has looked into yet."""
+        return sum(1 for m in self._mounts() if m.error is None and not m.sources and m.recipe.path)
+
+    def probe(self, until: float) -> None:
+        """Open images that were never opened, until a monotonic time; then hide what is broken. Blocking."""
+        now = time.monotonic()
+        for mount in self._mounts():
+            if time.monotonic() > until:
+                break
+            if (not mount.sources and mount.error is None) or (mount.error is not None and mount.retry(now)):
+                try:
+                    mount.open(now)
+                except SourceError as error:
+                    log.debug("does not open: %s", error.explain())
+        self._swap({name: b.plan for name, b in self._buckets.items()})
+
+    def rescan(self) -> None:
+        """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`."""
+        plans = {config.name: self._planner.plan(config) for config in self.settings.buckets}
+        for name, plan in plans.items():
+            old = self._buckets.get(name)
+            for prefix, mount in plan.mounts.items():
+                before = old.plan.mounts.get(prefix) if old else None
+                if before is not None and before.same(mount):
+                    plan.mounts[prefix] = before
+        self._swap(plans)
+
+    def _swap(self, plans: Mapping[str, Plan]) -> None:
+        with self._changing:
+            buckets = {}
+            changed = set(plans) != set(self._buckets)
+            for config in self.settings.buckets:
+                plan = plans[config.name]
+                old = self._buckets.get(config.name)
+                created = self.settings.modified or (old.info.created if old else _created(plan))
+                root = _tree(plan)
+                changed = changed or old is None or _shape(old.root) != _shape(root)
+                buckets[config.name] = Bucket(BucketInfo(config.name, created, config.access), root, plan)
+            if changed:
+                self._buckets = buckets
+                self.generation += 1
+
+    def _mounts(self) -> Iterable[Mount]:
+        return [mount for bucket in self._buckets.values() for mount in bucket.plan.mounts.values()]
+
+    def _entry(self, name: str) -> Bucket:
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            raise NoSuchBucket("The specified bucket does not exist.", BucketName=name)
+        return bucket
+
+    def _found(self, key: str, file: File, mount: Mount | None) -> Found:
+        if file.modified < self.settings.modified:
+            file = replace(file, modified=self.settings.modified)
+        source = None
+        if mount is None and file.size:
+            part = file.body().parts[0]
+            source = part.source if isinstance(part, Passed) else None
+        return Found(key, file, etag(file.identity, key), mount, source, self.generation)
+
+
+def _opened(node: Deferred, now: float) -> Dir | Grid:
+    token = node.token
+    if isinstance(token, Mount):
+        return token.open(now)
+    assert isinstance(token, Folder)  # noqa: S101 - trees are made below, of these two
+    return token.open()
+
+
+def _created(plan: Plan) -> int:
+    """Some time that stays the same: of the first folder or file."""
+    paths = [f.path for f in plan.folders.values()] + [m.recipe.path for m in plan.mounts.values() if m.recipe.path]
+    for path in (*paths, *plan.files.values()):
+        try:
+            return describe(path).modified
+        except SourceError:
+            continue
+    return 0
+
+
+def _members(plan: Plan) -> set[str]:
+    """Prefixes of files that are shown as part of another file's images already."""
+    hidden: set[str] = set()
+    owner: dict[str, str] = {}
+    for prefix, mount in sorted(plan.mounts.items(), key=lambda item: (-len(item[1].sources), item[1].recipe.path)):
+        own = mount.recipe.path
+        if owner.get(own, own) != own:
+            hidden.add(prefix)
+            continue
+        for source in mount.sources if len(mount.sources) > 1 else ():
+            owner.setdefault(source.path, own)
+    return hidden
+
+
+def _tree(plan: Plan) -> Node:
+    """The bucket's key space. Broken images can be found, so that their keys say why, but are not listed."""
+    members = _members(plan)
+    leaves: dict[str, tuple[Node, bool]] = {}
+    for prefix, folder in plan.folders.items():
+        leaves[prefix] = (Deferred(folder), True)
+    for key, path in plan.files.items():
+        try:
+            leaves[key] = (passed(describe(path)), True)
+        except SourceError:
+            continue
+    for prefix, mount in plan.mounts.items():
+        if prefix not in members:
+            leaves[prefix] = (Deferred(mount), mount.error is None)
+    if set(leaves) == {""}:
+        return leaves[""][0]
+    return _nested(leaves)
+
+
+def _nested(leaves: Mapping[str, tuple[Node, bool]]) -> Dir:
+    here: dict[str, tuple[Node, bool]] = {}
+    below: dict[str, dict[str, tuple[Node, bool]]] = {}
+    for path, leaf in leaves.items():
+        head, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(head, {})[rest] = leaf
+        else:
+            here[head] = leaf
+    for head, inner in below.items():
+        folder = _nested(inner)
+        here[head] = (folder, bool(folder.order))
+    children = {name: node for name, (node, _) in here.items()}
+    order = sorted((n if isinstance(c, File) else n + "/", n) for n, (c, shown) in here.items() if shown)
+    return Dir(children, tuple(order))
+
+
+def _shape(node: Node) -> object:
+    """What makes two trees alike: names, and which mounts stand where."""
+    if isinstance(node, Deferred):
+        return node.token if isinstance(node.token, Mount) else getattr(node.token, "path", None)
+    if isinstance(node, Dir):
+        return (tuple(node.order), {name: _shape(child) for name, child in node.children.items()})
+    return node.identity if isinstance(node, File) else id(node)

@@ -1,0 +1,122 @@
+"""Files as they are: a folder as a key space that is always as true as the file system.
+
+Names are listed once and kept while the folder's own modification time stands; size and time of a file are asked
+for at each look. Links are followed only to places inside the root.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import stat as modes
+import time
+from collections.abc import Iterator, Mapping
+
+from s3facade.core.identity import digest
+from s3facade.core.image import Source
+from s3facade.core.keyspace import Deferred, Dir, File, Node
+from s3facade.core.objects import Object, Passed
+from s3facade.stores.local import fingerprint
+
+VERSION = 1
+RACY = 50_000_000
+"""Nanoseconds: a folder listed this shortly after it changed may change again within the same clock tick."""
+
+
+def passed(source: Source) -> File:
+    """A source file as an object: its own bytes."""
+    # guess_type calls x.gz "gzip-encoded"; the object is not encoded for transport, it just is a gzip file.
+    kind, encoding = mimetypes.guess_type(source.path)
+    media_type = "application/octet-stream" if encoding or kind is None else kind
+    parts = (Passed(source, 0, source.size),) if source.size else ()
+    return File(
+        size=source.size,
+        media_type=media_type,
+        identity=digest("file", VERSION, source.etag),
+        modified=source.modified,
+        body=lambda: Object(parts),
+    )
+
+
+class Folder:
+    """A folder below ``root``; the token of a `Deferred`."""
+
+    __slots__ = ("_children", "_listed", "path", "root")
+
+    def __init__(self, root: str, path: str) -> None:
+        self.root = root
+        """Real path: nothing outside it is ever shown."""
+        self.path = path
+        self._children: Dir | None = None
+        self._listed = (0, 0)
+
+    def open(self) -> Dir:
+        """The folder's key space; empty once the folder is gone."""
+        try:
+            about = os.stat(self.path)
+        except OSError:
+            return Dir({})
+        stamp = (about.st_mtime_ns, about.st_ino)
+        if self._children is None or self._listed != stamp:
+            children = _Children(self.root, self.path)
+            self._children = Dir(children, children.order)
+            racy = time.time_ns() - about.st_mtime_ns < RACY
+            self._listed = (0, 0) if racy else stamp
+        return self._children
+
+
+class _Children(Mapping[str, Node]):
+    """Names listed once; what a name stands for is looked up when it is wanted."""
+
+    def __init__(self, root: str, path: str) -> None:
+        self._root = root
+        self._path = path
+        self._folders: dict[str, Folder] = {}
+        order: list[tuple[str, str]] = []
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    token = self._token(entry)
+                    if token:
+                        order.append((token, entry.name))
+        except OSError:
+            order = []
+        self.order = sorted(order)
+        self._names = {name for _, name in self.order}
+
+    def _token(self, entry: os.DirEntry[str]) -> str | None:
+        try:
+            entry.name.encode()
+            if entry.is_symlink() and not _inside(entry.path, self._root):
+                return None
+            if entry.is_dir():
+                return entry.name + "/"
+            return entry.name if entry.is_file() else None
+        except (OSError, UnicodeEncodeError):
+            return None
+
+    def __getitem__(self, name: str) -> Node:
+        if name not in self._names:
+            raise KeyError(name)
+        path = f"{self._path}/{name}"
+        try:
+            about = os.stat(path)
+        except OSError:
+            raise KeyError(name) from None
+        if os.path.islink(path) and not _inside(path, self._root):
+            raise KeyError(name)
+        if modes.S_ISDIR(about.st_mode):
+            folder = self._folders.setdefault(name, Folder(self._root, path))
+            return Deferred(folder)
+        return passed(Source(path, about.st_size, about.st_mtime_ns, fingerprint(about)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _inside(path: str, root: str) -> bool:
+    real = os.path.realpath(path)
+    return real == root or real.startswith(root.rstrip("/") + "/")

@@ -1,0 +1,155 @@
+"""One image file, or a set of label files with it, shown at a prefix of a bucket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from s3facade.core.errors import BadSource, SourceError, Unsupported
+from s3facade.core.identity import digest
+from s3facade.core.image import Dataset, Image, Opened, Source, derive, sources
+from s3facade.core.keyspace import Dir, Grid
+from s3facade.core.protocols import Layout, Transform
+from s3facade.core.spec import Level
+from s3facade.engine.engine import Engine
+from s3facade.stores.local import describe, unchanged
+from s3facade.transforms.pyramid import pyramid
+
+MANY = 4
+"""Images of more files than this are checked for change once a second, not at each request."""
+AGAIN = 60.0
+"""Seconds for which a file that does not open is refused from memory."""
+
+
+def _tag(path: str) -> str:
+    try:
+        return describe(path).etag if path else ""
+    except SourceError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the images of one file are made."""
+
+    path: str
+    """Absolute; empty for images that need no file."""
+    reader: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    series: int | None = None
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    """µm, by axis name."""
+    steps: tuple[Transform, ...] = ()
+
+    def images(self, engine: Engine, *, method: str = "mean") -> list[Image]:
+        """Plans with all their levels. Blocking; raises `SourceError`."""
+        opened = engine.rasters.describe(self.path, self.reader, self.options)
+        if self.series is not None:
+            if self.series >= len(opened):
+                raise Unsupported(f"There is no series {self.series}; the file holds {len(opened)}.", private=self.path)
+            opened = [opened[self.series]]
+        return [self._finished(image, method) for image in opened]
+
+    def _finished(self, image: Image, method: str) -> Image:
+        if self.pixel_size and isinstance(image, Opened):
+            image = _resized(image, self.pixel_size)
+        for step in self.steps:
+            image = derive(image, step)
+        return pyramid(image, method=method)
+
+
+def _resized(image: Opened, size: Mapping[str, float]) -> Opened:
+    """The image with pixel sizes that the operator states, instead of the file's."""
+    spec = image.spec
+    axes = tuple(replace(a, unit="micrometer") if a.name in size else a for a in spec.axes)
+    base = spec.levels[0].scale
+    factor = [size[a.name] / s if a.name in size else 1.0 for a, s in zip(spec.axes, base, strict=True)]
+
+    def sized(level: Level) -> Level:
+        scale = tuple(s * f for s, f in zip(level.scale, factor, strict=True))
+        origin = tuple(o * f for o, f in zip(level.origin, factor, strict=True))
+        return replace(level, scale=scale, origin=origin)
+
+    identity = digest(spec.identity, "pixel_size", size)
+    levels = tuple(sized(level) for level in spec.levels)
+    return replace(image, spec=replace(spec, axes=axes, levels=levels, identity=identity))
+
+
+class Mount:
+    """A recipe and a layout; opens itself when a path leads into it, and again when its files change."""
+
+    def __init__(self, engine: Engine, recipe: Recipe, layout: Layout, labels: Mapping[str, Recipe]) -> None:
+        self.recipe = recipe
+        self.layout = layout
+        self.labels = labels
+        self.error: SourceError | None = None
+        """Why it could not be opened the last time."""
+        self._failed = (0.0, "")
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._node: Dir | Grid | None = None
+        self.sources: tuple[Source, ...] = ()
+        """Every file behind it; known once it has been open."""
+        self._checked = 0.0
+
+    def same(self, other: Mount) -> bool:
+        """Whether the other one shows the same, so that what this one knows stays true."""
+        mine, theirs = (self.recipe, self.layout, self.labels), (other.recipe, other.layout, other.labels)
+        return mine == theirs
+
+    def fresh(self, now: float) -> bool:
+        """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds."""
+        if self._node is None:
+            return False
+        if len(self.sources) > MANY:
+            if now - self._checked < 1.0:
+                return True
+            self._checked = now
+        return all(unchanged(source) for source in self.sources)
+
+    def peek(self, now: float) -> Dir | Grid | None:
+        """The key space, if it is known and true."""
+        return self._node if self.fresh(now) else None
+
+    def open(self, now: float) -> Dir | Grid:
+        """The key space. Blocking. Raises `SourceError`, and remembers it in `error`."""
+        with self._lock:
+            node = self.peek(now)
+            if node is None:
+                self._refuse_again(now)
+                try:
+                    node = self._build()
+                except SourceError as error:
+                    self.error = error
+                    self._failed = (now, _tag(self.recipe.path))
+                    self._node = None
+                    raise
+                self.error = None
+                self._node = node
+            return node
+
+    def retry(self, now: float) -> bool:
+        """Whether opening is worth a try: it never failed, the file has changed since, or a while has passed."""
+        when, tag = self._failed
+        return self.error is None or now - when > AGAIN or tag != _tag(self.recipe.path)
+
+    def _refuse_again(self, now: float) -> None:
+        if self.error is not None and not self.retry(now):
+            raise self.error.with_traceback(None)
+
+    def _build(self) -> Dir | Grid:
+        images = self.recipe.images(self._engine)
+        labels: dict[str, Image] = {}
+        for name, recipe in self.labels.items():
+            found = recipe.images(self._engine, method="mode")
+            if len(found) != 1:
+                raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
+            labels[name] = found[0]
+        dataset = Dataset({str(i): image for i, image in enumerate(images)}, labels)
+        node = self.layout.build(dataset)
+        if not isinstance(node, Dir | Grid):
+            raise Unsupported("The layout did not describe a folder.")
+        every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
+        self.sources = tuple(every.values())
+        return node

@@ -1,0 +1,213 @@
+"""From configuration to mounts: which files there are, and at which prefix each of them is shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s3facade.catalog import registry
+from s3facade.catalog.folder import Folder
+from s3facade.catalog.mount import Mount, Recipe
+from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig
+from s3facade.config.template import compile_template
+from s3facade.core.errors import ConfigError
+from s3facade.core.protocols import Layout, Transform
+from s3facade.engine.engine import Engine
+from s3facade.stores.local import fingerprint
+
+HEAD = 4096
+"""Bytes of a file that a reader may judge it by."""
+IMAGE_SUFFIXES = frozenset(
+    {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff", ".lsm", ".stk"}
+)
+"""Files of these names claim to be images: one that no reader knows is named as broken, not passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file that is not shown, and why."""
+
+    path: str
+    reason: str
+    """A sentence that may be shown to anybody."""
+    detail: str = ""
+    """What only the operator may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file of a source."""
+
+    path: str
+    reader: str
+    captures: Mapping[str, object]
+
+
+@dataclass
+class Plan:
+    """What one bucket holds: nodes by prefix, and what was left out."""
+
+    mounts: dict[str, Mount] = field(default_factory=dict)
+    folders: dict[str, Folder] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """Path of a single file by key."""
+    broken: list[Broken] = field(default_factory=list)
+    others: int = 0
+    """Files that are no images."""
+
+
+class Planner:
+    """Walks sources and makes mounts. Remembers what it found out about a file until the file changes."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._sniffed: dict[tuple[str, str], str] = {}
+
+    def plan(self, bucket: BucketConfig) -> Plan:
+        """What ``bucket`` holds now. Blocking. Raises `ConfigError` where the configuration contradicts itself."""
+        plan = Plan()
+        for view in bucket.views:
+            if isinstance(view, FilesView):
+                if view.root.is_file():
+                    plan.files[view.path or view.root.name] = str(view.root)
+                else:
+                    plan.folders[view.path] = Folder(os.path.realpath(view.root), str(view.root))
+            else:
+                self._images(view, plan)
+        return plan
+
+    def _images(self, view: ImageView, plan: Plan) -> None:
+        source, steps = self._pipeline(view)
+        layout = _layout(view)
+        labels = {name: self._joinable(of, plan) for name, of in view.labels.items()}
+        for item in self._items(source, plan):
+            recipe = _recipe(source, item, steps)
+            joined: dict[str, Recipe] = {}
+            for name, candidates in labels.items():
+                found = [r for captures, r in candidates if _agree(captures, item.captures)]
+                if len(found) > 1:
+                    plan.broken.append(Broken(item.path, f"{len(found)} label files of {name!r} belong to it."))
+                elif found:
+                    joined[name] = found[0]
+            prefix = self._prefix(view, item, plan)
+            if prefix is not None:
+                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined)
+
+    def _prefix(self, view: ImageView, item: Item, plan: Plan) -> str | None:
+        prefix = view.path.fill(item.captures)
+        if prefix in plan.mounts and "stem" in view.path.names:
+            # a.tif and a.svs in one folder: the second keeps its extension in the key.
+            prefix = view.path.fill({**item.captures, "stem": item.captures["path"]})
+        taken = plan.mounts.get(prefix)
+        if taken is not None:
+            plan.broken.append(Broken(item.path, f"Its keys {prefix!r} are those of {taken.recipe.path} already."))
+            return None
+        return prefix
+
+    def _pipeline(self, view: ImageView) -> tuple[SourceConfig, tuple[Transform, ...]]:
+        """The source behind a view, and the steps on the way, in order."""
+        steps: list[Transform] = []
+        name = view.source
+        while name not in self._settings.sources:
+            image = self._settings.images[name]
+            steps[:0] = [_step(step.name, step.value) for step in image.steps]
+            name = image.source
+        if view.dtype is not None:
+            steps.append(_step("cast", view.dtype))
+        return self._settings.sources[name], tuple(steps)
+
+    def _joinable(self, name: str, plan: Plan) -> list[tuple[Mapping[str, object], Recipe]]:
+        source, steps = self._pipeline(ImageView("ome-zarr", name, compile_template("")))
+        return [(item.captures, _recipe(source, item, steps)) for item in self._items(source, plan)]
+
+    def _items(self, source: SourceConfig, plan: Plan) -> Iterator[Item]:
+        if source.synthetic is not None:
+            yield Item("", "synthetic", {"stem": source.name, "path": source.name})
+            return
+        for path, captures in _paths(source):
+            try:
+                reader = source.reader or self._sniff(path)
+            except OSError as error:
+                plan.broken.append(Broken(path, f"It cannot be read: {error.strerror}."))
+                continue
+            if reader:
+                yield Item(path, reader, captures)
+            elif source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES:
+                plan.broken.append(Broken(path, "No reader recognises it; `s3facade formats` lists what can be read."))
+            else:
+                plan.others += 1
+
+    def _sniff(self, path: str) -> str:
+        """Name of the reader that recognises the file, or ""."""
+        key = (path, fingerprint(os.stat(path)))
+        known = self._sniffed.get(key)
+        if known is None:
+            with open(path, "rb") as file:
+                head = file.read(HEAD)
+            name = os.path.basename(path)
+            known = next((n for n, r in registry.readers() if r.sniff(head, name)), "")
+            self._sniffed[key] = known
+        return known
+
+
+def _agree(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    common = (a.keys() & b.keys()) - {"stem", "path"}
+    return bool(common) and all(a[k] == b[k] for k in common)
+
+
+def _recipe(source: SourceConfig, item: Item, steps: tuple[Transform, ...]) -> Recipe:
+    options = source.synthetic if source.synthetic is not None else source.options
+    return Recipe(item.path, item.reader, options, source.series, source.pixel_size, steps)
+
+
+def _step(name: str, value: object) -> Transform:
+    made: Transform = registry.transform(name)(value)
+    return made
+
+
+def _layout(view: ImageView) -> Layout:
+    made: Layout = registry.layout(view.type)(chunks=view.chunks, shards=view.shards)
+    return made
+
+
+def _paths(source: SourceConfig) -> Iterator[tuple[str, dict[str, object]]]:
+    """Files of a source with what their paths say, sorted by path."""
+    if source.file is not None:
+        yield str(source.file), {"stem": stem(source.file.name), "path": source.file.name}
+        return
+    pattern = source.files
+    if pattern is None:
+        raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
+    for path in _walk(str(pattern.root)):
+        relative = os.path.relpath(path, pattern.root)
+        found = pattern.match(relative)
+        if found is not None and not any(p.accepts(Path(path)) for p in source.skip):
+            yield path, {"stem": stem(relative), "path": relative, **found}
+
+
+def _walk(root: str) -> Iterator[str]:
+    """Every file below ``root``, sorted; links that lead out of it are not followed."""
+    real = os.path.realpath(root)
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if os.path.islink(path) and not os.path.realpath(path).startswith(real + "/"):
+                continue
+            if os.path.isfile(path):
+                try:
+                    path.encode()
+                except UnicodeEncodeError:
+                    continue
+                yield path
+
+
+def stem(path: str) -> str:
+    """A path without its image extension: ``a/b.ome.tif`` is ``a/b``."""
+    base, _ = os.path.splitext(path)
+    for inner in (".ome", ".companion"):
+        base = base.removesuffix(inner) or base
+    return base

@@ -1,0 +1,61 @@
+"""Plug-ins by name: built-in ones and those of other packages stand in the same entry points.
+
+Loading is lazy: a format costs its import when its first file is met. What fails to load is remembered with the
+reason, and shown, instead of stopping the server.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from s3facade.core.errors import Unsupported
+from s3facade.core.protocols import Reader
+
+
+@cache
+def _group(kind: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"s3facade.{kind}")}
+
+
+@cache
+def _load(kind: str, name: str) -> Any:
+    point = _group(kind).get(name)
+    if point is None:
+        known = ", ".join(sorted(_group(kind))) or "none; install the package, not only its folder"
+        raise Unsupported(f"There is no {kind[:-1]} called {name!r}; known: {known}.")
+    try:
+        return point.load()
+    except Exception as error:  # a plug-in may fail in any way, and must not take the others with it
+        raise Unsupported(
+            f"The {kind[:-1]} {name!r} cannot be loaded: {type(error).__name__}: {error}", private=point.value
+        ) from error
+
+
+@cache
+def reader(name: str) -> Reader:
+    """The reader called ``name``. Raises `Unsupported` if it is unknown or does not load."""
+    return cast(Reader, _load("readers", name)())
+
+
+@cache
+def readers() -> tuple[tuple[str, Reader], ...]:
+    """All readers that load, by name."""
+    out = []
+    for name in sorted(_group("readers")):
+        try:
+            out.append((name, reader(name)))
+        except Unsupported:
+            continue
+    return tuple(out)
+
+
+def layout(name: str) -> Any:
+    """The layout class called ``name``. Raises `Unsupported`."""
+    return _load("layouts", name)
+
+
+def transform(name: str) -> Any:
+    """The transform class called ``name``. Raises `Unsupported`."""
+    return _load("transforms", name)
