@@ -1,1 +1,1 @@
-"""Floor 3: the configuration file; pydantic and YAML live here."""
+"""Floor 3: what the user wrote, as frozen data. pydantic and YAML live here and nowhere else."""

@@ -1,0 +1,112 @@
+"""A configuration file to `Settings`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from s3facade.config.document import Document, Path_, parse
+from s3facade.config.model import ConfigModel
+from s3facade.config.resolve import resolve
+from s3facade.config.settings import Settings
+from s3facade.core.errors import ConfigError
+
+_SECRET = ("key", "secret")
+_WORDS = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "list_type": "must be a list: lines that start with `-`, or [a, b]",
+    "dict_type": "must be a mapping: lines of `key: value`",
+    "model_type": "must be a mapping: lines of `key: value`",
+    "model_attributes_type": "must be a mapping: lines of `key: value`",
+}
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check a configuration file; relative paths in it start at its folder.
+
+    Args:
+        path: A YAML file.
+        environment: Variables for ``${NAME}``; default: the process's own.
+
+    Raises:
+        ConfigError: Names file, line and key of everything that is wrong, and what to do.
+    """
+    path = path.absolute()
+    try:
+        text = path.read_text("utf-8")
+        modified = path.stat().st_mtime_ns
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    document = parse(text, path, os.environ if environment is None else environment)
+    if not isinstance(document.value, Mapping):
+        raise ConfigError(f"{path}: holds no configuration; start with `sources:` and `buckets:`")
+    return resolve(_validate(document), document, modified)
+
+
+def _validate(document: Document) -> ConfigModel:
+    try:
+        return ConfigModel.model_validate(document.value)
+    except ValidationError as error:
+        lines = [_sentence(document, dict(e)) for e in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _sentence(document: Document, error: Mapping[str, Any]) -> str:
+    at = _written(document, error["loc"])
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known(error["loc"][:-1])
+        near = difflib.get_close_matches(str(at[-1]), known, 1)
+        hint = f"; did you mean `{near[0]}`?" if near else f"; use {', '.join(known)}"
+        return f"{document.where(at)}: is not a known key{hint}"
+    if kind == "missing":
+        return f"{document.where(at)}: is missing; add it"
+    if kind == "value_error":
+        return f"{document.where(at)}: {context['error']}"
+    if kind.startswith("union_tag"):
+        return f"{document.where((*at, 'type'))}: must be 'ome-zarr' or 'files'"
+    words = _WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
+    shown = isinstance(value, str) and len(value) < 60 and not set(_SECRET) & set(at)
+    return f"{document.where(at)}: {words}{f', not {value!r}' if shown else ''}"
+
+
+def _written(document: Document, loc: Path_) -> Path_:
+    """The key path as the user wrote it: without the tags that the validator puts between."""
+    at: Path_ = ()
+    for i, part in enumerate(loc):
+        if (*at, part) in document.lines or (i == len(loc) - 1 and part != "[key]"):
+            at = (*at, part)
+    return at
+
+
+def _known(loc: Path_) -> list[str]:
+    """Keys that may stand in the mapping at the validator's path ``loc``."""
+    models: list[type[BaseModel]] = [ConfigModel]
+    rest = list(loc)
+    while rest:
+        part = rest.pop(0)
+        fields = [f for m in models for n, f in m.model_fields.items() if part in (n, f.alias)]
+        if not fields:  # the tag of a union
+            models = [m for m in models if part in get_args(m.model_fields["type"].annotation)]
+            continue
+        models = list(_inner(fields[0].annotation))
+        if get_origin(fields[0].annotation) in (dict, list):
+            rest = rest[1:]
+    return [f.alias or n for m in models for n, f in m.model_fields.items()]
+
+
+def _inner(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside ``dict[str, Model]``, ``list[Model]``, ``Model | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _inner(argument)

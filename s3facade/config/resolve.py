@@ -1,0 +1,182 @@
+"""A validated model to `Settings`: paths made absolute, patterns compiled, every reference checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from s3facade.config import model as m
+from s3facade.config.document import Document, Path_
+from s3facade.config.pattern import absolute, compile_pattern
+from s3facade.config.settings import (
+    BucketConfig,
+    CredentialConfig,
+    FilesView,
+    ImageConfig,
+    ImageView,
+    Limits,
+    Server,
+    Settings,
+    SourceConfig,
+    StepConfig,
+    View,
+)
+from s3facade.config.template import compile_template
+from s3facade.core.errors import ConfigError
+
+
+def resolve(config: m.ConfigModel, document: Document, modified: int) -> Settings:
+    """Settings for a validated ``config``.
+
+    Args:
+        config: What `document` says, typed.
+        document: Names lines in errors.
+        modified: Of the file, nanoseconds since 1970, UTC.
+
+    Raises:
+        ConfigError: All references that lead nowhere, one per line, each with file, line and key.
+    """
+    resolver = _Resolver(document)
+    sources = {n: s for n, c in config.sources.items() if (s := resolver.source(n, c)) is not None}
+    images = {n: resolver.image(n, c, config) for n, c in config.images.items()}
+    captures = resolver.captures(sources, images)
+    buckets = tuple(resolver.bucket(n, c, captures) for n, c in config.buckets.items())
+    access = tuple(resolver.credential(i, c, config) for i, c in enumerate(config.access))
+    resolver.doors(buckets, access)
+    if resolver.problems:
+        raise ConfigError("\n".join(dict.fromkeys(resolver.problems)))
+    limits = Limits(config.limits.memory, config.limits.workers, config.limits.queue)
+    net = config.server
+    server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log)
+    return Settings(sources, images, buckets, access, limits, server, document.path, modified)
+
+
+class _Resolver:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.base = document.path.parent
+        self.problems: list[str] = []
+
+    def problem(self, at: Path_, sentence: object) -> None:
+        self.problems.append(f"{self.document.where(at)}: {sentence}")
+
+    def absolute(self, text: str) -> Path:
+        """A path of the file's own folder; ``..`` is collapsed as in patterns."""
+        return absolute(text, self.base)
+
+    def source(self, name: str, c: m.SourceModel) -> SourceConfig | None:
+        at: Path_ = ("sources", name)
+        files = None
+        skip = []
+        if c.files is not None:
+            try:
+                files = compile_pattern(c.files, self.base)
+            except ConfigError as error:
+                self.problem((*at, "files"), error)
+                return None
+            for i, text in enumerate(c.skip):
+                try:
+                    skip.append(compile_pattern(text, files.root))
+                except ConfigError as error:
+                    self.problem((*at, "skip", i), error)
+        file = None if c.file is None else self.absolute(c.file)
+        synthetic = None if c.synthetic is None else {"shape": c.synthetic.shape, "dtype": c.synthetic.dtype}
+        return SourceConfig(
+            name, files, file, synthetic, tuple(skip), c.pixel_size, c.series, c.reader, dict(c.options)
+        )
+
+    def image(self, name: str, c: m.ImageModel, config: m.ConfigModel) -> ImageConfig:
+        at: Path_ = ("images", name)
+        if name in config.sources:
+            self.problem(at, f"a source is called {name!r} too; give the image another name")
+        seen = [name]
+        while (parent := config.images.get(seen[-1])) is not None:
+            if parent.from_ in seen:
+                self.problem((*at, "from"), f"goes in a circle: {' → '.join([*seen, parent.from_])}")
+                break
+            seen.append(parent.from_)
+        if c.from_ not in config.sources and c.from_ not in config.images:
+            self.problem((*at, "from"), _unknown(c.from_, "source or image", [*config.sources, *config.images]))
+        return ImageConfig(name, c.from_, tuple(StepConfig(k, v) for step in c.steps for k, v in step.items()))
+
+    def captures(
+        self, sources: Mapping[str, SourceConfig], images: Mapping[str, ImageConfig]
+    ) -> dict[str, frozenset[str]]:
+        """Names that each source and image gives values for."""
+        out = {n: s.captures for n, s in sources.items()}
+        for name in images:
+            seen = {name}
+            parent = images[name].source
+            while parent in images and parent not in seen:
+                seen.add(parent)
+                parent = images[parent].source
+            out.setdefault(name, out.get(parent, frozenset()))
+        return out
+
+    def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]]) -> BucketConfig:
+        views: list[View] = []
+        for i, view in enumerate(c.views):
+            at: Path_ = ("buckets", name, "views", i)
+            try:
+                views.append(self.view(at, view, captures))
+            except ConfigError as error:
+                self.problem((*at, "path"), error)
+        paths = [v.path.text if isinstance(v, ImageView) else v.path for v in views]
+        for i, path in enumerate(paths):
+            if path in paths[:i]:
+                self.problem(("buckets", name, "views", i, "path"), f"another view has the path {path!r}; change one")
+        return BucketConfig(name, c.access, tuple(views))
+
+    def view(self, at: Path_, c: m.OmeZarrView | m.FilesViewModel, captures: Mapping[str, frozenset[str]]) -> View:
+        path = compile_template(c.path)
+        if isinstance(c, m.FilesViewModel):
+            if path.names:
+                raise ConfigError("a view of files has no captures; write a plain prefix")
+            return FilesView(self.absolute(c.root), c.path)
+        known = self.reference((*at, "from"), c.from_, captures)
+        for name in path.names:
+            if known is not None and name not in known:
+                self.problem((*at, "path"), _unknown(name, f"capture of {c.from_!r}", sorted(known)))
+        for label, target in c.labels.items():
+            self.label((*at, "labels", label), label, target, known, captures)
+        return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels))
+
+    def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
+        if name not in captures:
+            self.problem(at, _unknown(name, "source or image", list(captures)))
+        return captures.get(name)
+
+    def label(
+        self,
+        at: Path_,
+        label: str,
+        target: str,
+        known: frozenset[str] | None,
+        captures: Mapping[str, frozenset[str]],
+    ) -> None:
+        if not label or "/" in label or label.startswith("."):
+            self.problem(at, f"{label!r} cannot name a label image; use letters, digits, - and _")
+        theirs = self.reference(at, target, captures)
+        if known is not None and theirs is not None and not theirs <= known:
+            extra = ", ".join(sorted(theirs - known))
+            self.problem(at, f"{target!r} captures {extra}, which the image does not: several labels could match")
+
+    def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:
+        at: Path_ = ("access", i)
+        for k, name in enumerate(c.buckets):
+            if name != "*" and name not in config.buckets:
+                self.problem((*at, "buckets", k), _unknown(name, "bucket", list(config.buckets)))
+        if c.key in [other.key for other in config.access[:i]]:
+            self.problem((*at, "key"), "this access key is given twice; list its buckets in one place")
+        return CredentialConfig(c.key, c.secret, tuple(c.buckets))
+
+    def doors(self, buckets: tuple[BucketConfig, ...], access: tuple[CredentialConfig, ...]) -> None:
+        opened = {name for c in access for name in c.buckets}
+        for bucket in buckets:
+            if bucket.access == "private" and not {bucket.name, "*"} & opened:
+                at: Path_ = ("buckets", bucket.name, "access")
+                self.problem(at, "no access key opens this bucket; add one under `access:`, or make it public")
+
+
+def _unknown(name: str, what: str, known: list[str]) -> str:
+    return f"there is no {what} called {name!r}; " + (f"known: {', '.join(known)}" if known else "there is none at all")

@@ -1,0 +1,159 @@
+"""The configuration as the rest of the package reads it: plain frozen data, checked and complete.
+
+Every reference in here resolves: a view's ``source`` names a source or an image, a credential's buckets exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from s3facade.config.pattern import Pattern
+from s3facade.config.template import Template
+
+Access = Literal["public", "private"]
+Sizes = int | Mapping[str, int]
+"""Voxels along every space axis, or per axis name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """What there is. Exactly one of ``files``, ``file`` and ``synthetic`` is given."""
+
+    name: str
+    files: Pattern | None = None
+    """Files found by walking ``files.root``."""
+    file: Path | None = None
+    """One file; absolute."""
+    synthetic: Mapping[str, object] | None = None
+    """Options of the synthetic reader: ``shape`` (voxels by axis name), ``dtype``."""
+    skip: tuple[Pattern, ...] = ()
+    """Matching files are left out. Matched against the absolute path: `Pattern.accepts`."""
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    """µm per pixel by axis (z, y, x), instead of what the file says."""
+    series: int | None = None
+    """Only this image of each file, counted from 0; None: every image."""
+    reader: str | None = None
+    """Name of the reader; None: the first that recognises the file."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Handed to the reader."""
+
+    @property
+    def captures(self) -> frozenset[str]:
+        """Names that paths of this source give values for."""
+        return frozenset(self.files.captures) if self.files else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StepConfig:
+    """One transform of a pipeline: its name and what the user wrote behind the colon."""
+
+    name: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """A named pipeline: every image of ``source``, through ``steps`` in order."""
+
+    name: str
+    source: str
+    """Name of a source, or of another pipeline."""
+    steps: tuple[StepConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """A layout over every image of a source or pipeline."""
+
+    type: str
+    """Name of the layout."""
+    source: str
+    """Name of a source or pipeline."""
+    path: Template
+    """Key prefix of one image, without a final slash; ``""`` is the root of the bucket."""
+    chunks: Sizes | None = None
+    """Voxels per inner chunk; None: chosen per image."""
+    shards: Sizes | Literal[False] | None = None
+    """Voxels per shard; False: one object per chunk; None: chosen per image."""
+    dtype: str | None = None
+    """Cast to this type."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Source or pipeline of label images, by label name; joined to the images by equal captures."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesView:
+    """Files as they are."""
+
+    root: Path
+    """Absolute. A folder, shown below ``path``; or one file, whose key ``path`` is."""
+    path: str
+    """Key prefix without a final slash; ``""`` is the root of the bucket."""
+
+
+View = ImageView | FilesView
+
+
+@dataclass(frozen=True, slots=True)
+class BucketConfig:
+    """One bucket."""
+
+    name: str
+    access: Access
+    """``public``: anonymous requests may read. ``private``: only credentials that name the bucket."""
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialConfig:
+    """One access key and the buckets that it opens."""
+
+    key: str
+    secret: str = field(repr=False)
+    buckets: tuple[str, ...]
+    """Names of buckets; ``"*"`` is every bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server may use."""
+
+    memory: int = 1 << 30
+    """Bytes of pixels and encoded chunks held at once, over all worker processes."""
+    workers: int | None = None
+    """Worker processes; None: one per core."""
+    queue: int = 1024
+    """Requests that may wait for a worker thread before the answer is 503 SlowDown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where and how it listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    region: str = "us-east-1"
+    domains: tuple[str, ...] = ()
+    """Host names below which ``bucket.domain`` addresses a bucket."""
+    rescan: float = 10.0
+    """Seconds until a folder is looked at again; 0 turns it off."""
+    access_log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole configuration."""
+
+    sources: Mapping[str, SourceConfig]
+    images: Mapping[str, ImageConfig]
+    buckets: tuple[BucketConfig, ...]
+    access: tuple[CredentialConfig, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    server: Server = field(default_factory=Server)
+    path: Path | None = None
+    """The configuration file; None without one."""
+    modified: int = 0
+    """Of the configuration file: nanoseconds since 1970, UTC; 0 without one."""
