@@ -1,0 +1,1 @@
+"""Viewers in a real browser."""

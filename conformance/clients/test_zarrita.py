@@ -1,0 +1,69 @@
+"""zarrita, the Zarr reader of browser viewers, on Node."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from conformance.contract import crop_of, cut
+
+NODE = Path(__file__).parent.parent / "node"
+PACKAGE = NODE / "node_modules" / "zarrita" / "package.json"
+if shutil.which("node") is None or not PACKAGE.exists():
+    pytest.skip("Node or its package zarrita is not installed (conformance/install.sh)", allow_module_level=True)
+
+CLIENT, VERSION = "zarrita", json.loads(PACKAGE.read_text())["version"]
+
+
+def _run(requests):
+    done = subprocess.run(
+        ["node", str(NODE / "pixels.mjs")],
+        input=json.dumps(requests),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _compare(facade, wanted):
+    """Ask for (group, level, box, expected) and compare digests: voxels travel no further than Node."""
+    found = _run([{"url": f"{facade.url}/images/{quote(g)}", "level": i, "box": box} for g, i, box, _ in wanted])
+    for (group, level, _, expected), answer in zip(wanted, found, strict=True):
+        assert "error" not in answer, (group, level, answer)
+        assert tuple(answer["shape"]) == expected.shape, (group, level)
+        assert answer["dtype"] == str(expected.dtype), (group, level)
+        assert answer["sha256"] == hashlib.sha256(expected.tobytes()).hexdigest(), (group, level)
+
+
+def test_pixels_of_every_level(facade, samples, levels):
+    wanted = [
+        (name, i, None, sample.level(i, shape))
+        for name, sample in samples.items()
+        for i, shape in enumerate(levels[name])
+        # float means may differ in the last place, which a digest cannot forgive
+        if sample.own[0].dtype.kind != "f" or i == 0
+    ]
+    _compare(facade, wanted)
+
+
+def test_pixels_of_a_crop(facade, samples, levels):
+    wanted = []
+    for name, sample in samples.items():
+        for i, shape in enumerate(levels[name]):
+            box = crop_of(shape)
+            if sample.own[0].dtype.kind != "f" or i == 0:
+                wanted.append((name, i, box, cut(sample.level(i, shape), box)))
+    _compare(facade, wanted)
+
+
+def test_missing_group(facade):
+    (answer,) = _run([{"url": f"{facade.url}/images/absent.ome.zarr", "level": 0, "box": None}])
+    assert "NotFound" in answer["error"] or "not found" in answer["message"].lower(), answer

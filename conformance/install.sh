@@ -1,0 +1,50 @@
+#!/bin/sh
+# Installs the programs that the conformance tests and the benchmark drive: Debian packages, Node packages and
+# the published OME-NGFF schemas. Safe to run again; does nothing where everything is there. Python packages
+# come from the `conformance` extra of the project.
+#
+#   conformance/install.sh [PYTHON]      PYTHON: the interpreter that runs the tests (default: python3)
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+python=${1:-python3}
+sudo=""
+[ "$(id -u)" = 0 ] || sudo=sudo
+
+packages=""
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null 2>&1 || packages="$packages $2"
+}
+PATH="$PATH:/usr/sbin:/sbin"
+need rclone rclone
+need chromium chromium
+need node nodejs
+need npm npm
+need nginx nginx-light
+need wrk wrk
+need fc-list fontconfig
+[ -d /usr/share/fonts/truetype/dejavu ] || packages="$packages fonts-dejavu-core"
+
+if [ -n "$packages" ]; then
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # a list of words
+    if ! { $sudo apt-get update -qq &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >"$log" 2>&1
+    then
+        cat "$log" >&2
+        echo "conformance/install.sh: apt-get could not install:$packages" >&2
+        exit 1
+    fi
+    rm -f "$log"
+fi
+
+# npm reads exact versions from package.json; no lock file, because a lock file would name a registry.
+if [ ! -d "$here/node/node_modules/zarrita" ] || [ ! -d "$here/node/node_modules/playwright-core" ] ||
+    [ "$here/node/package.json" -nt "$here/node/node_modules/.installed" ]; then
+    (cd "$here/node" && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null)
+    touch "$here/node/node_modules/.installed"
+fi
+
+# ngff-zarr carries the published JSON schemas as data files; its own dependencies are not needed for that.
+if ! "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("ngff_zarr") is None)'; then
+    "$python" -m pip install --quiet --no-deps --disable-pip-version-check ngff-zarr==0.50.0
+fi

@@ -1,0 +1,82 @@
+"""The compatibility table: what each client did in the last run, written from the tests' own results."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MARKS = {"passed": "yes", "failed": "**no**", "skipped": "-"}
+RANK = {"failed": 2, "passed": 1, "skipped": 0}
+
+
+@dataclass
+class Row:
+    """One client."""
+
+    version: str = ""
+    outcomes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+class Recorder:
+    """Collects results of tests whose class or module names a ``CLIENT``."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.target: Path | None = config.getoption("--compatibility", default=None)
+        self.rows: dict[str, Row] = {}
+        self.broken = False
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A client file that is skipped whole: the client is absent."""
+        if report.skipped and "clients/test_" in report.nodeid:
+            name = Path(report.nodeid).stem.removeprefix("test_").replace("_", "-")
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self.rows[name] = Row(version="absent", notes={"absent": reason.removeprefix("Skipped: ")})
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Any:
+        """Keep the worst outcome of each operation."""
+        result = yield
+        outcome = result.get_result()
+        place = getattr(item, "cls", None) or getattr(item, "module", None)
+        client = getattr(place, "CLIENT", None) or getattr(getattr(item, "module", None), "CLIENT", None)
+        if client is None or (outcome.when != "call" and outcome.outcome == "passed"):
+            return
+        version = getattr(place, "VERSION", None) or getattr(item.module, "VERSION", "")  # type: ignore[attr-defined]
+        row = self.rows.setdefault(client, Row(version=version() if inspect.isfunction(version) else str(version)))
+        operation = item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+        if RANK[outcome.outcome] >= RANK.get(row.outcomes.get(operation, "skipped"), 0):
+            row.outcomes[operation] = outcome.outcome
+        if outcome.outcome == "skipped" and isinstance(outcome.longrepr, tuple):
+            row.notes[operation] = outcome.longrepr[2].removeprefix("Skipped: ")
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the table, if one was asked for."""
+        if self.target is not None and self.rows:
+            self.target.write_text(render(self.rows), encoding="utf-8")
+
+
+def render(rows: dict[str, Row]) -> str:
+    """The table as a Markdown page."""
+    lines = [
+        "# Compatibility",
+        "",
+        "What each client did with a running server when the conformance tests last ran. Every operation is a test in",
+        "`conformance/`; pixels are compared with those that tifffile reads from the same file.",
+        "",
+        "Made by `pytest conformance --compatibility docs/compatibility.md`; not edited by hand.",
+        "",
+        "| client | version | works | does not work | does not apply |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, row in sorted(rows.items()):
+        by = {mark: [op for op, o in row.outcomes.items() if o == mark] for mark in RANK}
+        absent = [f"{op}: {row.notes.get(op, '')}".rstrip(": ") for op in by["skipped"]]
+        absent += [f"{what}: {why}" for what, why in row.notes.items() if what == "absent"]
+        cells = [name, row.version, ", ".join(by["passed"]), ", ".join(by["failed"]), "; ".join(absent)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") or "-" for cell in cells) + " |")
+    return "\n".join([*lines, ""])
