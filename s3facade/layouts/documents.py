@@ -1,0 +1,83 @@
+"""JSON documents whose size is known although some of their numbers come from pixels.
+
+Such a number stands in a field of fixed width, padded with spaces, which JSON allows between tokens. Listing a key
+or asking for its size therefore never reads a voxel.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from s3facade.core.identity import digest
+from s3facade.core.keyspace import File
+from s3facade.core.objects import Literal, Object, Packed, Pixels
+
+Document: TypeAlias = Mapping[str, Any]
+Number: TypeAlias = int | float
+Measure: TypeAlias = Callable[[bytes | None], Sequence[Number]]
+
+WIDTH = 24
+"""Characters of the longest number: a double such as -1.7976931348623157e+308."""
+_MARK = re.compile(r'"\\u0000(\d+)\\u0000"')
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A number that is measured when the document is read: ``measure(bytes of part)[pick]``.
+
+    ``measure`` gets None when the pixels could not be decoded and must give numbers even then. Slots that share one
+    ``part`` object share its measure.
+    """
+
+    part: Pixels
+    measure: Measure
+    pick: int
+
+
+def json_file(document: Document, modified: int) -> File:
+    """``document`` as a key; a `Slot` may stand wherever a number may."""
+    slots: list[Slot] = []
+
+    def mark(value: object) -> str:
+        if not isinstance(value, Slot):
+            raise TypeError(f"{value!r} has no place in a JSON document")
+        slots.append(value)
+        return f"\0{len(slots) - 1}\0"
+
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False, default=mark)
+    if not slots:
+        return literal_file(text.encode(), "application/json", modified)
+    pieces = tuple(piece.encode() for piece in _MARK.split(text)[::2])
+    nbytes = sum(map(len, pieces)) + WIDTH * len(slots)
+    parts = {id(s.part): s.part for s in slots}
+    order = {key: i for i, key in enumerate(parts)}
+    fields = tuple((order[id(s.part)], s.pick) for s in slots)
+    measures = tuple({id(s.part): s.measure for s in slots}.values())
+    identity = digest(text, [p.image.spec.identity for p in parts.values()])
+    packed = Packed(tuple(parts.values()), partial(_render, pieces, fields, measures), nbytes, identity)
+    return File(nbytes, "application/json", identity, modified, partial(Object, (packed,)))
+
+
+def literal_file(data: bytes, media_type: str, modified: int) -> File:
+    """Bytes at hand as a key."""
+    body = Object((Literal(data),))
+    return File(len(data), media_type, digest(data.decode(), media_type), modified, lambda: body)
+
+
+def _render(
+    pieces: Sequence[bytes],
+    fields: Sequence[tuple[int, int]],
+    measures: Sequence[Measure],
+    parts: Sequence[bytes | None],
+) -> bytes:
+    """The document, with what was measured on ``parts`` between its ``pieces``."""
+    measured = [measure(part) for measure, part in zip(measures, parts, strict=True)]
+    out = [pieces[0]]
+    for piece, (part, pick) in zip(pieces[1:], fields, strict=True):
+        out += (json.dumps(measured[part][pick], allow_nan=False).encode().ljust(WIDTH), piece)
+    return b"".join(out)

@@ -1,0 +1,167 @@
+"""Images as OME-Zarr 0.5 on Zarr v3, sharded, its metadata consolidated in the root group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from s3facade.core.errors import Unsupported
+from s3facade.core.identity import digest
+from s3facade.core.image import Dataset, Image, sources
+from s3facade.core.keyspace import Dir, Node
+from s3facade.layouts.chunking import Sizes, tiling
+from s3facade.layouts.documents import json_file, literal_file
+from s3facade.layouts.multiscales import multiscales
+from s3facade.layouts.ome_xml import metadata, printable
+from s3facade.layouts.omero import measured, omero
+from s3facade.layouts.zarr_array import RAW, array_document, level_grid
+
+VERSION = "0.5"
+CONSOLIDATED = 64 * 2**20
+"""Voxels behind measured windows up to which a collection's root repeats the metadata of its images."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmeZarr:
+    """One image at the root; several as a bioformats2raw collection of groups 0, 1, …; labels below their image."""
+
+    version: ClassVar[int] = 1
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    chunks: Sizes | None = None
+    """Voxels of a chunk along y, x (and z of volumes), or per axis by name; chosen per image by default."""
+    shards: Sizes | bool | None = None
+    """Voxels of a shard, multiples of the chunks; False for one key per chunk."""
+    name: str | None = None
+    """Name of the image or of the collection; default: what the source says, else its file name."""
+
+    def build(self, dataset: Dataset) -> Dir:
+        """The tree of keys. No I/O and no voxels.
+
+        Raises:
+            Unsupported: No image, a data type that Zarr lacks, labels that do not fit, options that do not fit.
+        """
+        if not dataset.images:
+            raise Unsupported("There is no image to show.")
+        images = list(dataset.images.items())
+        everything = [*dataset.images.values(), *dataset.labels.values()]
+        modified = max((s.modified for image in everything for s in sources(image)), default=0)
+        if len(images) == 1:
+            key, image = images[0]
+            name = self.name or _name(image, key)
+            return self._image(image, name, 0, dataset.labels, modified).directory(modified, consolidate=True)
+        return self._collection(dataset, images, modified)
+
+    def _collection(self, dataset: Dataset, images: list[tuple[str, Image]], modified: int) -> Dir:
+        names = [_name(image, key) for key, image in images]
+        root = _Group({"version": VERSION, "bioformats2raw.layout": 3})
+        for n, (_, image) in enumerate(images):
+            labels = dataset.labels if n == 0 else {}
+            root.groups[str(n)] = self._image(image, names[n], n, labels, modified)
+        ome = _Group({"version": VERSION, "series": list(root.groups)})
+        xml = metadata([image.spec for _, image in images], names)
+        ome.others["METADATA.ome.xml"] = literal_file(xml, "application/xml", modified)
+        root.groups["OME"] = ome
+        if self.name:
+            root.ome["name"] = printable(self.name)
+        # Else whoever opens a collection of thousands would wait for a plane of each.
+        consolidate = sum(measured(image) for _, image in images) <= CONSOLIDATED
+        return root.directory(modified, consolidate=consolidate)
+
+    def _image(self, image: Image, name: str, number: int, labels: Mapping[str, Image], modified: int) -> _Group:
+        name = printable(name)
+        group = _Group({"version": VERSION, "multiscales": [multiscales(image, name)]})
+        rendering = omero(image, name, number)
+        if rendering is not None:
+            group.ome["omero"] = rendering
+        self._arrays(group, image, modified)
+        if labels:
+            group.groups["labels"] = self._labels(image, labels, modified)
+        return group
+
+    def _labels(self, image: Image, labels: Mapping[str, Image], modified: int) -> _Group:
+        parent = _Group({"version": VERSION, "labels": list(labels)})
+        for name, label in labels.items():
+            _check_label(name, label, image)
+            group = _Group({"version": VERSION, "multiscales": [multiscales(label, name)]})
+            group.ome["image-label"] = {"version": VERSION, "source": {"image": "../../"}}
+            self._arrays(group, label, modified)
+            parent.groups[name] = group
+        return parent
+
+    def _arrays(self, group: _Group, image: Image, modified: int) -> None:
+        spec = image.spec
+        for level in range(len(spec.levels)):
+            cut = tiling(spec, level, self.chunks, self.shards)
+            identity = digest(spec.identity, "ome-zarr", self.version, self, level, RAW.version)
+            group.arrays[str(level)] = (
+                array_document(spec, level, cut),
+                level_grid(image, level, cut, identity, modified),
+            )
+
+
+class _Group:
+    """A Zarr group in the making."""
+
+    def __init__(self, ome: dict[str, Any]) -> None:
+        self.ome = ome
+        self.arrays: dict[str, tuple[dict[str, Any], Node]] = {}
+        self.groups: dict[str, _Group] = {}
+        self.others: dict[str, Node] = {}
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": self.ome}}
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """Every node below this one, by path."""
+        found = {name: document for name, (document, _) in self.arrays.items()}
+        for name, group in self.groups.items():
+            found[name] = group.document
+            found.update({f"{name}/{path}": document for path, document in group.documents().items()})
+        return found
+
+    def directory(self, modified: int, *, consolidate: bool = False) -> Dir:
+        document = self.document
+        if consolidate:
+            document["consolidated_metadata"] = {
+                "kind": "inline",
+                "must_understand": False,
+                "metadata": self.documents(),
+            }
+        children: dict[str, Node] = {"zarr.json": json_file(document, modified), **self.others}
+        for name, (array, keys) in self.arrays.items():
+            children[name] = Dir({"zarr.json": json_file(array, modified), "c": keys})
+        for name, group in self.groups.items():
+            children[name] = group.directory(modified)
+        return Dir(children)
+
+
+def _name(image: Image, key: str) -> str:
+    """What the source calls the image, else its key, else the file name without extensions."""
+    stated = image.spec.attrs.get("name")
+    if isinstance(stated, str) and stated:
+        return stated
+    if key:
+        return key
+    source = next(sources(image), None)
+    stem = os.path.splitext(os.path.basename(source.path))[0] if source else ""
+    return stem.removesuffix(".ome") or "image"
+
+
+def _check_label(name: str, label: Image, image: Image) -> None:
+    if not name or "/" in name or name.startswith("__") or name in {".", "..", "zarr.json"}:
+        raise Unsupported(f"{name!r} cannot name a label image; use letters, digits, '-' and '_'.")
+    if label.spec.dtype.kind not in "iu":
+        raise Unsupported(f"Label image {name!r} holds {label.spec.dtype} voxels; labels must be integers.")
+    if len(label.spec.levels) != len(image.spec.levels):
+        raise Unsupported(
+            f"Label image {name!r} has {len(label.spec.levels)} levels, its image {len(image.spec.levels)}; "
+            "labels need the pyramid of their image."
+        )
+    for axis in label.spec.names:
+        n, m = label.spec.length(axis), image.spec.length(axis)
+        if n not in {1, m}:
+            raise Unsupported(f"Label image {name!r} has {n} voxels along {axis}, its image {m}; they must be equal.")
