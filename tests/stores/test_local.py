@@ -1,0 +1,87 @@
+"""Local files: exact reads, and every change noticed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from s3facade.core.errors import BadSource, SourceChanged, SourceDenied, SourceNotFound, SourceUnavailable
+from s3facade.stores.local import Handles, LocalFile, describe, unchanged
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "a.bin"
+    file.write_bytes(bytes(range(100)))
+    return file
+
+
+def test_reads_are_exact_and_never_padded(path: Path) -> None:
+    file = LocalFile.open(path)
+    assert file.pread(10, 5) == bytes(range(10, 15))
+    for offset, nbytes in ((95, 6), (100, 1), (-1, 1)):
+        with pytest.raises(BadSource, match="truncated"):
+            file.pread(offset, nbytes)
+
+
+def test_a_file_replaced_in_place_is_noticed(path: Path) -> None:
+    file = LocalFile.open(path)
+    file.pread(0, 1)
+    before = describe(str(path))
+    other = path.with_name("b")
+    other.write_bytes(bytes(100))
+    os.utime(other, ns=(before.modified, before.modified))
+    other.replace(path)
+    assert not unchanged(before), "same size and time, other inode"
+    with pytest.raises(SourceChanged):
+        file.stream()
+
+
+def test_a_file_written_to_is_noticed_even_through_an_open_descriptor(path: Path) -> None:
+    file = LocalFile.open(path)
+    file.pread(0, 1)
+    with path.open("r+b") as stream:
+        stream.write(b"xyz")
+        stream.flush()
+        os.utime(path, ns=(1, 1))
+    with pytest.raises(SourceChanged):
+        file.pread(0, 3)
+
+
+def test_a_file_that_is_gone_is_unavailable_not_absent(path: Path) -> None:
+    file = LocalFile.open(path)
+    path.unlink()
+    with pytest.raises(SourceUnavailable):
+        LocalFile.open(path)
+    with pytest.raises(SourceUnavailable):
+        file.pread(0, 1)
+
+
+def test_siblings_stay_inside_the_folder(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.bin").write_bytes(b"c")
+    file = LocalFile.open(path)
+    assert file.sibling("sub/c.bin").pread(0, 1) == b"c"
+    inner = LocalFile.open(tmp_path / "sub" / "c.bin")
+    for name in ("../a.bin", "/etc/passwd", "../../x"):
+        with pytest.raises(SourceDenied):
+            inner.sibling(name)
+    with pytest.raises(SourceNotFound, match="missing"):
+        file.sibling("none.tif")
+
+
+def test_descriptors_are_bounded_and_closed_with_their_last_user(tmp_path: Path) -> None:
+    handles = Handles(limit=2)
+    paths = [tmp_path / str(i) for i in range(4)]
+    for path in paths:
+        path.write_bytes(b"x")
+    borrowed = handles.borrow(describe(str(paths[0])))
+    fds = [handles.borrow(describe(str(p))).fd for p in paths[1:]]
+    assert os.pread(borrowed.fd, 1, 0) == b"x", "evicted, but still in use"
+    assert len(set(fds)) >= 2
+    fd = borrowed.fd
+    del borrowed
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
