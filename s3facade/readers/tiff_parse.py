@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
 from typing import Any
-
-import tifffile
 
 from s3facade.core.errors import BadSource
 from s3facade.core.protocols import SourceFile
-from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.core.spec import Spec
+from s3facade.readers import tiff_meta
+from s3facade.readers.tiff_guard import check, opened, watched
+from s3facade.readers.tiff_ome import ForeignMetadata, assemble, read_text
+from s3facade.readers.tiff_spec import Table, spec
 from s3facade.readers.tiff_stack import Stack, build
-from s3facade.readers.tiff_table import RawTable, SegmentTable
-
-Table = RawTable | SegmentTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +27,57 @@ class Parsed:
 
 def parse(file: SourceFile) -> list[Parsed]:
     """All images of ``file``. Errors as `TiffReader.open`."""
-    with file.stream() as stream:
-        try:
-            with tifffile.TiffFile(stream, name=PurePosixPath(file.source.path).name) as tif:
-                return list(_series(file, tif))
-        except (tifffile.TiffFileError, ValueError, struct.error, KeyError, IndexError, RuntimeError, TypeError) as e:
-            raise BadSource("The file cannot be read as TIFF; it is damaged.", private=f"{e!r:.300}") from e
+    with watched() as messages:
+        companion = file.source.path.lower().endswith(".companion.ome")
+        found = _companion(file) if companion else _tiff(file)
+        check(messages)
+        if not found:
+            raise BadSource("The TIFF holds no image.")
+        return found
 
 
-def _series(file: SourceFile, tif: Any) -> Iterator[Parsed]:
+def _companion(file: SourceFile) -> list[Parsed]:
+    try:
+        return _ome(file, read_text(file))
+    except ForeignMetadata as reason:
+        raise BadSource(f"The companion file describes no image: {reason}") from reason
+
+
+def _tiff(file: SourceFile) -> list[Parsed]:
+    with opened(file) as tif:
+        text = tif.ome_metadata if tif.is_ome else None
+        if text is None:
+            return list(_series(file, tif, []))
+    try:
+        return _ome(file, text)
+    except ForeignMetadata as reason:
+        note = f"{reason} It was ignored."
+    with opened(file, is_ome=False) as tif:
+        return list(_series(file, tif, [note]))
+
+
+def _ome(file: SourceFile, text: str) -> list[Parsed]:
+    data = assemble(file, text, opened)
+    sizes = [f.source.size for f in data.files]
+    found = []
+    for image in data.images:
+        tables = tuple(build(s, sizes) for s in image.levels)
+        facts = tiff_meta.from_ome(image.image)
+        facts = replace(facts, attrs={**facts.attrs, "ome_xml": data.text})
+        found.append(Parsed(spec(tables, facts, image.levels[0].pages[0].keyframe), data.files, tables))
+    return found
+
+
+def _series(file: SourceFile, tif: Any, notes: list[str]) -> Iterator[Parsed]:
+    """Images as tifffile finds them in one file."""
     for series in tif.series:
         stacks = [_stack(level) for level in series.levels]
         tables = tuple(build(s, [file.source.size]) for s in stacks)
-        yield Parsed(_spec(tables), (file,), tables)
+        facts = tiff_meta.from_tags(tif, series.keyframe)
+        attrs: dict[str, object] = {**facts.attrs, "axes": series.axes, **({"notes": notes} if notes else {})}
+        if series.name:
+            attrs["name"] = series.name
+        yield Parsed(spec(tables, replace(facts, attrs=attrs), series.keyframe), (file,), tables)
 
 
 def _stack(level: Any) -> Stack:
@@ -50,12 +85,6 @@ def _stack(level: Any) -> Stack:
     pages = [level.pages[0]] if contiguous is not None else list(level.pages)
     if any(p is None for p in pages):
         raise BadSource("The TIFF lacks some of the planes that its metadata describe.")
+    if level.transform is not None:
+        raise BadSource("The TIFF's values need a conversion that is not known here.")
     return Stack(level.axes, level.shape, pages, [0], contiguous)
-
-
-def _spec(tables: tuple[Table, ...]) -> Spec:
-    first = tables[0].geometry
-    n = len(first.names)
-    levels = tuple(Level(t.geometry.shape, (1.0,) * n, (0.0,) * n, t.block) for t in tables)
-    channels = first.shape[first.names.index("c")] if "c" in first.names else 1
-    return Spec(tuple(Axis(a) for a in first.names), tables[0].dtype, levels, (Channel(),) * channels)

@@ -63,7 +63,7 @@ def _dtype(key: Any) -> np.dtype[Any]:
             f"The TIFF's pixels are of sample format {int(key.sampleformat)} with {key.bitspersample} bits; "
             "this type cannot be shown."
         )
-    dtype = np.dtype(key.dtype).newbyteorder("=")
+    dtype: np.dtype[Any] = np.dtype(key.dtype).newbyteorder("=")
     if dtype.kind not in "buif":
         raise Unsupported(f"The TIFF's pixels are {dtype.name}; only real numbers can be shown.")
     return dtype
@@ -187,7 +187,7 @@ def _places(pages: Sequence[Any], count: int) -> tuple[Ints, Ints]:
 def _group(offsets: Ints, counts: Ints, key: Any, rows: int, dtype: np.dtype[Any]) -> int:
     """Strips per cell: several if they are small and follow each other."""
     size = rows * key.shaped[3] * key.shaped[4] * dtype.itemsize
-    group = min(GROUP // max(size, 1), -(-key.shaped[2] // rows))
+    group = int(min(GROUP // max(size, 1), -(-key.shaped[2] // rows)))
     if group < 2 or not counts.all() or (offsets[:, :-1] + counts[:, :-1] != offsets[:, 1:]).any():
         return 1
     return group
@@ -211,7 +211,7 @@ def _decoders(pages: Sequence[Any]) -> tuple[tuple[Decoder, ...], npt.NDArray[np
 
 
 def _closure(key: Any) -> Any:
-    """tifffile's decode function; a kind it cannot decode is refused now, not at the first pixel."""
+    """Tifffile's decode function; a kind it cannot decode is refused now, not at the first pixel."""
     try:
         decode = key.decode
         decode(None, 0)

@@ -1,0 +1,198 @@
+"""What TIFF files of many makers say about sizes, channels and colours; only what they say.
+
+Plain resolution tags count as physical only in centimetres and at 100 µm per pixel or finer: inches and coarser
+values are what drawing programs write for printers (72 dpi and the like).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from s3facade.core.spec import Channel
+from s3facade.readers.ome_xml import OmeImage, duration, length
+
+_RGB = (("Red", "FF0000"), ("Green", "00FF00"), ("Blue", "0000FF"))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the source says about one image."""
+
+    scale: Mapping[str, float] = field(default_factory=dict)
+    """By axis: µm or seconds per voxel."""
+    origin: Mapping[str, float] = field(default_factory=dict)
+    """By axis: µm; centre of the first voxel."""
+    channels: Sequence[Channel] = ()
+    """One per channel of the source, RGB samples not counted."""
+    attrs: Mapping[str, object] = field(default_factory=dict)
+
+
+def from_ome(image: OmeImage) -> Facts:
+    """Facts of an OME image."""
+    scale = {a.lower(): s for a, s in image.scale.items()}
+    interval = image.interval or _interval(image)
+    if interval:
+        scale["t"] = interval
+    attrs: dict[str, object] = {"name": image.name} if image.name else {}
+    positions = [
+        {"t": p.t, "c": p.c, "z": p.z, "x": p.position[0], "y": p.position[1], "z_position": p.position[2]}
+        for p in image.planes
+        if any(v is not None for v in p.position)
+    ]
+    if positions:
+        attrs["positions"] = positions
+    times = [{"t": p.t, "c": p.c, "z": p.z, "seconds": p.time} for p in image.planes if p.time is not None]
+    if times:
+        attrs["times"] = times
+    first = next((p.position for p in image.planes if (p.t, p.c, p.z) == (0, 0, 0)), (None, None, None))
+    origin = {a: v for a, v in zip("xyz", first, strict=True) if v is not None and a in scale}
+    return Facts(scale, origin, tuple(Channel(c.name, c.color) for c in image.channels), attrs)
+
+
+def _interval(image: OmeImage) -> float | None:
+    """Seconds between time points, if the planes' times are regular within 1 %."""
+    times = sorted((p.t, p.time) for p in image.planes if p.c == 0 and p.z == 0 and p.time is not None)
+    if len(times) != image.sizes["T"] or len(times) < 2:
+        return None
+    steps = np.diff([s for _, s in times])
+    mean = float(steps.mean())
+    return mean if mean > 0 and float(np.abs(steps - mean).max()) <= 0.01 * mean else None
+
+
+def from_tags(tif: Any, page: Any) -> Facts:
+    """Facts of an image that is no OME image, from whichever maker's tags there are."""
+    for test, reader in _MAKERS:
+        if getattr(tif, test, False):
+            return reader(tif, page)
+    return _plain(tif, page)
+
+
+def _resolution(page: Any, unit: float) -> dict[str, float]:
+    """µm per pixel from the resolution tags, which count pixels per ``unit`` µm."""
+    found = {}
+    for axis, code in (("x", 282), ("y", 283)):
+        tag = page.tags.get(code)
+        if tag is None:
+            continue
+        number, divisor = tag.value if isinstance(tag.value, tuple) else (tag.value, 1)
+        if number and divisor and number > 0 and divisor > 0:
+            found[axis] = unit * divisor / number
+    return found if len(found) == 2 else {}
+
+
+def _plain(_tif: Any, page: Any) -> Facts:
+    unit = page.tags.valueof(296)
+    scale = _resolution(page, 1e4) if unit is not None and int(unit) == 3 else {}
+    return Facts(scale if scale and max(scale.values()) <= 100 else {})
+
+
+def _ndpi(_tif: Any, page: Any) -> Facts:
+    unit = page.tags.valueof(296)
+    return Facts(_resolution(page, 1e4) if unit is not None and int(unit) == 3 else {})
+
+
+def _svs(tif: Any, page: Any) -> Facts:
+    found = re.search(r"\bMPP\s*=\s*([0-9.]+)", tif.pages.first.description or "")
+    mpp = float(found[1]) if found and re.fullmatch(r"\d*\.?\d+", found[1]) else 0.0
+    return Facts({"x": mpp, "y": mpp} if mpp > 0 and page.index == 0 else {})
+
+
+def _lsm(tif: Any, _page: Any) -> Facts:
+    meta = tif.lsm_metadata or {}
+    scale = {}
+    for axis in "xyz":
+        size = meta.get(f"VoxelSize{axis.upper()}")
+        if isinstance(size, float) and size > 0:
+            scale[axis] = size * 1e6
+    step = meta.get("TimeIntervall")
+    if isinstance(step, float) and step > 0:
+        scale["t"] = step
+    return Facts(scale)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _imagej(tif: Any, page: Any) -> Facts:
+    meta: dict[str, Any] = tif.imagej_metadata or {}
+    unit = str(meta.get("unit", "")).replace("\\u00B5", "µ").replace("\\u00b5", "µ").strip()
+    factor = length(1.0, unit)
+    scale: dict[str, float] = {}
+    if factor:
+        scale = _resolution(page, factor)
+        spacing = _number(meta.get("spacing"))
+        depth = length(spacing, meta.get("zunit", unit))
+        if depth and depth > 0:
+            scale["z"] = depth
+    interval = duration(_number(meta.get("finterval")), meta.get("tunit", "s"))
+    if interval and interval > 0:
+        scale["t"] = interval
+    return Facts(scale, {}, _imagej_channels(meta))
+
+
+def _imagej_channels(meta: Mapping[str, Any]) -> tuple[Channel, ...]:
+    luts, ranges = meta.get("LUTs") or [], meta.get("Ranges") or ()
+    low, high = _number(meta.get("min")), _number(meta.get("max"))
+    channels = []
+    count = meta.get("channels", 1)
+    for i in range(count if isinstance(count, int) and 0 < count <= 4096 else 1):
+        window = None
+        if len(ranges) >= 2 * i + 2:
+            window = (float(ranges[2 * i]), float(ranges[2 * i + 1]))
+        elif i == 0 and low is not None and high is not None:
+            window = (low, high)
+        if window is not None and not window[0] < window[1]:
+            window = None
+        channels.append(Channel(None, _ramp(luts[i]) if i < len(luts) else None, window))
+    return tuple(channels)
+
+
+def _ramp(lut: Any) -> str | None:
+    """The colour of a lookup table that rises evenly from black; other tables have no one colour."""
+    table = np.asarray(lut)
+    if table.shape != (3, 256) or table[:, 0].any():
+        return None
+    top = table[:, 255].astype(int)
+    even = top[:, None] * np.arange(256) / 255
+    if not top.any() or float(np.abs(table - even).max()) > 2:
+        return None
+    return "".join(f"{v:02X}" for v in top)
+
+
+_MAKERS: tuple[tuple[str, Callable[[Any, Any], Facts]], ...] = (
+    ("is_imagej", _imagej),
+    ("is_svs", _svs),
+    ("is_ndpi", _ndpi),
+    ("is_lsm", _lsm),
+)
+
+
+def samples(page: Any, count: int) -> tuple[Channel, ...] | None:
+    """Channels for the samples of a pixel; None where they are no colours."""
+    photometric = page.photometric
+    if photometric is None or int(photometric) not in (2, 6) or count not in (3, 4):
+        return None
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else 0
+    integer = np.dtype(page.dtype).kind == "u" and bits
+    window = (0.0, float((1 << bits) - 1)) if integer else None
+    colours = tuple(Channel(name, color, window) for name, color in _RGB)
+    alpha = tuple(int(e) for e in page.extrasamples or ()) in ((1,), (2,))
+    return colours if count == 3 else (*colours, Channel("Alpha" if alpha else None, None, window, active=False))
+
+
+def notes(page: Any) -> list[str]:
+    """Sentences on what the numbers mean where they are no plain intensities."""
+    kind = -1 if page.photometric is None else int(page.photometric)
+    return {
+        0: ["White is zero: the values are as stored, not inverted."],
+        3: ["The values are indices into a colour table, which is not applied."],
+        5: ["The samples are inks (CMYK), not light."],
+        8: ["The samples are CIE L*a*b*, not red, green, blue."],
+    }.get(kind, [])

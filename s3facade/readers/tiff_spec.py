@@ -1,0 +1,89 @@
+"""Description of a TIFF image: tables and facts become a `Spec`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.readers import tiff_meta
+from s3facade.readers.tiff_meta import Facts
+from s3facade.readers.tiff_table import RawTable, SegmentTable
+
+Table = RawTable | SegmentTable
+_UNITS = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
+_SLOW_CELL = 8 << 20
+_SLOW_CODECS = ("jpeg 2000", "jpeg2000", "aperio jp2000", "jpegxl", "jpeg xl", "jpegxr")
+
+
+def spec(tables: Sequence[Table], facts: Facts, page: Any) -> Spec:
+    """The description of an image.
+
+    Args:
+        tables: One per level, finest first.
+        facts: What the file says.
+        page: tifffile's page of the first plane.
+    """
+    first = tables[0].geometry
+    scale = tuple(facts.scale.get(a, 1.0) for a in first.names)
+    origin = tuple(facts.origin.get(a, 0.0) for a in first.names)
+    axes = tuple(Axis(a, _UNITS[a] if a in facts.scale else None) for a in first.names)
+    levels = tuple(_level(t, first.shape, scale, origin) for t in tables)
+    sentences = {"reasons": reasons(tables), "notes": [*_notes(facts), *tiff_meta.notes(page)]}
+    attrs = {**facts.attrs, "codec": tables[0].codec, **{k: s for k, s in sentences.items() if s}}
+    return Spec(axes, tables[0].dtype, levels, _channels(first.names, first.shape, facts, page), attrs=attrs)
+
+
+def _notes(facts: Facts) -> list[str]:
+    found = facts.attrs.get("notes", [])
+    return [str(n) for n in found] if isinstance(found, list) else []
+
+
+def _level(table: Table, full: tuple[int, ...], scale: tuple[float, ...], origin: tuple[float, ...]) -> Level:
+    """Scale by whole powers of two where the shapes say so; the outer edges of all levels coincide."""
+    factors = tuple(_factor(n, m) for n, m in zip(full, table.geometry.shape, strict=True))
+    scales = tuple(s * f for s, f in zip(scale, factors, strict=True))
+    origins = tuple(o + (s - b) / 2 for o, s, b in zip(origin, scales, scale, strict=True))
+    return Level(table.geometry.shape, scales, origins, table.block)
+
+
+def _factor(full: int, size: int) -> float:
+    if size == full:
+        return 1.0
+    ratio = full / size
+    power: float = 2.0 ** round(math.log2(ratio))
+    # rounding of a size, up or down at every step of halving, moves it by less than two voxels
+    return power if abs(full / power - size) < 2 else ratio
+
+
+def _channels(names: Sequence[str], shape: Sequence[int], facts: Facts, page: Any) -> tuple[Channel, ...]:
+    count = shape[names.index("c")] if "c" in names else 1
+    per_pixel = int(page.shaped[0] * page.shaped[4])
+    known = list(facts.channels)
+    if per_pixel > 1 and count % per_pixel == 0:
+        colours = tiff_meta.samples(page, per_pixel)
+        if colours is not None:
+            return colours * (count // per_pixel)
+    if len(known) < count:
+        known += [Channel()] * (count - len(known))
+    return tuple(known[:count])
+
+
+def reasons(tables: Sequence[Table]) -> list[str]:
+    """Why reading this image is slow, in sentences; none if it is not."""
+    found = []
+    table = tables[0]
+    size = math.prod(table.block) * table.dtype.itemsize
+    if isinstance(table, SegmentTable):
+        if size >= _SLOW_CELL:
+            found.append(f"Compressed in pieces of {size >> 20} MiB: every read decodes whole pieces.")
+        at = table.geometry.names.index("y")
+        if table.block[at] == 1 and table.geometry.shape[at] > 1:
+            found.append("Compressed in strips of one row.")
+        if any(codec in table.codec for codec in _SLOW_CODECS):
+            found.append(f"The codec ({table.codec}) takes long to decode.")
+    plane = [n for a, n in zip(table.geometry.names, table.geometry.shape, strict=True) if a in "yx"]
+    if len(tables) == 1 and min(plane) > 4096:
+        found.append("A large plane without smaller levels: overviews read all of it.")
+    return found
