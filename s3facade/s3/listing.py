@@ -1,0 +1,188 @@
+"""ListObjects, both versions: parameters, tokens, pages."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from s3facade.core.errors import BadArgument
+from s3facade.core.keyspace import successor
+from s3facade.s3.documents import DECLARATION, NAMESPACE, OWNER, escape, legal, timestamp, visible
+
+if TYPE_CHECKING:
+    from s3facade.s3.ports import Found
+
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_MAC = 12
+_PERSON = b"s3facade-token"
+_MAX_TEXT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a page is asked for."""
+
+    bucket: str
+    version: int
+    prefix: str
+    delimiter: str
+    limit: int
+    """Keys and common prefixes together, 0..1000."""
+    bound: str
+    """Keys from here on."""
+    marker: str
+    """V1: marker; V2: start-after. As sent."""
+    token: str | None
+    """V2: continuation-token, as sent."""
+    encoded: bool
+    owner: bool
+
+
+def parse(bucket: str, query: Mapping[str, str]) -> Listing:
+    """Read the parameters of a list request.
+
+    Raises:
+        BadArgument: A value that S3 refuses.
+    """
+    version = 2 if query.get("list-type") == "2" else 1
+    encoding = query.get("encoding-type", "")
+    if encoding not in ("", "url"):
+        raise _bad("encoding-type", encoding, "Invalid Encoding Method specified in Request")
+    prefix, delimiter = _text(query, "prefix"), _text(query, "delimiter")
+    marker = _text(query, "start-after" if version == 2 else "marker")
+    token = query.get("continuation-token") if version == 2 else None
+    if token:
+        bound = unseal(bucket, token)
+    elif version == 1:
+        bound = _after_marker(marker, prefix, delimiter)
+    else:
+        bound = marker + "\0" if marker else ""
+    owner = version == 1 or query.get("fetch-owner") == "true"
+    return Listing(
+        bucket, version, prefix, delimiter, _limit(query.get("max-keys", "")), bound, marker, token,
+        encoding == "url", owner,
+    )  # fmt: skip
+
+
+def _text(query: Mapping[str, str], name: str) -> str:
+    value = query.get(name, "")
+    if len(value.encode()) > _MAX_TEXT:
+        raise _bad(name, value[:64], f"{name} is longer than {_MAX_TEXT} bytes")
+    return value
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return 1000
+    if not _INTEGER.fullmatch(text):
+        raise _bad("max-keys", text, "Provided max-keys not an integer or within integer range")
+    if text.startswith("-") and text.strip("-0"):
+        raise _bad("max-keys", text, "Argument maxKeys must be an integer between 0 and 2147483647")
+    digits = text.lstrip("+-0")
+    return 1000 if len(digits) > 4 else min(int(digits or "0"), 1000)
+
+
+def _bad(name: str, value: str, message: str) -> BadArgument:
+    return BadArgument(message, ArgumentName=name, ArgumentValue=value)
+
+
+def _after_marker(marker: str, prefix: str, delimiter: str) -> str:
+    """The bound behind a V1 marker; a marker that is a common prefix stands for all that it rolls up."""
+    if not marker:
+        return ""
+    if delimiter and marker.startswith(prefix):
+        at = marker.find(delimiter, len(prefix))
+        if at >= 0 and at + len(delimiter) == len(marker):
+            return successor(marker)
+    return marker + "\0"
+
+
+def seal(bucket: str, bound: str) -> str:
+    """A continuation token: the same in every worker and after a restart."""
+    raw = bound.encode()
+    return urlsafe_b64encode(_mac(bucket, raw) + raw).decode().rstrip("=")
+
+
+def unseal(bucket: str, token: str) -> str:
+    """The bound in ``token``.
+
+    Raises:
+        BadArgument: The token was not made for this bucket.
+    """
+    try:
+        data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        mac, raw = data[:_MAC], data[_MAC:]
+        bound = raw.decode()
+    except (Base64Error, ValueError):
+        raise _bad("continuation-token", token[:64], "The continuation token provided is incorrect") from None
+    # The second comparison refuses other spellings of the same bytes.
+    if not compare_digest(mac, _mac(bucket, raw)) or seal(bucket, bound) != token:
+        raise _bad("continuation-token", token[:64], "The continuation token provided is incorrect")
+    return bound
+
+
+def _mac(bucket: str, raw: bytes) -> bytes:
+    """Not a secret: it keeps tokens opaque and catches those that are damaged or of another bucket."""
+    return blake2b(
+        raw, digest_size=_MAC, key=blake2b(bucket.encode(), digest_size=32).digest(), person=_PERSON
+    ).digest()
+
+
+def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
+    """The document for ``items``, of which there is one more than ``ask.limit`` when the list goes on."""
+    truncated = len(items) > ask.limit
+    shown = items[: ask.limit]
+    last = shown[-1] if shown else ""
+    keys = [item for item in shown if not isinstance(item, str)]
+    prefixes = [item for item in shown if isinstance(item, str)]
+    if not ask.encoded:
+        keys = [item for item in keys if legal(item.key)]
+        prefixes = [item for item in prefixes if legal(item)]
+    name = _encode if ask.encoded else escape
+    head = _head(ask, truncated, last, len(keys) + len(prefixes))
+    owner = OWNER if ask.owner else ""
+    rows = [
+        f"<Contents><Key>{name(item.key)}</Key><LastModified>{timestamp(item.file.modified)}</LastModified>"
+        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.file.size}</Size>"
+        f"<StorageClass>STANDARD</StorageClass>{owner}</Contents>"
+        for item in keys
+    ]
+    rows += [f"<CommonPrefixes><Prefix>{name(item)}</Prefix></CommonPrefixes>" for item in prefixes]
+    return f"{head}{''.join(rows)}</ListBucketResult>".encode()
+
+
+def _encode(text: str) -> str:
+    return quote(text, safe="/")
+
+
+def _head(ask: Listing, truncated: bool, last: Found | str, count: int) -> str:  # noqa: FBT001
+    """All that stands before the first entry, in S3's order."""
+    name = _encode if ask.encoded else visible
+    parts = [f"<Name>{ask.bucket}</Name><Prefix>{name(ask.prefix)}</Prefix>"]
+    if ask.version == 1:
+        parts.append(f"<Marker>{name(ask.marker)}</Marker>")
+        if truncated and ask.delimiter:
+            parts.append(f"<NextMarker>{name(last if isinstance(last, str) else last.key)}</NextMarker>")
+    else:
+        if ask.token is not None:
+            parts.append(f"<ContinuationToken>{visible(ask.token)}</ContinuationToken>")
+        if ask.marker:
+            parts.append(f"<StartAfter>{name(ask.marker)}</StartAfter>")
+        if truncated:
+            bound = successor(last) if isinstance(last, str) else last.key + "\0"
+            parts.append(f"<NextContinuationToken>{seal(ask.bucket, bound)}</NextContinuationToken>")
+        parts.append(f"<KeyCount>{count}</KeyCount>")
+    parts.append(f"<MaxKeys>{ask.limit}</MaxKeys>")
+    if ask.delimiter:
+        parts.append(f"<Delimiter>{name(ask.delimiter)}</Delimiter>")
+    if ask.encoded:
+        parts.append("<EncodingType>url</EncodingType>")
+    parts.append(f"<IsTruncated>{'true' if truncated else 'false'}</IsTruncated>")
+    return f'{DECLARATION}<ListBucketResult xmlns="{NAMESPACE}">{"".join(parts)}'

@@ -1,0 +1,158 @@
+"""What the S3 floor asks of the catalog, the engine and the door keeper; structural, nothing inherits from these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from s3facade.core.keyspace import File
+    from s3facade.core.objects import Buffer, Object, Passed
+
+Access: TypeAlias = Literal["public", "private"]
+Page: TypeAlias = Callable[[], tuple[int, str, bytes]]
+"""An internal page: status, content type, body."""
+
+
+class Headers(Protocol):
+    """Request headers; names in any case."""
+
+    def get(self, key: str, /) -> str | None:
+        """The first value, or None."""
+        ...
+
+    def getall(self, key: str, /) -> list[str]:
+        """Every value; raises KeyError if there is none."""
+        ...
+
+    def keys(self) -> object:
+        """Names, repeated ones repeatedly."""
+        ...
+
+
+class BucketInfo(Protocol):
+    """A configured bucket."""
+
+    @property
+    def name(self) -> str:
+        """Unique, DNS-like."""
+        ...
+
+    @property
+    def created(self) -> int:
+        """Nanoseconds since 1970, UTC."""
+        ...
+
+    @property
+    def access(self) -> Access:
+        """Whether anybody may read it."""
+        ...
+
+    @property
+    def cache_control(self) -> str | None:
+        """Value of the Cache-Control header of its objects."""
+        ...
+
+
+class Found(Protocol):
+    """One existing object."""
+
+    @property
+    def key(self) -> str:
+        """The whole key."""
+        ...
+
+    @property
+    def file(self) -> File:
+        """Size, type, time and body."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """Unquoted."""
+        ...
+
+
+class Catalog(Protocol):
+    """Which keys exist."""
+
+    def buckets(self) -> Sequence[BucketInfo]:
+        """Every bucket, by name."""
+        ...
+
+    def bucket(self, name: str, /) -> BucketInfo | None:
+        """The bucket called ``name``."""
+        ...
+
+    def peek(self, bucket: str, key: str, /) -> Found | None:
+        """The object if it is known in memory; None means: ask `find`."""
+        ...
+
+    async def find(self, bucket: str, key: str, /) -> Found:
+        """The object. Raises NoSuchKey, SourceError."""
+        ...
+
+    def current(self, found: Found, /) -> bool:
+        """Whether the description is still true; costs a stat at most."""
+        ...
+
+    async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int, /) -> Sequence[Found | str]:
+        """Up to ``limit`` items with key >= ``bound``, in order; a str is a common prefix."""
+        ...
+
+
+class Descriptor(Protocol):
+    """A borrowed file descriptor of a source."""
+
+    @property
+    def fd(self) -> int:
+        """For `os.sendfile` and `os.pread`."""
+        ...
+
+    def verify(self) -> None:
+        """Raises SourceChanged if the file is not the one that was described."""
+        ...
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
+
+
+class Engine(Protocol):
+    """Bytes of objects."""
+
+    def ready(self, obj: Object, start: int, stop: int, /) -> Sequence[Buffer] | None:
+        """The bytes if all of them are at hand in memory."""
+        ...
+
+    def stream(self, obj: Object, start: int, stop: int, /) -> AsyncGenerator[Buffer, None]:
+        """The bytes in order; closing the generator cancels the work."""
+        ...
+
+    async def descriptor(self, segment: Passed, /) -> Descriptor:
+        """The file behind source bytes."""
+        ...
+
+
+class Principal(Protocol):
+    """Who asks."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether the request carried a valid signature."""
+        ...
+
+
+class Guard(Protocol):
+    """The door keeper."""
+
+    def verify(self, method: str, raw_target: str, headers: Headers, host: str, /) -> Principal:
+        """Who asks; raises AuthError or BadRequest on any signature that is not right."""
+        ...
+
+    def may(self, principal: Principal, bucket: BucketInfo | None, /) -> bool:
+        """Whether ``principal`` may read ``bucket``; None asks whether it may know which buckets do not exist."""
+        ...
+
+
+Internal: TypeAlias = Mapping[str, Page]

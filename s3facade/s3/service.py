@@ -1,0 +1,190 @@
+"""Requests to answers: who may ask, what it is, and the only place where errors become documents."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from s3facade.core.errors import AccessDenied, BadRange, FacadeError, LoadError, NoSuchBucket, NoSuchKey
+from s3facade.s3 import cors, documents, listing
+from s3facade.s3.codes import INTERNAL, code
+from s3facade.s3.objects import Objects
+from s3facade.s3.operations import classify, refuse_write
+from s3facade.s3.reply import Reply, Stamp
+from s3facade.s3.target import Target, origin, parse, virtual
+
+if TYPE_CHECKING:
+    from s3facade.core.objects import Buffer
+    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Guard, Headers, Internal, Principal
+    from s3facade.s3.settings import S3Settings
+
+log = logging.getLogger("s3facade.request")
+access = logging.getLogger("s3facade.access")
+
+_XML = b"Content-Type: application/xml\r\n"
+
+
+class Message(Protocol):
+    """The head of a request, as the HTTP parser gives it."""
+
+    @property
+    def method(self) -> str:
+        """As sent."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The raw request target."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """Decoded, names in any case."""
+        ...
+
+
+class Service:
+    """One per worker."""
+
+    def __init__(
+        self, catalog: Catalog, engine: Engine, guard: Guard, settings: S3Settings, internal: Internal
+    ) -> None:
+        self._catalog = catalog
+        self._guard = guard
+        self._settings = settings
+        self._internal = internal
+        self.stamp = Stamp()
+        self._objects = Objects(catalog, engine, self.stamp, settings)
+
+    def quick(self, message: Message) -> list[Buffer] | None:
+        """The whole answer, head included, if it can be given at once; None: ask `answer`."""
+        return None if self._settings.access_log else self._objects.quick(message)
+
+    async def answer(self, message: Message) -> Reply:
+        """The answer to any request; never raises, but for cancellation."""
+        request_id = self.stamp.next_id()
+        target: Target | None = None
+        try:
+            if (reply := self._page(message)) is None:
+                if message.method == "OPTIONS":
+                    reply = _options(message.headers)
+                else:
+                    refuse_write(message.method)
+                    target = parse(message.path, message.headers.get("Host") or "", self._settings.domains)
+                    reply = await self._dispatch(message, target)
+        except FacadeError as error:
+            reply = self._refuse(message.method, message.path, target, error, request_id)
+        except Exception:  # noqa: BLE001 - the request boundary
+            log.exception("%s 500 %s %r failed unexpectedly", request_id, message.method, message.path)
+            sentence = "We encountered an internal error. Please try again."
+            reply = self._document(message.method, message.path, INTERNAL, sentence, {}, request_id)
+        reply.request_id = request_id
+        if self._settings.access_log:
+            access.info("%s %s %r %d %d", request_id, message.method, message.path, reply.status, reply.length)
+        return reply
+
+    def malformed(self, sentence: str) -> Reply:
+        """The answer to what is not HTTP."""
+        request_id = self.stamp.next_id()
+        reply = self._document("GET", "", ("InvalidRequest", 400), sentence, {}, request_id)
+        reply.request_id, reply.close = request_id, True
+        return reply
+
+    def _page(self, message: Message) -> Reply | None:
+        """An internal page; no bucket can be called ``-``."""
+        if not message.path.startswith("/-/") or message.method not in ("GET", "HEAD"):
+            return None
+        if virtual(message.headers.get("Host") or "", self._settings.domains) is not None:
+            return None
+        page = self._internal.get(message.path.partition("?")[0])
+        if page is None:
+            raise NoSuchKey("There is no such internal page.")
+        status, media_type, body = page()
+        return _whole(message.method, status, f"Content-Type: {media_type}\r\nCache-Control: no-store\r\n", body)
+
+    async def _dispatch(self, message: Message, target: Target) -> Reply:
+        principal = self._guard.verify(
+            message.method, origin(message.path), message.headers, message.headers.get("Host") or ""
+        )
+        info = None if target.bucket is None else self._admit(principal, target.bucket)
+        operation = classify(message.method, target)
+        if info is None:
+            body = self._buckets(principal, target)
+        elif operation in ("GetObject", "HeadObject"):
+            return await self._objects.answer(message, target, info, principal)
+        elif operation == "GetBucketLocation":
+            body = documents.location(self._settings.region)
+        elif operation == "HeadBucket":
+            body = b""
+        else:
+            body = await self._list(target, info)
+        region = "" if info is None else f"x-amz-bucket-region: {self._settings.region}\r\n"
+        return _whole(message.method, 200, f"Content-Type: application/xml\r\n{region}", body)
+
+    def _admit(self, principal: Principal, name: str) -> BucketInfo:
+        """The bucket, if ``principal`` may read it; who may not learns nothing, not even whether it exists."""
+        info = self._catalog.bucket(name)
+        if info is not None:
+            if self._guard.may(principal, info):
+                return info
+        elif self._guard.may(principal, None) or all(b.access == "public" for b in self._catalog.buckets()):
+            raise NoSuchBucket("The specified bucket does not exist", BucketName=name)
+        raise AccessDenied("Access Denied")
+
+    def _buckets(self, principal: Principal, target: Target) -> bytes:
+        prefix = target.query.get("prefix", "")
+        infos = [b for b in self._catalog.buckets() if b.name.startswith(prefix) and self._guard.may(principal, b)]
+        return documents.buckets(infos, self._settings.region, prefix)
+
+    async def _list(self, target: Target, info: BucketInfo) -> bytes:
+        ask = listing.parse(info.name, target.query)
+        items = (
+            await self._catalog.page(info.name, ask.prefix, ask.bound, ask.delimiter, ask.limit + 1)
+            if ask.limit
+            else ()
+        )
+        return listing.page(ask, items)
+
+    def _refuse(self, method: str, path: str, target: Target | None, error: FacadeError, request_id: str) -> Reply:
+        name, status = code(error)
+        if status >= 500:
+            level = logging.WARNING if isinstance(error, LoadError) or status == 503 else logging.ERROR
+            bucket, key = (target.bucket, target.key) if target else (None, path)
+            text = _printable(error.explain())
+            log.log(level, "%s %d %s %s bucket=%r key=%r: %s", request_id, status, name, method, bucket, key, text)
+        reply = self._document(method, path, (name, status), error.public, error.fields, request_id)
+        if isinstance(error, BadRange):
+            reply.lines += f"Content-Range: bytes */{error.fields['ActualObjectSize']}\r\n".encode()
+        return reply
+
+    def _document(
+        self,
+        method: str,
+        path: str,
+        kind: tuple[str, int],
+        sentence: str,
+        fields: dict[str, str],
+        request_id: str,
+    ) -> Reply:
+        name, status = kind
+        more = b"Retry-After: 1\r\n" if status == 503 else b"Allow: GET, HEAD, OPTIONS\r\n" if status == 405 else b""
+        if method == "HEAD":
+            return Reply(status, _XML + more)
+        resource = path.partition("?")[0]
+        named = {**fields, **({"Resource": resource} if resource else {})}
+        body = documents.error(name, sentence, named, request_id, self.stamp.host_id)
+        return Reply(status, b"%bContent-Length: %d\r\n%b" % (_XML, len(body), more), [body], length=len(body))
+
+
+def _options(headers: Headers) -> Reply:
+    return Reply(200, cors.preflight(headers) + b"Content-Length: 0\r\n")
+
+
+def _whole(method: str, status: int, lines: str, body: bytes) -> Reply:
+    head = f"{lines}Content-Length: {len(body)}\r\n".encode()
+    return Reply(status, head) if method == "HEAD" else Reply(status, head, [body], length=len(body))
+
+
+def _printable(text: str) -> str:
+    """``text`` on one line, for logs."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
