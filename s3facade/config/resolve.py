@@ -9,6 +9,7 @@ from s3facade.config import model as m
 from s3facade.config.document import Document, Path_
 from s3facade.config.pattern import absolute, compile_pattern
 from s3facade.config.settings import (
+    ALWAYS,
     BucketConfig,
     CredentialConfig,
     FilesView,
@@ -135,8 +136,8 @@ class _Resolver:
             return FilesView(self.absolute(c.root), c.path)
         known = self.reference((*at, "from"), c.from_, captures)
         for name in path.names:
-            if known is not None and name not in known:
-                self.problem((*at, "path"), _unknown(name, f"capture of {c.from_!r}", sorted(known)))
+            if known is not None and name not in known and name not in ALWAYS:
+                self.problem((*at, "path"), _unknown(name, f"capture of {c.from_!r}", [*sorted(known), *ALWAYS]))
         for label, target in c.labels.items():
             self.label((*at, "labels", label), label, target, known, captures)
         return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels))
@@ -157,9 +158,8 @@ class _Resolver:
         if not label or "/" in label or label.startswith("."):
             self.problem(at, f"{label!r} cannot name a label image; use letters, digits, - and _")
         theirs = self.reference(at, target, captures)
-        if known is not None and theirs is not None and not theirs <= known:
-            extra = ", ".join(sorted(theirs - known))
-            self.problem(at, f"{target!r} captures {extra}, which the image does not: several labels could match")
+        if known is not None and theirs is not None and not theirs & known:
+            self.problem(at, f"{target!r} shares no capture with the image: give both patterns the same {{name}}")
 
     def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:
         at: Path_ = ("access", i)

@@ -14,6 +14,8 @@ from s3facade.config.pattern import Pattern
 from s3facade.config.template import Template
 
 Access = Literal["public", "private"]
+ALWAYS = ("stem", "path")
+"""Captured for every file: its path below the pattern's fixed folder, without and with the image extension."""
 Sizes = int | Mapping[str, int]
 """Voxels along every space axis, or per axis name."""
 

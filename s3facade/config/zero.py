@@ -1,7 +1,7 @@
 """Settings for ``s3facade serve PATH…``: what a user would have written for these files and folders.
 
 Two public buckets: ``images`` has every image file as ``<relative path without extension>.ome.zarr``, ``files`` the
-files as they are. With several folders, each folder's name comes first.
+files as they are. With several paths, a folder's name comes first; of equal names, the second starts with ``2/``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,6 @@ from s3facade.config.pattern import compile_pattern
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, View
 from s3facade.config.template import compile_template
 from s3facade.core.errors import ConfigError
-
-EXTENSIONS = r"ome\.tiff?|ome\.tf[28]|ome\.btf|tiff?|tf[28]|btf|svs|ndpi|scn|bif|lsm|stk|qptiff|qpi|gel|flex|zif"
-"""File names that a folder shows as images; a single file is tried whatever its name."""
-
-_PATTERN = r"{path:(?:(?!\.)[^/]+/)*(?!\.)[^/]+?}.{extension:(?i:" + EXTENSIONS + ")}"
 
 
 def zero(paths: Sequence[Path]) -> Settings:
@@ -38,22 +33,15 @@ def zero(paths: Sequence[Path]) -> Settings:
     for path, name in zip(found, names, strict=True):
         if path.is_dir():
             prefix = name + "/" if len(found) > 1 else ""
-            sources[name] = SourceConfig(name, files=compile_pattern(_PATTERN, path))
-            template = compile_template(_quoted(prefix) + "{path}.ome.zarr")
+            sources[name] = SourceConfig(name, files=compile_pattern("**", path))
             files.append(FilesView(path, prefix.rstrip("/")))
         else:
+            prefix = name.removesuffix(path.name)
             sources[name] = SourceConfig(name, file=path)
-            template = compile_template(_quoted(stem(name)) + ".ome.zarr")
             files.append(FilesView(path, name))
-        images.append(ImageView("ome-zarr", name, template))
+        images.append(ImageView("ome-zarr", name, compile_template(_quoted(prefix) + "{stem}.ome.zarr")))
     buckets = (BucketConfig("images", "public", tuple(images)), BucketConfig("files", "public", tuple(files)))
     return Settings(sources, {}, buckets)
-
-
-def stem(name: str) -> str:
-    """A file name without its image extension: ``a.ome.tif`` → ``a``; else without its last one."""
-    found = compile_pattern(_PATTERN, Path("/")).match(name)
-    return str(found["path"]) if found else Path(name).stem
 
 
 def _existing(path: Path) -> Path:
@@ -66,13 +54,13 @@ def _existing(path: Path) -> Path:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """A name per path: its last component, numbered where two are equal."""
+    """A name per path: its last component, behind a number where two are equal."""
     seen: Counter[str] = Counter()
     out = []
     for path in paths:
         name = path.name or "root"
         seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+        out.append(name if seen[name] == 1 else f"{seen[name]}/{name}")
     return out
 
 

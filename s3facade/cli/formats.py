@@ -1,0 +1,33 @@
+"""``s3facade formats``: the readers, and those that do not load."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import entry_points
+
+from s3facade.catalog import registry
+from s3facade.cli.what import Commands
+from s3facade.core.errors import Unsupported
+
+
+def add(commands: Commands) -> None:
+    """The command's arguments."""
+    command = commands.add_parser("formats", help="list the file formats that can be read")
+    command.set_defaults(run=show)
+
+
+def show(_: argparse.Namespace) -> int:
+    """Print one line per reader; status 1 if one does not load."""
+    status = 0
+    for point in sorted(entry_points(group="s3facade.readers"), key=lambda p: p.name):
+        try:
+            found = registry.reader(point.name)
+            print(f"{point.name:<12} {_summary(type(found).__doc__)}")
+        except Unsupported as error:
+            print(f"{point.name:<12} cannot be used: {error.explain()}")
+            status = 1
+    return status
+
+
+def _summary(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

@@ -1,0 +1,156 @@
+"""``s3facade inspect``: what a file holds, how it would be shown, and what makes it slow."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from s3facade.catalog import registry
+from s3facade.catalog.mount import Recipe
+from s3facade.cli.what import Commands
+from s3facade.core.errors import Unsupported
+from s3facade.core.image import Derived, Image, Opened, sources
+from s3facade.core.protocols import ChunkTable
+from s3facade.core.spec import Spec
+from s3facade.engine.engine import Engine
+from s3facade.layouts.chunking import tiling
+
+HARD_TYPES = ("float64", "int64", "uint64", "float16", "bool")
+"""Types that at least one of the common viewers cannot read."""
+LARGE_CELL = 16 << 20
+"""Bytes: the smallest piece that can be decoded; above this, showing one chunk is slow."""
+LARGE_PLANE = 256 << 20
+"""Bytes of the finest level below which computing an overview takes about a second."""
+
+
+def add(commands: Commands) -> None:
+    """The command's arguments."""
+    command = commands.add_parser("inspect", help="describe an image file and how it would be shown")
+    command.add_argument("file", metavar="FILE", help="an image file")
+    command.set_defaults(run=show)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print every image of a file."""
+    path = Path(os.path.normpath(Path(arguments.file).expanduser().absolute()))
+    engine = Engine(registry.reader)
+    try:
+        reader = recognise(path)
+        images = Recipe(str(path), reader).images(engine)
+        print(f"{arguments.file}: {len(images)} image{'' if len(images) == 1 else 's'}, read by {reader!r}")
+        for number, image in enumerate(images):
+            print("\n".join(describe(number, image, engine)))
+    finally:
+        engine.close()
+    return 0
+
+
+def recognise(path: Path) -> str:
+    """Name of the reader that knows the file.
+
+    Raises:
+        Unsupported: None does, or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise Unsupported(f"{path} cannot be read: {error.strerror}.") from None
+    for name, reader in registry.readers():
+        if reader.sniff(head, path.name):
+            return name
+    raise Unsupported(f"{path} is no image that any reader recognises; `s3facade formats` lists what can be read.")
+
+
+def describe(number: int, image: Image, engine: Engine) -> Iterator[str]:
+    """Lines about one image."""
+    spec, source = image.spec, opened(image)
+    stored = source.spec.levels
+    table = engine.rasters.get(source).chunks(0)
+    name = spec.attrs.get("name")
+    yield ""
+    yield f"image {number}" + (f": {name}" if isinstance(name, str) and name else "")
+    yield f"  shape     {_named(spec, spec.levels[0].shape)}, {spec.dtype}"
+    yield f"  voxel     {_voxel(spec)}"
+    members = list(sources(image))
+    if len(members) > 1:
+        yield f"  files     {len(members)}, this one included"
+    yield f"  stored    {_stored(spec, table, stored[0].block)}"
+    for level, item in enumerate(spec.levels):
+        origin = "in the file" if level < len(stored) else "computed"
+        cut = tiling(spec, level)
+        shards = f", shards {_sizes(cut.outer)}" if cut.counts else ""
+        yield f"  level {level}   {_sizes(item.shape)}, {origin}; shown in chunks {_sizes(cut.chunk)}{shards}"
+    for index, channel in enumerate(spec.channels):
+        window = "" if channel.window is None else f", window {channel.window[0]:g} to {channel.window[1]:g}"
+        color = "" if channel.color is None else f", colour {channel.color}"
+        if channel.name or color or window:
+            yield f"  channel {index} {channel.name or 'unnamed'}{color}{window}"
+    for note in notes(image, table):
+        yield f"  note      {note}"
+
+
+def opened(image: Image) -> Opened:
+    """The file behind a plan."""
+    while not isinstance(image, Opened):
+        image = image.parent if isinstance(image, Derived) else image.parents[0]
+    return image
+
+
+def notes(image: Image, table: ChunkTable | None) -> Iterator[str]:
+    """Sentences: what viewers stumble over, and what makes the image slow."""
+    spec, source = image.spec, opened(image)
+    if str(spec.dtype) in HARD_TYPES:
+        yield f"some viewers cannot read {spec.dtype}: set `dtype: {_easier(spec)}` in the view, which casts on request"
+    if spec.axes[-1].unit is None:
+        yield "the file states no voxel size: set `pixel_size:` in the source if you know it"
+    reasons = source.spec.attrs.get("reasons", ())
+    if isinstance(reasons, (list, tuple)):
+        yield from (f"slow: {reason}" for reason in reasons)
+    cell = _nbytes(spec, table.block if table else source.spec.levels[0].block)
+    if cell > LARGE_CELL:
+        yield f"slow: the smallest piece that can be decoded has {_mib(cell)}; tiles would be faster"
+    plane = _nbytes(spec, (1,) * (len(spec.axes) - 2) + spec.levels[0].shape[-2:])
+    if len(source.spec.levels) < len(spec.levels) and plane > LARGE_PLANE:
+        yield f"slow: overviews are computed, the coarsest one from {_mib(plane)} per plane; the file has no pyramid"
+
+
+def _easier(spec: Spec) -> str:
+    easier: Mapping[str, str] = {"float64": "float32", "float16": "float32", "bool": "uint8", "uint64": "uint32"}
+    return easier.get(str(spec.dtype), "int32")
+
+
+def _stored(spec: Spec, table: ChunkTable | None, block: tuple[int, ...]) -> str:
+    if table is None:
+        return f"no random access to single chunks; read in blocks of {_named(spec, block)}"
+    return f"chunks {_named(spec, table.block)}, {table.codec}"
+
+
+def _voxel(spec: Spec) -> str:
+    known = [
+        f"{a.name} {s:g} {'µm' if a.unit == 'micrometer' else 's' if a.unit == 'second' else a.unit}"
+        for a, s in zip(spec.axes, spec.levels[0].scale, strict=True)
+        if a.unit is not None
+    ]
+    return ", ".join(known) or "size not stated"
+
+
+def _named(spec: Spec, sizes: tuple[int, ...]) -> str:
+    return ", ".join(f"{n} {s}" for n, s in zip(spec.names, sizes, strict=True))
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _nbytes(spec: Spec, shape: tuple[int, ...]) -> int:
+    total = spec.dtype.itemsize
+    for n in shape:
+        total *= n
+    return total
+
+
+def _mib(nbytes: int) -> str:
+    return f"{nbytes / 2**20:.0f} MiB"

@@ -1,0 +1,61 @@
+"""Lines to copy and paste: how each client opens an image of this server."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from urllib.parse import quote
+
+NEUROGLANCER = "https://neuroglancer-demo.appspot.com/"
+VIZARR = "https://hms-dbmi.github.io/vizarr/"
+
+
+def lines(url: str, bucket: str, prefix: str, *, private: bool) -> list[str]:
+    """One line per client, indented.
+
+    Args:
+        url: Of the server, without a final slash.
+        bucket: Name of a bucket.
+        prefix: Key prefix of an image in it, without a final slash.
+        private: Leave out what works with anonymous access only.
+    """
+    address = f"s3://{bucket}/{prefix}".rstrip("/")
+    web = f"{url}/{quote(f'{bucket}/{prefix}'.rstrip('/'))}"
+    found = [("aws", aws(url, address, private=private)), ("rclone", rclone(url, bucket, prefix, private=private))]
+    found.append(("Python", python(url, address, private=private)))
+    if not private:
+        found += [("", f"zarr.open({web!r}, mode='r')"), ("Neuroglancer", neuroglancer(web, prefix or bucket))]
+        found.append(("vizarr", f"{VIZARR}?source={web}"))
+    else:
+        found.append(("", "with a key of the configuration in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
+    return [f"  {name:<13} {line}" for name, line in found]
+
+
+def aws(url: str, address: str, *, private: bool = False) -> str:
+    """The aws command that lists an image."""
+    unsigned = "" if private else "--no-sign-request "
+    return f"aws --endpoint-url {url} {unsigned}s3 ls {shlex.quote(address + '/')}"
+
+
+def rclone(url: str, bucket: str, prefix: str, *, private: bool = False) -> str:
+    """The rclone command that lists an image, without any rclone configuration."""
+    auth = ",env_auth=true" if private else ""
+    remote = f':s3,provider=Other{auth},endpoint="{url}":{bucket}/{prefix}'
+    return f"rclone lsf {shlex.quote(remote)}"
+
+
+def python(url: str, address: str, *, private: bool = False) -> str:
+    """The Python expression that opens an image through S3."""
+    options = {"endpoint_url": url} if private else {"anon": True, "endpoint_url": url}
+    return f"zarr.open({address!r}, mode='r', storage_options={options!r})"
+
+
+def neuroglancer(web: str, name: str) -> str:
+    """A link that shows an image in the hosted Neuroglancer.
+
+    Args:
+        web: URL of the image.
+        name: What the layer is called.
+    """
+    state = {"layers": [{"type": "auto", "source": f"zarr://{web}", "name": name}]}
+    return f"{NEUROGLANCER}#!{quote(json.dumps(state, separators=(',', ':')), safe='/:,')}"

@@ -1,0 +1,43 @@
+"""The command line: arguments in, exit status out.
+
+Exit status: 0 all well, 1 what was asked for cannot be had (with a sentence on standard error), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from s3facade import __version__
+from s3facade.cli import browse, check, formats, inspect, schema, serve
+from s3facade.core.errors import FacadeError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    top = argparse.ArgumentParser(
+        prog="s3facade",
+        description="Show original images as OME-Zarr in read-only S3 buckets, computed on request.",
+        epilog="s3facade serve FOLDER is all that it needs to start.",
+    )
+    top.add_argument("--version", action="version", version=f"s3facade {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (serve, inspect, browse, check, formats, schema):
+        module.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; ``argv`` without the program's name."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except FacadeError as error:
+        print(f"s3facade: {error.explain()}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130

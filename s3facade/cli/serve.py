@@ -1,0 +1,99 @@
+"""``s3facade serve``: start the server, and say how to reach it."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+from dataclasses import replace
+
+from s3facade import __version__
+from s3facade.app import Announcement, run
+from s3facade.cli.lines import lines
+from s3facade.cli.what import Commands, add_what, settings
+from s3facade.config import units
+from s3facade.config.settings import Settings
+
+SHOWN = 10
+
+
+def add(commands: Commands) -> None:
+    """The command's arguments."""
+    command = commands.add_parser("serve", help="serve files, folders or a configuration")
+    add_what(command)
+    command.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
+    command.add_argument("--port", type=_port, help="TCP port (default: 9000; 0: any free one)")
+    command.add_argument("--workers", type=_positive, help="worker processes (default: one per core)")
+    command.add_argument("--memory", type=_size, help='memory for pixels, as in "4 GiB" (default: 1 GiB)')
+    command.add_argument("--access-log", action="store_true", default=None, help="log every request")
+    command.set_defaults(run=serve)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    # What is shown at the start is the answer; the log keeps to what goes wrong, and to requests if asked.
+    chosen = override(settings(arguments.what), arguments)
+    level = logging.INFO if chosen.server.access_log else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return run(chosen, on_ready=lambda ready: print(announcement(ready, chosen), flush=True))
+
+
+def override(chosen: Settings, arguments: argparse.Namespace) -> Settings:
+    """Settings with what the command line says instead."""
+    server = {k: v for k in ("host", "port", "access_log") if (v := getattr(arguments, k)) is not None}
+    limits = {k: v for k in ("workers", "memory") if (v := getattr(arguments, k)) is not None}
+    return replace(chosen, server=replace(chosen.server, **server), limits=replace(chosen.limits, **limits))
+
+
+def announcement(ready: Announcement, chosen: Settings) -> str:
+    """What is served, what is not and why, and lines to copy."""
+    out = [f"s3facade {__version__} serves {ready.url} (read-only; stop with Ctrl-C)", ""]
+    access = {b.name: b.access for b in chosen.buckets}
+    width = max((len(name) for name, _ in ready.buckets), default=0)
+    for name, count in ready.buckets:
+        shown = f"{count} image{'' if count == 1 else 's'}" if count else "files"
+        out.append(f"  s3://{name:<{width}}  {shown}, {access.get(name, 'public')}")
+    if ready.unopened:
+        out += ["", f"  {ready.unopened} images are not opened yet; this goes on in the background."]
+    if ready.broken:
+        out += ["", f"Not shown ({len(ready.broken)}):"]
+        out += [f"  {b.path}: {b.reason}" for b in ready.broken[:SHOWN]]
+        if len(ready.broken) > SHOWN:
+            out.append(f"  … all of them: {ready.url}/-/status")
+    if ready.images:
+        bucket, prefix = ready.images[0]
+        private = access.get(bucket) == "private"
+        out += ["", f"Open s3://{bucket}/{prefix}:", *lines(ready.url, bucket, prefix, private=private)]
+    elif not any(count for _, count in ready.buckets):
+        out += ["", "No image was found; `s3facade formats` lists what can be read."]
+    if not _loopback(chosen.server.host) and "public" in access.values():
+        out += ["", f"Note: {chosen.server.host} can be reached from other machines, and public buckets need no key."]
+    return "\n".join(out)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _size(text: str) -> int:
+    try:
+        return units.size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
