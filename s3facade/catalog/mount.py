@@ -14,6 +14,7 @@ from s3facade.core.protocols import Layout, Transform
 from s3facade.core.spec import Level
 from s3facade.engine.engine import Engine
 from s3facade.stores.local import describe, unchanged
+from s3facade.transforms.downsample import Method
 from s3facade.transforms.pyramid import pyramid
 
 MANY = 4
@@ -42,7 +43,7 @@ class Recipe:
     """µm, by axis name."""
     steps: tuple[Transform, ...] = ()
 
-    def images(self, engine: Engine, *, method: str = "mean") -> list[Image]:
+    def images(self, engine: Engine, *, method: Method = "mean") -> list[Image]:
         """Plans with all their levels. Blocking; raises `SourceError`."""
         opened = engine.rasters.describe(self.path, self.reader, self.options)
         if self.series is not None:
@@ -51,7 +52,7 @@ class Recipe:
             opened = [opened[self.series]]
         return [self._finished(image, method) for image in opened]
 
-    def _finished(self, image: Image, method: str) -> Image:
+    def _finished(self, image: Image, method: Method) -> Image:
         if self.pixel_size and isinstance(image, Opened):
             image = _resized(image, self.pixel_size)
         for step in self.steps:
@@ -146,7 +147,8 @@ class Mount:
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
             labels[name] = found[0]
-        dataset = Dataset({str(i): image for i, image in enumerate(images)}, labels)
+        named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
+        dataset = Dataset(named, labels)
         node = self.layout.build(dataset)
         if not isinstance(node, Dir | Grid):
             raise Unsupported("The layout did not describe a folder.")

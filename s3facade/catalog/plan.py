@@ -136,7 +136,7 @@ class Planner:
             if reader:
                 yield Item(path, reader, captures)
             elif source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES:
-                plan.broken.append(Broken(path, "No reader recognises it; `s3facade formats` lists what can be read."))
+                plan.broken.append(Broken(path, "No reader recognises it: it is empty, damaged or of another format."))
             else:
                 plan.others += 1
 

@@ -34,19 +34,22 @@ class File:
     """Builds the object; cheap, no I/O."""
 
 
+_ALL: Sequence[tuple[str, str]] = (("every", "child"),)
+
+
 @dataclass(frozen=True)
 class Dir:
     """Named children. A child directory ``d`` holds keys ``d/…``."""
 
     children: Mapping[str, Node]
-    order: Sequence[tuple[str, str]] = field(default=(), repr=False, compare=False)
+    order: Sequence[tuple[str, str]] = field(default=_ALL, repr=False, compare=False)
     """(token with its separator, name) of the children that listings show, sorted; by default all of them.
 
     Given where making every child would cost, and to keep what is broken findable but unlisted.
     """
 
     def __post_init__(self) -> None:
-        if not self.order:
+        if self.order is _ALL:
             tokens = ((n if isinstance(c, File) else n + "/", n) for n, c in self.children.items())
             object.__setattr__(self, "order", tuple(sorted(tokens)))
 
@@ -110,12 +113,10 @@ def _parse(node: Grid, key: str) -> tuple[int, ...] | None:
         return None
     index = []
     for token, n in zip(tokens, node.shape, strict=True):
-        if not (token.isascii() and token.isdigit()) or (token[0] == "0" and token != "0") or len(token) > 19:
+        digits = token.isascii() and token.isdigit() and len(token) < 20
+        if not digits or str(int(token)) != token or int(token) >= n:
             return None
-        value = int(token)
-        if value >= n:
-            return None
-        index.append(value)
+        index.append(int(token))
     return tuple(index)
 
 

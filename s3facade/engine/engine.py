@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -115,7 +115,7 @@ class Engine:
         source = segment.source
         return Descriptor(await self.run(lambda: HANDLES.borrow(source)), source)
 
-    async def stream(self, obj: Object, start: int, stop: int) -> AsyncIterator[Buffer]:
+    async def stream(self, obj: Object, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
         """Bytes ``start <= i < stop``, in order.
 
         Each item is held against the budget until the next one is asked for: write it out first. Closing the
@@ -227,10 +227,7 @@ class Engine:
             return cast(Buffer, found)
 
         def make() -> Buffer:
-            if isinstance(segment, Pixels):
-                data = self._encode(segment, work)
-            else:
-                data = self._pack(segment, work)
+            data = self._encode(segment, work) if isinstance(segment, Pixels) else self._pack(segment, work)
             if cache:
                 self.memory.put(key, data)
             return data
