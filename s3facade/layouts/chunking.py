@@ -49,7 +49,7 @@ def power(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
-def tiling(spec: Spec, level: int, chunks: Sizes | None = None, shards: Sizes | bool | None = None) -> Tiling:
+def tiling(spec: Spec, level: int, *, chunks: Sizes | None = None, shards: Sizes | bool | None = None) -> Tiling:
     """The cut of one level.
 
     Args:
@@ -84,7 +84,7 @@ def chunk_shape(spec: Spec, chunks: Sizes | None = None) -> tuple[int, ...]:
     Volumes, of 16 planes or more: 64³, or 64x128x128 for single bytes, halved in z until it is at most 1 MiB.
     """
     itemsize = spec.dtype.itemsize
-    shape = dict.fromkeys(AXES, 1)
+    shape: dict[str, int] = dict.fromkeys(AXES, 1)
     if spec.length("z") >= VOLUME:
         shape["z"], shape["y"] = 64, 128 if itemsize == 1 else 64
         while shape["z"] * shape["y"] ** 2 * itemsize > BLOCK_BYTES:

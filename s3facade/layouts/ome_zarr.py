@@ -94,7 +94,7 @@ class OmeZarr:
     def _arrays(self, group: _Group, image: Image, modified: int) -> None:
         spec = image.spec
         for level in range(len(spec.levels)):
-            cut = tiling(spec, level, self.chunks, self.shards)
+            cut = tiling(spec, level, chunks=self.chunks, shards=self.shards)
             identity = digest(spec.identity, "ome-zarr", self.version, self, level, RAW.version)
             group.arrays[str(level)] = (
                 array_document(spec, level, cut),
