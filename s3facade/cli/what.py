@@ -12,7 +12,7 @@ from s3facade.config.settings import Settings
 from s3facade.config.zero import zero
 from s3facade.core.errors import ConfigError
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse gives it no public name
 SUFFIXES = (".yaml", ".yml")
 
 
