@@ -29,7 +29,8 @@ from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
 from s3facade.core.errors import ConfigError, FacadeError
 from s3facade.engine.engine import Engine, Limits
-from s3facade.s3.server import S3Settings, create_server
+from s3facade.s3.server import create_server
+from s3facade.s3.settings import S3Settings
 
 log = logging.getLogger("s3facade")
 LOOK = 5.0
