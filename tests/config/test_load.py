@@ -1,0 +1,177 @@
+"""A whole configuration, and every way to get it wrong: each error names file, line and key, and what to do."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from s3facade.config.load import load
+from s3facade.config.model import schema
+from s3facade.config.settings import FilesView, ImageView, Settings
+from s3facade.core.errors import ConfigError
+
+TEXT = """\
+sources:
+  scans: {files: "/data/scans/**/{name}.ome.tif", skip: ["**/old/**"], pixel_size: 0.5 um}
+  one:
+    file: ../a.tif
+    series: 1
+    pixel_size: {z: 2 um, y: 500 nm, x: 0.5 um}
+    options: {a: 1, b: "1", c: [true, x]}
+  demo: {synthetic: {shape: {x: 4096, y: 512, c: 2}, dtype: uint16}}
+  masks: {files: "/data/masks/{name}.tif"}
+images:
+  small: {from: scans, steps: [{cast: float32}]}
+buckets:
+  scans:
+    access: private
+    views:
+      - type: ome-zarr
+        from: small
+        path: "{name}.ome.zarr"
+        chunks: 512
+        shards: {z: 64, y: 64}
+        dtype: float32
+        labels: {nuclei: masks}
+      - {type: files, root: data/scans, path: "files"}
+  no1:
+    views: [{type: ome-zarr, from: demo, path: NO, shards: false}]
+access: [{key: "${KEY}", secret: "${SECRET}", buckets: [scans]}]
+limits: {memory: 4 GiB, workers: auto, queue: 100}
+server: {port: 9001, access_log: true, rescan: 1 min}
+"""
+ENVIRONMENT = {"KEY": "AKIA", "SECRET": "very-secret"}
+
+
+def loaded(tmp_path: Path, text: str = TEXT) -> Settings:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, "utf-8")
+    return load(path, ENVIRONMENT)
+
+
+def test_a_whole_configuration(tmp_path):
+    settings = loaded(tmp_path)
+    scans, one, demo = (settings.sources[n] for n in ("scans", "one", "demo"))
+    assert scans.files.root == Path("/data/scans")
+    assert scans.pixel_size == {"y": 0.5, "x": 0.5}
+    assert scans.skip[0].accepts(Path("/data/scans/a/old/b/c.ome.tif"))
+    assert one.file == tmp_path.parent / "a.tif"
+    assert one.pixel_size == {"z": 2.0, "y": 0.5, "x": 0.5}
+    assert one.options == {"a": 1, "b": "1", "c": [True, "x"]}
+    assert list(demo.synthetic["shape"].items()) == [("c", 2), ("y", 512), ("x", 4096)]
+    assert settings.images["small"].steps[0].value == "float32"
+    assert (settings.limits.memory, settings.limits.workers, settings.limits.queue) == (4 * 2**30, None, 100)
+    assert (settings.server.port, settings.server.access_log, settings.server.rescan) == (9001, True, 60.0)
+    assert settings.path == tmp_path / "config.yaml"
+    assert settings.modified == settings.path.stat().st_mtime_ns
+
+
+def test_views(tmp_path):
+    scans, other = loaded(tmp_path).buckets
+    image, files = scans.views
+    assert isinstance(image, ImageView)
+    assert (image.source, image.chunks, image.shards, image.labels) == (
+        "small",
+        512,
+        {"z": 64, "y": 64},
+        {"nuclei": "masks"},
+    )
+    assert files == FilesView(tmp_path / "data/scans", "files")
+    assert (other.access, other.views[0].shards) == ("public", False)
+
+
+def test_plain_scalars_are_text_as_in_yaml_1_2(tmp_path):
+    assert loaded(tmp_path).buckets[1].views[0].path.text == "NO"
+
+
+def test_secrets_come_from_the_environment_and_are_not_shown(tmp_path):
+    (credential,) = loaded(tmp_path).access
+    assert (credential.key, credential.secret) == ("AKIA", "very-secret")
+    assert "very-secret" not in repr(credential)
+
+
+def test_two_dollars_are_one(tmp_path):
+    text = TEXT.replace("path: NO", 'path: "$${KEY}"').replace("NO", "x")
+    with pytest.raises(ConfigError, match="no capture of 'demo' called 'KEY'"):
+        loaded(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "expected"),
+    [
+        ("skip:", "skp:", 2, "sources.scans.skp: is not a known key; did you mean `skip`"),
+        ("chunks: 512", "chunks: x", 19, "buckets.scans.views[0].chunks: must be a whole number of at least 1"),
+        ("chunks: 512", "chunks: {q: 1}", 19, "has the axis 'q'"),
+        ("chunks:", "chunk:", 19, "did you mean `chunks`"),
+        ("4 GiB", "4", 27, "limits.memory: must be a number and a unit"),
+        ('"{name}.ome.zarr"', '"{nme}.ome.zarr"', 18, "no capture of 'small' called 'nme'; known: name, stem, path"),
+        ("from: small", "from: smal", 17, "no source or image called 'smal'"),
+        ("type: files", "type: fils", 23, "views[1].type: must be 'ome-zarr' or 'files'"),
+        ("{cast: float32}", "{cast: flat}", 11, "'float32'"),
+        ("{cast: float32}", "{blur: 3}", 11, "should be 'cast'"),
+        ("{cast: float32}", "{}", 11, "images.small.steps[0]"),
+        ("from: scans, steps", "from: small, steps", 11, "goes in a circle"),
+        ("access_log: true", "access_log: maybe", 28, "must be true or false, not 'maybe'"),
+        ("  no1:", "  NO:", 24, "a bucket's name has 3 to 63"),
+        ("  no1:", "  1.2.3.4:", 24, "a bucket's name"),
+        ("queue: 100", "queue: -1", 27, "greater than or equal to 1"),
+        ("port: 9001", "port: 99999", 28, "65535"),
+        ("${KEY}", "${KY}", 26, "access[0].key: the environment variable KY is not set"),
+        ("root: data/scans, ", "", 23, "root: is missing; add it"),
+        ("x: 4096, ", "", 8, "needs the axes y and x"),
+        ("file: ../a.tif", "files: ../", 4, "names no file"),
+        ("series: 1", "files: x.tif", 3, "exactly one of"),
+        ("buckets: [scans]", "buckets: [scan]", 26, "no bucket called 'scan'"),
+        ("buckets: [scans]", "buckets: [no1]", 14, "no access key opens this bucket"),
+        ("  one:", "  scans:", 3, "is given twice"),
+        ("images:\n  small", "images:\n  scans", 11, "a source is called 'scans' too"),
+        ("masks/{name}.tif", "masks/{other}.tif", 22, "shares no capture"),
+        ('path: "files"', 'path: "{name}.ome.zarr"', 23, "no captures"),
+        ("pixel_size: 0.5 um", "pixel_size: 0.5", 2, "'0.5 um'"),
+        ("sources:", "sources: [", 3, "not valid YAML"),
+        ("series: 1", "series: !!int 1\n    x: !evil 2", 6, "the tag !evil is not supported"),
+        ("views: [", "views: x, [", 25, "not valid YAML"),
+        ("series: 1", "series: one", 5, "must be a whole number, not 'one'"),
+    ],
+)
+def test_an_error_names_file_line_key_and_what_to_do(tmp_path, old, new, line, expected):
+    assert TEXT.count(old)
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, TEXT.replace(old, new, 1))
+    sentences = str(caught.value).splitlines()
+    assert any(s.startswith(f"{tmp_path / 'config.yaml'}:{line}: ") and expected in s for s in sentences), sentences
+
+
+def test_all_errors_are_told_at_once_and_secrets_are_not(tmp_path):
+    text = TEXT.replace("skip:", "skp:").replace("queue: 100", "queue: no").replace("${SECRET}", "short")
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, text)
+    assert len(str(caught.value).splitlines()) == 3
+    assert "short'" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just text", "- a\n- b\n", "a: &x [*x]\n", "? [a]\n: b\n", "a: b: c", "\x00", "%"]
+)
+def test_what_is_no_configuration_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        loaded(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(tmp_path / "binary.yaml")
+
+
+def test_the_published_schema_accepts_what_the_loader_accepts():
+    import yaml
+
+    document = yaml.safe_load(TEXT.replace("NO", '"NO"'))
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(document, schema())
+    document["sources"]["scans"]["skp"] = []
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema())
