@@ -1,0 +1,1 @@
+"""Comparison with a corpus of real files."""
