@@ -1,0 +1,155 @@
+"""The floors of ARCHITECTURE.md, held by reading the syntax tree of every module."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "s3facade"
+FLOORS = {
+    "core": 0,
+    "stores": 1,
+    "readers": 1,
+    "transforms": 1,
+    "codecs": 1,
+    "layouts": 1,
+    "engine": 2,
+    "catalog": 3,
+    "config": 3,
+    "s3": 4,
+    "auth": 4,
+    "web": 4,
+    "app": 5,
+    "cli": 5,
+    "__main__": 5,
+}
+SAME_FLOOR = {("layouts", "codecs"), ("catalog", "config"), ("s3", "auth"), ("cli", "app"), ("__main__", "cli")}
+"""Neighbours that may be imported: (from, to)."""
+ONLY_IN = {
+    "aiohttp": {"s3", "auth", "web", "app"},
+    "uvloop": {"app"},
+    "pydantic": {"config"},
+    "yaml": {"config"},
+    "tifffile": {"readers"},
+    "imagecodecs": {"readers", "codecs"},
+    "xmltodict": {"readers", "layouts", "s3"},
+    "google_crc32c": {"codecs", "layouts"},
+}
+BROAD = {"catalog/registry.py", "app.py", "s3/service.py"}
+"""Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary."""
+LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}
+"""Base classes that a library asks for: (package, class)."""
+AT_IMPORT = {"readers/tiff_guard.py"}
+"""tifffile tells about damage through its logger alone; the filter that listens is put there once."""
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def part(path: Path) -> str:
+    """The package or module directly below ``s3facade``."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Absolute names of what a module imports, at any depth, with lines."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}:{node.lineno} imports relatively"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_point_down(path):
+    here = part(path)
+    if here in ("__init__", "testing"):
+        return
+    for target, line in imports(path):
+        if not target.startswith("s3facade."):
+            continue
+        there = target.split(".")[1]
+        if there in ("__version__", here):
+            continue
+        where = f"{name(path)}:{line} imports {target}"
+        if there == "observe":
+            assert FLOORS[here] >= 2, where
+        elif here == "observe":
+            assert there == "core", where
+        else:
+            below = FLOORS[there] < FLOORS[here] or (here, there) in SAME_FLOOR
+            assert below, where
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_libraries_stay_where_they_belong(path):
+    for target, line in imports(path):
+        library = target.split(".")[0]
+        if library in ONLY_IN:
+            assert part(path) in ONLY_IN[library], f"{name(path)}:{line} imports {library}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if part(p) == "core"], ids=name)
+def test_the_lowest_floor_needs_numpy_and_the_standard_library_only(path):
+    import sys
+
+    allowed = {"numpy", "s3facade", *sys.stdlib_module_names}
+    assert {target.split(".")[0] for target, _ in imports(path)} <= allowed
+
+
+def broad(path: Path) -> list[int]:
+    """Lines of handlers that catch everything and keep it: those that raise it again only tidy up."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ExceptHandler) and ast.dump(node.body[-1]) != ast.dump(ast.Raise()):
+            kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            names = {k.id if isinstance(k, ast.Name) else "" for k in kinds if k is not None}
+            if node.type is None or names & {"Exception", "BaseException"}:
+                found.append(node.lineno)
+    return found
+
+
+def test_everything_is_caught_in_three_places_at_most():
+    found = {name(p): lines for p in MODULES if (lines := broad(p))}
+    assert set(found) <= BROAD, found
+    assert sum(map(len, found.values())) <= 3, found
+
+
+def test_nothing_inherits_but_exceptions_and_protocols():
+    """But for what libraries ask for: pydantic's models, aiohttp's connection, a mapping's mixed-in methods."""
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases = {b.id if isinstance(b, ast.Name) else getattr(b, "attr", "") for b in node.bases}
+                fine = {
+                    "Mapping",
+                    "Protocol",
+                    "Exception",
+                    "NamedTuple",
+                    "Enum",
+                    "IntEnum",
+                    "StrEnum",
+                    "TypedDict",
+                    "str",
+                }
+                errors = {b for b in bases if b.endswith(("Error", "Exception")) or path.name == "errors.py"}
+                models = {b for b in bases if (part(path), b) in LIBRARY}
+                if bases - fine - errors - models:
+                    wrong.append(f"{name(path)}:{node.lineno} {node.name}({', '.join(bases)})")
+    assert not wrong
+
+
+def test_no_module_does_anything_when_it_is_imported():
+    """Work at import: calls that stand alone in a module, outside ``if __name__`` and ``if TYPE_CHECKING``."""
+    wrong = [
+        f"{name(path)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name(path) not in AT_IMPORT
+    ]
+    assert not wrong
