@@ -14,8 +14,7 @@ from s3facade.core.protocols import Layout, Transform
 from s3facade.core.spec import Level
 from s3facade.engine.engine import Engine
 from s3facade.stores.local import describe, unchanged
-from s3facade.transforms.downsample import Method
-from s3facade.transforms.pyramid import pyramid
+from s3facade.transforms.pyramid import pyramid, pyramid_like
 
 MANY = 4
 """Images of more files than this are checked for change once a second, not at each request."""
@@ -43,21 +42,21 @@ class Recipe:
     """µm, by axis name."""
     steps: tuple[Transform, ...] = ()
 
-    def images(self, engine: Engine, *, method: Method = "mean") -> list[Image]:
-        """Plans with all their levels. Blocking; raises `SourceError`."""
+    def images(self, engine: Engine) -> list[Image]:
+        """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
         opened = engine.rasters.describe(self.path, self.reader, self.options)
         if self.series is not None:
             if self.series >= len(opened):
                 raise Unsupported(f"There is no series {self.series}; the file holds {len(opened)}.", private=self.path)
             opened = [opened[self.series]]
-        return [self._finished(image, method) for image in opened]
+        return [self._finished(image) for image in opened]
 
-    def _finished(self, image: Image, method: Method) -> Image:
+    def _finished(self, image: Image) -> Image:
         if self.pixel_size and isinstance(image, Opened):
             image = _resized(image, self.pixel_size)
         for step in self.steps:
             image = derive(image, step)
-        return pyramid(image, method=method)
+        return image
 
 
 def _resized(image: Opened, size: Mapping[str, float]) -> Opened:
@@ -140,13 +139,13 @@ class Mount:
             raise self.error.with_traceback(None)
 
     def _build(self) -> Dir | Grid:
-        images = self.recipe.images(self._engine)
+        images = [pyramid(image) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         for name, recipe in self.labels.items():
-            found = recipe.images(self._engine, method="mode")
+            found = recipe.images(self._engine)
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
-            labels[name] = found[0]
+            labels[name] = pyramid_like(found[0], images[0].spec)
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         dataset = Dataset(named, labels)
         node = self.layout.build(dataset)
