@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from s3facade.s3.reply import Reply
     from s3facade.s3.server import Server
 
+Malformed = web_protocol._ErrInfo  # noqa: SLF001 - the one way to tell what could not be parsed
 PIECES = 4 << 20
 """Bytes that may wait for a client before more is produced: four pieces of 1 MiB."""
 LINGER = 2.0
@@ -81,9 +82,7 @@ class Connection(web_protocol.RequestHandler):
             message, payload = messages[0]
             if payload is not EMPTY_PAYLOAD or self._paused or self.transport is None:
                 break
-            if isinstance(message, web_protocol._ErrInfo) or message.should_close or message.upgrade:
-                break
-            if message.version is not HttpVersion11 and message.version != HttpVersion11:
+            if isinstance(message, Malformed) or _last(message):
                 break
             out = quick(message)
             if out is None:
@@ -135,18 +134,17 @@ class Connection(web_protocol.RequestHandler):
         """Answer one request; whether the connection may go on."""
         service = self._owner.service
         cors = False
-        if isinstance(message, web_protocol._ErrInfo):
+        if isinstance(message, Malformed):
             reply = service.malformed("The request is not well-formed HTTP.")
         else:
             reply = await service.answer(message)
             cors = "Origin" in message.headers
         unread = not payload.is_eof() if payload is not EMPTY_PAYLOAD else False
-        if unread or isinstance(message, web_protocol._ErrInfo) or message.should_close or message.upgrade:
-            reply.close = True
-        elif message.version != HttpVersion11 or self._close:
+        malformed = isinstance(message, Malformed)
+        if unread or malformed or self._close or _last(message):
             reply.close = True
         await self._send(reply, service.stamp.finish(reply, cors=cors))
-        if reply.close and (unread or isinstance(message, web_protocol._ErrInfo)):
+        if unread or malformed:
             self._linger()
         return not reply.close
 
@@ -165,7 +163,7 @@ class Connection(web_protocol.RequestHandler):
         except (FacadeError, OSError) as error:
             text = error.explain() if isinstance(error, FacadeError) else str(error)
             if not isinstance(error, ConnectionError):
-                log.error("%s cut off after the status line: %r", reply.request_id, text)  # noqa: TRY400
+                log.error("%s cut off after the status line: %r", reply.request_id, text)
             self.abort()
             reply.close = True
         finally:
@@ -257,3 +255,8 @@ class Connection(web_protocol.RequestHandler):
             await asyncio.wait({task}, timeout=timeout)
             task.cancel()
         self.force_close()
+
+
+def _last(message: Any) -> bool:
+    """Whether the connection ends with this request."""
+    return bool(message.should_close or message.upgrade or message.version != HttpVersion11)

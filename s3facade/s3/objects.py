@@ -69,7 +69,7 @@ class Objects:
         name = self._name(message)
         hit = self._hits.get(name)
         method = message.method
-        if hit is None or (method != "GET" and method != "HEAD") or _AUTHORIZATION in headers:
+        if hit is None or method not in ("GET", "HEAD") or _AUTHORIZATION in headers:
             return None
         for condition in _CONDITIONS:
             if condition in headers:

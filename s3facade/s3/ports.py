@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,9 +25,11 @@ class Headers(Protocol):
         """Every value; raises KeyError if there is none."""
         ...
 
-    def keys(self) -> object:
+    def __iter__(self) -> Iterator[str]:
         """Names, repeated ones repeatedly."""
         ...
+
+    def __contains__(self, key: object, /) -> bool: ...
 
 
 class BucketInfo(Protocol):

@@ -67,13 +67,18 @@ async def _attempt(connection: Connection, out: int, call: Callable[[], int]) ->
             await _writable(out)
 
 
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
 async def _writable(out: int) -> None:
     """Wait until the socket takes bytes; on a duplicate, as the transport owns ``out`` in the loop."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     double = os.dup(out)
     try:
-        loop.add_writer(double, lambda: ready.done() or ready.set_result(None))
+        loop.add_writer(double, _wake, ready)
         try:
             await ready
         finally:

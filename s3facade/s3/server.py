@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aiohttp import http_parser, web
@@ -28,7 +27,7 @@ class Server:
         self.service = service
         self.settings = settings
         self.now = time.monotonic()
-        self._manager = _Manager(self)
+        self._manager = web.Server(_never, handler_cancellation=True)
         self._loop = asyncio.get_running_loop()
         self._sweep: asyncio.TimerHandle | None = self._loop.call_later(1.0, self._tick)
 
@@ -42,12 +41,9 @@ class Server:
 
     def busy(self) -> bytes:
         """What a connection too many is told."""
-        return (
-            b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nRetry-After: 1\r\nConnection: close\r\n"
-            b"Content-Length: 81\r\n\r\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-        )
+        return self.service.busy()
 
-    def pages(self) -> int:
+    def open_connections(self) -> int:
         """Connections that are open."""
         return len(self._manager._connections)  # noqa: SLF001
 
@@ -70,12 +66,8 @@ class Server:
 
 
 async def _never(request: web.BaseRequest) -> web.StreamResponse:
-    """aiohttp's handler; connections answer by themselves."""
+    """Stand in for aiohttp's handler; connections answer by themselves."""
     raise NotImplementedError(request.path)
-
-
-def _Manager(server: Server) -> web.Server:  # noqa: N802
-    return web.Server(_never, handler_cancellation=True)
 
 
 def create_server(
@@ -86,9 +78,8 @@ def create_server(
     Raises:
         ConfigError: This aiohttp lacks its C parser, or does not take the limits.
     """
-    pages: Mapping[str, object] = internal or {}
-    server = Server(Service(catalog, engine, auth, settings, dict(pages)), settings)  # type: ignore[arg-type]
-    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:  # type: ignore[comparison-overlap]
+    server = Server(Service(catalog, engine, auth, settings, internal or {}), settings)
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
         raise ConfigError("aiohttp's C parser is not loaded; install aiohttp from a wheel.")
     probe = server()
     if any(getattr(probe, name) != LIMITS[name] for name in ("max_line_size", "max_field_size", "max_headers")):

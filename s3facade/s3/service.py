@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from s3facade.core.errors import AccessDenied, BadRange, FacadeError, LoadError, NoSuchBucket, NoSuchKey
+from s3facade.core.errors import AccessDenied, BadRange, FacadeError, LoadError, NoSuchBucket, NoSuchKey, Overloaded
 from s3facade.s3 import cors, documents, listing
 from s3facade.s3.codes import INTERNAL, code
 from s3facade.s3.objects import Objects
@@ -74,7 +74,7 @@ class Service:
                     reply = await self._dispatch(message, target)
         except FacadeError as error:
             reply = self._refuse(message.method, message.path, target, error, request_id)
-        except Exception:  # noqa: BLE001 - the request boundary
+        except Exception:  # the request boundary: whatever happens is answered
             log.exception("%s 500 %s %r failed unexpectedly", request_id, message.method, message.path)
             sentence = "We encountered an internal error. Please try again."
             reply = self._document(message.method, message.path, INTERNAL, sentence, {}, request_id)
@@ -82,6 +82,14 @@ class Service:
         if self._settings.access_log:
             access.info("%s %s %r %d %d", request_id, message.method, message.path, reply.status, reply.length)
         return reply
+
+    def busy(self) -> bytes:
+        """The whole answer to a connection too many."""
+        error = Overloaded("Please reduce your request rate.")
+        request_id = self.stamp.next_id()
+        reply = self._refuse("GET", "", None, error, request_id)
+        reply.request_id, reply.close = request_id, True
+        return self.stamp.finish(reply, cors=True) + b"".join(reply.body)
 
     def malformed(self, sentence: str) -> Reply:
         """The answer to what is not HTTP."""

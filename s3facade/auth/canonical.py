@@ -1,0 +1,64 @@
+"""What is signed: the spelling of a request that client and server agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+from urllib.parse import quote, unquote_to_bytes
+
+
+class Headers(Protocol):
+    """Request headers; names in any case."""
+
+    def get(self, key: str, /) -> str | None:
+        """The first value, or None."""
+        ...
+
+    def getall(self, key: str, /) -> list[str]:
+        """Every value; raises KeyError if there is none."""
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        """Names."""
+        ...
+
+
+def path(raw: str) -> str:
+    """The raw path decoded once and encoded again: whatever was escaped, one spelling."""
+    return quote(unquote_to_bytes(raw.encode("utf-8", "surrogateescape")), safe="/-_.~")
+
+
+def fields(query: str) -> list[tuple[str, str]]:
+    """The parameters of a raw query in order, each in canonical spelling; a plus is a space."""
+    found = []
+    for item in query.split("&"):
+        if item:
+            name, _, value = item.partition("=")
+            found.append((_encode(name), _encode(value)))
+    return found
+
+
+def joined(parameters: list[tuple[str, str]], without: str = "") -> str:
+    """The canonical query."""
+    return "&".join(f"{name}={value}" for name, value in sorted(parameters) if name != without)
+
+
+def plain(text: str) -> str:
+    """A canonical value decoded."""
+    return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
+
+
+def header_lines(headers: Headers, names: list[str], host: str) -> str | None:
+    """The canonical headers; None if one of ``names`` is missing."""
+    lines = []
+    for name in names:
+        try:
+            values = [host] if name == "host" else headers.getall(name)
+        except KeyError:
+            return None
+        lines.append(f"{name}:{','.join(' '.join(value.split()) for value in values)}\n")
+    return "".join(lines)
+
+
+def _encode(text: str) -> str:
+    return quote(unquote_to_bytes(text.replace("+", " ").encode("utf-8", "surrogateescape")), safe="-_.~")
