@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import uvloop
 
 from s3facade import __version__
+from s3facade.auth.authenticator import Authenticator
 from s3facade.auth.keys import Credential
-from s3facade.auth.verify import Authenticator
 from s3facade.catalog import registry
 from s3facade.catalog.catalog import Catalog
 from s3facade.catalog.plan import Broken
@@ -162,7 +162,8 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     authenticator = Authenticator(
-        [Credential(c.key, c.secret, None if "*" in c.buckets else frozenset(c.buckets)) for c in settings.access]
+        [Credential(c.key, c.secret, None if "*" in c.buckets else frozenset(c.buckets)) for c in settings.access],
+        domains=settings.server.domains,
     )
     server = create_server(
         catalog,

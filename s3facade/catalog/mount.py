@@ -11,7 +11,7 @@ from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image, Opened, Source, derive, sources
 from s3facade.core.keyspace import Dir, Grid
 from s3facade.core.protocols import Layout, Transform
-from s3facade.core.spec import Level
+from s3facade.core.spec import Level, Spec
 from s3facade.engine.engine import Engine
 from s3facade.stores.local import describe, unchanged
 from s3facade.transforms.pyramid import pyramid, pyramid_like
@@ -59,21 +59,37 @@ class Recipe:
         return image
 
 
-def _resized(image: Opened, size: Mapping[str, float]) -> Opened:
+def _resized(image: Opened, size: Mapping[str, float]) -> Image:
     """The image with pixel sizes that the operator states, instead of the file's."""
     spec = image.spec
-    axes = tuple(replace(a, unit="micrometer") if a.name in size else a for a in spec.axes)
-    base = spec.levels[0].scale
-    factor = [size[a.name] / s if a.name in size else 1.0 for a, s in zip(spec.axes, base, strict=True)]
+    base = dict(zip(spec.names, spec.levels[0].scale, strict=True))
+    factor = {name: n / base[name] for name, n in size.items() if name in base}
 
     def sized(level: Level) -> Level:
-        scale = tuple(s * f for s, f in zip(level.scale, factor, strict=True))
-        origin = tuple(o * f for o, f in zip(level.origin, factor, strict=True))
+        factors = [factor.get(name, 1.0) for name in spec.names]
+        scale = tuple(s * f for s, f in zip(level.scale, factors, strict=True))
+        origin = tuple(o * f for o, f in zip(level.origin, factors, strict=True))
         return replace(level, scale=scale, origin=origin)
 
-    identity = digest(spec.identity, "pixel_size", size)
-    levels = tuple(sized(level) for level in spec.levels)
-    return replace(image, spec=replace(spec, axes=axes, levels=levels, identity=identity))
+    axes = tuple(replace(a, unit="micrometer") if a.name in factor else a for a in spec.axes)
+    return _placed(image, replace(spec, axes=axes, levels=tuple(sized(level) for level in spec.levels)))
+
+
+def _aligned(label: Image, image: Image) -> Image:
+    """A label image that states no size of its own, where its image is: it counts the same voxels."""
+    spec, like = label.spec, image.spec
+    if any(axis.unit for axis in spec.axes) or len(spec.levels) > 1:
+        return label
+    known = {a.name: (a, s, o) for a, s, o in zip(like.axes, like.levels[0].scale, like.levels[0].origin, strict=True)}
+    level = spec.levels[0]
+    taken = [known.get(a.name, (a, s, o)) for a, s, o in zip(spec.axes, level.scale, level.origin, strict=True)]
+    level = replace(level, scale=tuple(s for _, s, _ in taken), origin=tuple(o for _, _, o in taken))
+    return _placed(label, replace(spec, axes=tuple(a for a, _, _ in taken), levels=(level,)))
+
+
+def _placed(image: Image, spec: Spec) -> Image:
+    identity = digest(image.spec.identity, "placed", [a.unit for a in spec.axes], spec.levels)
+    return replace(image, spec=replace(spec, identity=identity))
 
 
 class Mount:
@@ -145,7 +161,7 @@ class Mount:
             found = recipe.images(self._engine)
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
-            labels[name] = pyramid_like(found[0], images[0].spec)
+            labels[name] = pyramid_like(_aligned(found[0], images[0]), images[0].spec)
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         dataset = Dataset(named, labels)
         node = self.layout.build(dataset)
