@@ -53,6 +53,7 @@ def omero(image: Image, name: str, number: int) -> dict[str, Any] | None:
         return None
     channels = _channels(spec)
     rgb = is_rgb(channels)
+    active = _active(channels, rgb=rgb)
     entries = []
     for c, channel in enumerate(channels):
         part = None if rgb and spec.dtype == np.uint8 else sample(image, c)
@@ -61,7 +62,7 @@ def omero(image: Image, name: str, number: int) -> dict[str, Any] | None:
                 "label": channel.name or f"Channel {c}",
                 "color": channel.color or _color(c, channels, rgb=rgb),
                 "window": _window(channel, part, spec.dtype),
-                "active": _active(c, channels, rgb=rgb),
+                "active": c in active,
                 "coefficient": 1,
                 "family": "linear",
                 "inverted": False,
@@ -102,8 +103,12 @@ def _color(c: int, channels: Sequence[Channel], *, rgb: bool) -> str:
     return TWO[c] if len(channels) == 2 else MANY[c % len(MANY)]
 
 
-def _active(c: int, channels: Sequence[Channel], *, rgb: bool) -> bool:
-    return channels[c].active and c < (3 if rgb else max(ACTIVE, 0))
+def _active(channels: Sequence[Channel], *, rgb: bool) -> set[int]:
+    """Channels switched on: the first few that the source does not switch off, but never none."""
+    if rgb:
+        return {0, 1, 2}
+    wanted = [c for c, channel in enumerate(channels) if channel.active]
+    return set((wanted or range(len(channels)))[:ACTIVE])
 
 
 def _window(channel: Channel, part: Pixels | None, dtype: np.dtype[Any]) -> dict[str, object]:

@@ -104,7 +104,7 @@ def test_extremes_do_not_overflow(dtype):
     for value in (info.min, info.max):
         block = np.full((4, 4, 4), value, dtype)
         assert (mean(block, (2, 2, 2)) == value).all()
-        assert (mean(block, (3, 4, 2)[:0] + (4, 2, 4)) == value).all()
+        assert (mean(block[:3, :, :3], (3, 2, 3)) == value).all()
 
 
 def test_floats_are_summed_wide_and_nan_stays():
