@@ -51,7 +51,7 @@ class Sample:
 
 
 def _halved_axes(shape: tuple[int, ...], target: tuple[int, ...], steps: int, axes: str) -> tuple[int, ...]:
-    """Axes that the step from ``shape`` halves, if ``steps`` more steps lead to ``target``: y, x, and z where it shrank."""
+    """Axes that the step from ``shape`` halves, if ``steps`` more lead to ``target``: y, x, and z where it shrank."""
     halved = [i for i, name in enumerate(axes) if name in "yx" and shape[i] > 1]
     if "z" in axes:
         z = axes.index("z")
@@ -117,10 +117,10 @@ def _pyramid(path: Path) -> None:
 
 
 def _stack(path: Path) -> None:
-    """3-D ImageJ stack, big-endian, 24x300x260 uint16."""
+    """3-D ImageJ stack, big-endian, 24x1030x700 uint16, three times longer in z than in y and x."""
     tifffile.imwrite(
         path,
-        texture((24, 300, 260), "uint16", 2),
+        texture((24, 1030, 700), "uint16", 2),
         imagej=True,
         resolution=(2.0, 2.0),
         metadata={"axes": "ZYX", "spacing": 1.5, "unit": "um"},

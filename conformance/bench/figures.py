@@ -56,7 +56,11 @@ def number(value: float) -> str:
 def machine() -> str:
     """Processor, cores, memory, kernel and Python."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -67,5 +71,7 @@ def machine() -> str:
 def table(figures: Sequence[Figure]) -> str:
     """Figures as a Markdown table."""
     lines = ["| what | figure | goal | behind it |", "| --- | --- | --- | --- |"]
-    lines += [f"| {f.what} | {number(f.value)} {f.unit} | {f.verdict()} | {f.detail} |".replace("  ", " ") for f in figures]
+    lines += [
+        f"| {f.what} | {number(f.value)} {f.unit} | {f.verdict()} | {f.detail} |".replace("  ", " ") for f in figures
+    ]
     return "\n".join(lines)

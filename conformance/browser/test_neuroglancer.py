@@ -14,7 +14,7 @@ CLIENT, VERSION = "Neuroglancer (Chromium)", importlib.metadata.version("neurogl
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=available() or "")
 
-RGB = "void main() { emitRGB(vec3(toNormalized(getDataValue(0)), toNormalized(getDataValue(1)), toNormalized(getDataValue(2)))); }"
+RGB = f"void main() {{ emitRGB(vec3({', '.join(f'toNormalized(getDataValue({i}))' for i in range(3))})); }}"
 
 
 def _clean(shot) -> None:

@@ -46,16 +46,16 @@ class Aiobotocore:
         wanted = {}
         if start is not None:
             wanted["Range"] = f"bytes={start}" if start < 0 else f"bytes={start}-{'' if stop is None else stop - 1}"
-        return self.run(self._body(Bucket=bucket, Key=key, **wanted))
+        return self.run(self.body(Bucket=bucket, Key=key, **wanted))
 
-    async def _body(self, **wanted):
+    async def body(self, **wanted):
         found = await self.client.get_object(**wanted)
         async with found["Body"] as stream:
             return await stream.read()
 
     def _status(self, **conditions) -> str:
         try:
-            self.run(self._body(**conditions))
+            self.run(self.body(**conditions))
         except ClientError as error:
             return str(error.response["ResponseMetadata"]["HTTPStatusCode"])
         return "200"
@@ -80,6 +80,6 @@ def adapter(facade):
 class TestAiobotocore(S3Contract):
     def test_many_at_once(self, adapter, folder):
         async def all_of_them():
-            return await asyncio.gather(*(adapter._body(Bucket="files", Key=f"many/{i}.txt") for i in range(200)))
+            return await asyncio.gather(*(adapter.body(Bucket="files", Key=f"many/{i}.txt") for i in range(200)))
 
         assert adapter.run(all_of_them()) == [f"{i}\n".encode() for i in range(200)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import S3Contract, cut, crop_of, same
+from conformance.contract import S3Contract, crop_of, cut, same
 from conformance.shards import group_arrays
 
 PROGRAM = shutil.which("aws", path=str(Path(sys.executable).parent)) or shutil.which("aws")

@@ -106,7 +106,9 @@ class TestBoto3(S3Contract):
                 attempt()
 
     def test_list_v1(self, adapter, tree):
-        pages = adapter.client.get_paginator("list_objects").paginate(Bucket="files", PaginationConfig={"PageSize": 100})
+        pages = adapter.client.get_paginator("list_objects").paginate(
+            Bucket="files", PaginationConfig={"PageSize": 100}
+        )
         assert [o["Key"] for page in pages for o in page["Contents"]] == sorted(tree, key=str.encode)
 
     def test_start_after(self, adapter, tree):

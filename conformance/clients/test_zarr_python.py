@@ -36,7 +36,12 @@ def _quoted(group):
 
 def _via_obstore(url, group):
     store = S3Store(
-        "images", prefix=group, endpoint=url, region="us-east-1", skip_signature=True, client_options={"allow_http": True}
+        "images",
+        prefix=group,
+        endpoint=url,
+        region="us-east-1",
+        skip_signature=True,
+        client_options={"allow_http": True},
     )
     return ObjectStore(store, read_only=True)
 

@@ -1,0 +1,77 @@
+"""``python -m conformance.bench``: measure, print, and write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from conformance.bench import figures, measure, rival
+
+DOC = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+PAGE = """# Benchmarks
+
+Every figure is a ratio, or a count per CPU-second of the server's own processes, measured in one run on one machine;
+absolute speeds belong to that machine alone. Made by `python -m conformance.bench`; not edited by hand.
+
+- Machine: {machine}
+- Rival: nginx {nginx}, one worker, stock settings but without its access log (ours writes none either), the same
+  bytes exported to files, in the page cache. "Tuned" is `tcp_nopush off; sendfile_max_chunk 0; open_file_cache`.
+- Load: wrk on loopback, one thread, 16 connections; s3facade with one worker. The rivals take turns, {rounds} turns of
+  {seconds:g} s each; medians. CPU time is user and system time of all processes of a server.
+- Objects are computed once and then in memory; the first request is not among those measured.
+
+{table}
+"""
+
+
+def main() -> int:
+    """Run; 0 whether or not goals are met: this measures, tests assert."""
+    parser = argparse.ArgumentParser(prog="python -m conformance.bench", description=__doc__)
+    parser.add_argument("--only", help="comma-separated: static, listing, first, crowd")
+    parser.add_argument("--seconds", type=float, default=3, help="length of one turn")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each rival")
+    parser.add_argument(
+        "--large",
+        type=Path,
+        default=Path(os.environ.get("S3FACADE_BENCH_LARGE", Path(tempfile.gettempdir()) / "s3facade-large.ome.tif")),
+        help="4 GB TIFF, written there when absent (about 2 GB on disk)",
+    )
+    parser.add_argument("--out", type=Path, help=f"Markdown page to write, e.g. {DOC.relative_to(DOC.parents[1])}")
+    asked = parser.parse_args()
+    chosen = set((asked.only or "static,listing,first,crowd").split(","))
+    found: list[figures.Figure] = []
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="s3facade-bench-") as name:
+        scratch = Path(name)
+        if "static" in chosen:
+            found += measure.static(
+                scratch, seconds=asked.seconds, rounds=asked.rounds, sizes=tuple(measure.BODIES), tuned=True
+            )
+        if "listing" in chosen:
+            found += measure.listing(scratch, seconds=asked.seconds, rounds=asked.rounds)
+        if "first" in chosen:
+            found += measure.first_chunk(scratch, asked.large)
+        if "crowd" in chosen:
+            found += measure.crowd(scratch, asked.large)
+    table = figures.table(found)
+    print(figures.machine())
+    print(table)
+    print(f"{time.monotonic() - start:.0f} s")
+    if asked.out:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        page = PAGE.format(
+            machine=figures.machine(),
+            nginx=rival.version(),
+            rounds=asked.rounds,
+            seconds=asked.seconds,
+            table=table,
+        )
+        asked.out.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,40 @@
+"""The laws that hold on any machine, with room for a busy one; the figures themselves are in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.bench import measure, rival
+from conformance.bench.load import WRK
+
+needs_rival = pytest.mark.skipif(
+    rival.NGINX is None or WRK is None, reason="nginx or wrk is not installed (conformance/install.sh)"
+)
+
+
+@needs_rival
+def test_bodies_in_memory_leave_about_as_cheaply_as_from_nginx(tmp_path):
+    figures = measure.static(tmp_path, seconds=1, rounds=2, sizes=("256 KiB", "1 MiB"), tuned=False)
+    for figure in figures:
+        if figure.what.startswith("GET") and figure.goal is not None:
+            assert figure.value > 0.6, figure
+        if figure.what == "HEAD per CPU-second":
+            assert figure.value > 10_000, figure
+
+
+@needs_rival
+def test_a_page_costs_the_page_and_not_the_bucket(tmp_path):
+    (figure,) = measure.listing(tmp_path, seconds=1, rounds=2)
+    assert figure.value < 2, figure
+
+
+def test_first_chunk_of_an_unconverted_file(tmp_path):
+    large = tmp_path / "large.ome.tif"
+    measure.write_large(large, repeats=3)
+    request, _ = measure.first_chunk(tmp_path, large)
+    assert request.value < 1, request
+
+
+def test_memory_stays_near_the_budget(tmp_path):
+    (figure,) = measure.crowd(tmp_path, tmp_path / "large.ome.tif", repeats=4)
+    assert figure.met, figure
