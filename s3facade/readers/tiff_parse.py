@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from s3facade.core.errors import BadSource
+from s3facade.core.errors import BadSource, SourceNotFound
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Spec
 from s3facade.readers import tiff_meta
 from s3facade.readers.tiff_guard import check, opened, watched
+from s3facade.readers.tiff_ndtiff import INDEX, ndtiff
 from s3facade.readers.tiff_ome import ForeignMetadata, assemble, read_text
 from s3facade.readers.tiff_spec import Table, spec
 from s3facade.readers.tiff_stack import Stack, build
@@ -45,6 +46,9 @@ def _companion(file: SourceFile) -> list[Parsed]:
 
 def _tiff(file: SourceFile) -> list[Parsed]:
     with opened(file) as tif:
+        # tifffile's own test needs a path
+        if (tif.micromanager_metadata or {}).get("MajorVersion", 0) >= 2 and _has(file, INDEX):
+            return _ndtiff(file, tif)
         text = tif.ome_metadata if tif.is_ome else None
         if text is None:
             return list(_series(file, tif, []))
@@ -54,6 +58,21 @@ def _tiff(file: SourceFile) -> list[Parsed]:
         note = f"{reason} It was ignored."
     with opened(file, is_ome=False) as tif:
         return list(_series(file, tif, [note]))
+
+
+def _has(file: SourceFile, name: str) -> bool:
+    try:
+        file.sibling(name)
+    except SourceNotFound:
+        return False
+    return True
+
+
+def _ndtiff(file: SourceFile, tif: Any) -> list[Parsed]:
+    stack, files = ndtiff(file, opened)
+    table = build(stack, [f.source.size for f in files])
+    page = tif.pages.first
+    return [Parsed(spec([table], tiff_meta.from_tags(tif, page), page), tuple(files), (table,))]
 
 
 def _ome(file: SourceFile, text: str) -> list[Parsed]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tiff_tools import Plain, compare
 
+from s3facade.core.errors import BadSource
 from s3facade.readers.tiff import TiffReader
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -55,3 +56,20 @@ def test_colour_table_is_noted():
 def test_slow_codec_has_a_reason():
     raster = _open("rgb.tiled.jpeg2000.u1.tif")[0]
     assert "takes long" in " ".join(raster.spec.attrs["reasons"])
+
+
+def test_ndtiff_takes_its_axes_from_the_index():
+    path = CORPUS / "ndtiff" / "ndtiffv3.0_test_NDTiffStack.tif"
+    (raster,) = TiffReader().open(Plain.open(path), {})
+    assert raster.spec.names == ("t", "c", "y", "x")
+    assert [f.source.path.rpartition("/")[2] for f in raster.files] == [path.name, "NDTiff.index"]
+    compare(path, [raster])
+
+
+def test_ndtiff_without_its_last_plane_is_refused(tmp_path):
+    for file in (CORPUS / "ndtiff").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    index = tmp_path / "NDTiff.index"
+    index.write_bytes(index.read_bytes()[: 9 * index.stat().st_size // 10])
+    with pytest.raises(BadSource, match=r"NDTiff\.index"):
+        TiffReader().open(Plain.open(tmp_path / "ndtiffv3.0_test_NDTiffStack.tif"), {})
