@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -74,6 +75,12 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
         catalog.probe(time.monotonic() + LOOK)
         on_ready(_announcement(catalog, listener))
         sys.stdout.flush()
+        # What is there now stays: keep it out of every later collection, and its pages shared between workers.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        # A worker thread that runs Python must not keep the event loop waiting for 5 ms at a time.
+        sys.setswitchinterval(0.001)
         return _supervise(catalog, listener, workers)
     finally:
         listener.close()
