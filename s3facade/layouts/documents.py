@@ -39,8 +39,14 @@ class Slot:
     pick: int
 
 
-def json_file(document: Document, modified: int) -> File:
-    """``document`` as a key; a `Slot` may stand wherever a number may."""
+def json_file(document: Document, modified: int, version: int) -> File:
+    """``document`` as a key; a `Slot` may stand wherever a number may.
+
+    Args:
+        document: What to write.
+        modified: Nanoseconds since 1970.
+        version: Of the layout: what slots measure may change with it.
+    """
     slots: list[Slot] = []
 
     def mark(value: object) -> str:
@@ -58,7 +64,7 @@ def json_file(document: Document, modified: int) -> File:
     order = {key: i for i, key in enumerate(parts)}
     fields = tuple((order[id(s.part)], s.pick) for s in slots)
     measures = tuple({id(s.part): s.measure for s in slots}.values())
-    identity = digest(text, [p.image.spec.identity for p in parts.values()])
+    identity = digest(text, version, [(p.image.spec.identity, p.level, p.region) for p in parts.values()])
     packed = Packed(tuple(parts.values()), partial(_render, pieces, fields, measures), nbytes, identity)
     return File(nbytes, "application/json", identity, modified, partial(Object, (packed,)))
 

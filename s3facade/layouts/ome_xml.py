@@ -22,7 +22,7 @@ def metadata(specs: Sequence[Spec], names: Sequence[str]) -> bytes:
     """The document for images in the order of their series; image N has the ID ``Image:N``.
 
     The source's own document is used when all images come from the same one, as ``attrs["ome_xml"]`` (the text) and
-    ``attrs["ome_image"]`` (position of the image in it) tell.
+    ``attrs["ome_image"]`` (position of the image in it) tell. Without positions the images must be all of its images.
     """
     own = _own(specs)
     root = _minimal(specs, names) if own is None else own
@@ -33,7 +33,6 @@ def metadata(specs: Sequence[Spec], names: Sequence[str]) -> bytes:
 def _own(specs: Sequence[Spec]) -> dict[str, Any] | None:
     """The source's document, reordered to the series and without places of pixels; None if there is no such."""
     texts = {spec.attrs.get("ome_xml") for spec in specs}
-    order = [spec.attrs.get("ome_image") for spec in specs]
     text = texts.pop() if len(texts) == 1 else None
     if not isinstance(text, str):
         return None
@@ -46,6 +45,9 @@ def _own(specs: Sequence[Spec]) -> dict[str, Any] | None:
         return None
     key = next((k for k in root if _local(k) == "Image"), None)
     images = _many(root.get(key)) if key else []
+    order: list[object] = [spec.attrs.get("ome_image") for spec in specs]
+    if order == [None] * len(images):
+        order = list(range(len(images)))
     places = [i for i in order if isinstance(i, int) and 0 <= i < len(images) and isinstance(images[i], dict)]
     if len(places) != len(specs) or len(set(places)) != len(places) or key is None:
         return None

@@ -19,8 +19,8 @@ from s3facade.layouts.omero import measured, omero
 from s3facade.layouts.zarr_array import RAW, array_document, level_grid
 
 VERSION = "0.5"
-CONSOLIDATED = 64 * 2**20
-"""Voxels behind measured windows up to which a collection's root repeats the metadata of its images."""
+CONSOLIDATED = 128 * 2**20
+"""Bytes of voxels behind measured windows up to which a collection's root repeats the metadata of its images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,9 @@ class _Group:
                 "must_understand": False,
                 "metadata": self.documents(),
             }
-        children: dict[str, Node] = {"zarr.json": json_file(document, modified), **self.others}
+        children: dict[str, Node] = {"zarr.json": json_file(document, modified, OmeZarr.version), **self.others}
         for name, (array, keys) in self.arrays.items():
-            children[name] = Dir({"zarr.json": json_file(array, modified), "c": keys})
+            children[name] = Dir({"zarr.json": json_file(array, modified, OmeZarr.version), "c": keys})
         for name, group in self.groups.items():
             children[name] = group.directory(modified)
         return Dir(children)

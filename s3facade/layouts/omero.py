@@ -30,8 +30,8 @@ ACTIVE = 4
 """Channels switched on at first when the source has no say; viewers fetch every one of them."""
 PLANE = 4 * 2**20
 """Voxels of the largest plane that is read to find a window."""
-BUDGET = 32 * 2**20
-"""Voxels that are read for the windows of one image at most; further channels show the range of the type."""
+BUDGET = 64 * 2**20
+"""Bytes that are read for the windows of one image at most; further channels show the range of the type."""
 TAIL = 0.1
 """Percent of voxels that may lie below the start of a measured window, and above its end."""
 
@@ -74,10 +74,10 @@ def omero(image: Image, name: str, number: int) -> dict[str, Any] | None:
 
 
 def measured(image: Image) -> int:
-    """Voxels that the windows of this image are measured on."""
+    """Bytes of the voxels that the windows of this image are measured on."""
     rgb = is_rgb(_channels(image.spec)) and image.spec.dtype == np.uint8
     return sum(
-        part.region.size
+        part.region.size * image.spec.dtype.itemsize
         for c, channel in enumerate(_channels(image.spec))
         if channel.window is None and not rgb and (part := sample(image, c)) is not None
     )
@@ -127,7 +127,7 @@ def sample(image: Image, channel: int) -> Pixels | None:
     level = stored_levels(image) - 1
     shape = spec.levels[level].shape
     plane = shape[-1] * shape[-2]
-    if spec.dtype.kind not in "iuf" or plane > PLANE or (channel + 1) * plane > BUDGET:
+    if spec.dtype.kind not in "iuf" or plane > PLANE or (channel + 1) * plane * spec.dtype.itemsize > BUDGET:
         return None
     at = {"t": 0, "c": channel, "z": spec.length("z", level) // 2}
     start = tuple(at.get(name, 0) for name in spec.names)
