@@ -137,6 +137,7 @@ class Mount:
                 try:
                     node = self._build()
                 except SourceError as error:
+                    error.at(self.recipe.path)
                     self.error = error
                     self._failed = (now, _tag(self.recipe.path))
                     self._node = None

@@ -34,6 +34,11 @@ class FacadeError(Exception):
         self.fields = fields
         """Extra elements of the S3 error document, e.g. ``Key`` or ``ArgumentName``."""
 
+    def at(self, place: str) -> None:
+        """Add where it happened, a file for instance, unless the private part says so already."""
+        if place not in self.private:
+            self.private = f"{place}: {self.private}" if self.private else place
+
     def explain(self) -> str:
         """The whole story for a log line or a terminal."""
         return f"{self.public} ({self.private})" if self.private else self.public

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from s3facade.core.errors import BadSource
+from s3facade.core.errors import BadSource, SourceError
 from s3facade.core.image import Derived, Image, Joined, Opened
 from s3facade.core.protocols import Block, ChunkTable, Need, Raster
 from s3facade.core.region import Region, cells
@@ -91,8 +91,13 @@ class Evaluator:
     ) -> Block:
         work.check()
         cell = table.cell(index)
-        data = None if cell is None else raster.files[cell.file].pread(cell.offset, cell.nbytes)
-        block = table.decode(index, data)
+        try:
+            data = None if cell is None else raster.files[cell.file].pread(cell.offset, cell.nbytes)
+            block = table.decode(index, data)
+        except SourceError as error:
+            path = image.source.path if cell is None else raster.files[cell.file].source.path
+            error.at(f"{path}, level {level}")
+            raise
         shape = image.spec.levels[level].shape
         expected = tuple(min(n, s - i * n) for i, n, s in zip(index, table.block, shape, strict=True))
         if block.shape != expected:
