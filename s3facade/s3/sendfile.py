@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from s3facade.core.errors import BadSource
@@ -33,11 +35,21 @@ async def push(connection: Connection, passing: Passing, head: bytes) -> None:
     transport = connection.transport
     if transport is None:
         raise ConnectionResetError("The client is gone.")
-    out = transport.get_extra_info("socket").fileno()
+    fd = transport.get_extra_info("socket").fileno()
+    # A second handle on the transport's descriptor, let go before anybody else could close it.
+    out = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+    try:
+        await _push(connection, out, passing, head)
+    finally:
+        out.detach()
+
+
+async def _push(connection: Connection, out: socket.socket, passing: Passing, head: bytes) -> None:
     source, at, end = passing.source, passing.start, max(passing.stop - TAIL, passing.start)
-    await _write(connection, out, head)
+    fd = out.fileno()
+    await _write(connection, out, head, socket.MSG_MORE)
     while at < end:
-        done = await _attempt(connection, out, lambda: os.sendfile(out, source.fd, at, min(STEP, end - at)))  # noqa: B023
+        done = await _attempt(connection, fd, partial(os.sendfile, fd, source.fd, at, min(STEP, end - at)))
         if done == 0:
             raise BadSource("The original file ends too early.")
         at += done
@@ -46,14 +58,13 @@ async def push(connection: Connection, passing: Passing, head: bytes) -> None:
     source.verify()
     if len(tail) != passing.stop - end:
         raise BadSource("The original file ends too early.")
-    await _write(connection, out, tail)
+    await _write(connection, out, tail, 0)
 
 
-async def _write(connection: Connection, out: int, data: bytes) -> None:
+async def _write(connection: Connection, out: socket.socket, data: bytes, flags: int) -> None:
     view = memoryview(data)
     while view:
-        done = await _attempt(connection, out, lambda: os.write(out, view))  # noqa: B023
-        view = view[done:]
+        view = view[await _attempt(connection, out.fileno(), partial(out.send, view, flags)) :]
 
 
 async def _attempt(connection: Connection, out: int, call: Callable[[], int]) -> int:

@@ -1,0 +1,78 @@
+from email.utils import formatdate
+from itertools import product
+
+import pytest
+from multidict import CIMultiDict
+
+from s3facade.core.errors import ConditionFailed, Unmodified
+from s3facade.s3.conditions import check, in_range, matches
+
+TAG, NOW = "123-", 1_700_000_000
+BEFORE, AT, AFTER = (formatdate(NOW + d, usegmt=True) for d in (-10, 0, 10))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"If-Match": '"123-"'}, 200),
+        ({"If-Match": "123-"}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"a", "123-"'}, 200),
+        ({"If-Match": '"a"'}, 412),
+        ({"If-Match": '"123"'}, 412),
+        ({"If-None-Match": '"123-"'}, 304),
+        ({"If-None-Match": 'W/"123-"'}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"a"'}, 200),
+        ({"If-Modified-Since": BEFORE}, 200),
+        ({"If-Modified-Since": AT}, 304),
+        ({"If-Modified-Since": AFTER}, 304),
+        ({"If-Unmodified-Since": BEFORE}, 412),
+        ({"If-Unmodified-Since": AT}, 200),
+        ({"If-Modified-Since": "yesterday"}, 200),
+        ({"If-Unmodified-Since": "yesterday"}, 200),
+        ({"If-Match": '"123-"', "If-Unmodified-Since": BEFORE}, 200),
+        ({"If-Match": '"a"', "If-Unmodified-Since": AFTER}, 412),
+        ({"If-None-Match": '"123-"', "If-Modified-Since": BEFORE}, 304),
+        ({"If-None-Match": '"a"', "If-Modified-Since": AFTER}, 200),
+        ({"If-Match": '"123-"', "If-None-Match": '"123-"'}, 304),
+        ({"If-Match": '"a"', "If-None-Match": '"123-"'}, 412),
+    ],
+)
+def test_table(headers, status):
+    found = 200
+    try:
+        check(CIMultiDict(headers), TAG, NOW)
+    except Unmodified:
+        found = 304
+    except ConditionFailed as error:
+        found = 412
+        assert error.fields["Condition"] in headers
+    assert found == status
+
+
+def test_precedence_in_all_combinations():
+    values = {
+        "If-Match": (None, '"123-"', '"a"'), "If-Unmodified-Since": (None, BEFORE, AFTER),
+        "If-None-Match": (None, '"123-"', '"a"'), "If-Modified-Since": (None, BEFORE, AFTER),
+    }  # fmt: skip
+    for combination in product(*values.values()):
+        match, unmodified, none_match, modified = combination
+        failed = match == '"a"' if match else unmodified == BEFORE
+        same = none_match == '"123-"' if none_match else modified == AFTER
+        headers = CIMultiDict({k: v for k, v in zip(values, combination, strict=True) if v})
+        expected = ConditionFailed if failed else Unmodified if same else None
+        if expected:
+            with pytest.raises(expected):
+                check(headers, TAG, NOW)
+        else:
+            check(headers, TAG, NOW)
+
+
+def test_if_range():
+    assert in_range('"123-"', TAG, NOW)
+    assert in_range(AT, TAG, NOW)
+    assert not in_range(BEFORE, TAG, NOW)
+    assert not in_range('"a"', TAG, NOW)
+    assert not matches("", TAG)
