@@ -119,9 +119,11 @@ def _local(_path: object, key: str, value: Any) -> tuple[str, Any]:
 
 
 def _items(node: Any, key: str) -> list[dict[str, Any]]:
-    found = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or key not in node:
+        return []
+    found = node[key]
     many = found if isinstance(found, list) else [found]
-    return [m if isinstance(m, dict) else {"#text": m} for m in many if m is not None]
+    return [m if isinstance(m, dict) else {} if m is None else {"#text": m} for m in many]
 
 
 def parse_ome(text: str) -> OmeDocument:
@@ -146,6 +148,22 @@ def parse_ome(text: str) -> OmeDocument:
         return _document(ome[0])
     except (KeyError, ValueError, OverflowError) as error:
         raise BadSource("The OME-XML lacks a size, or states one that is no number.", private=f"{error!r}") from error
+
+
+def properties(text: str) -> dict[str, str]:
+    """Properties of a plane in MetaMorph's XML by their ids; empty if the text is none.
+
+    A document type declaration makes it none: entities could blow it up.
+    """
+    if len(text) > MAX_XML or "<!DOCTYPE" in text:
+        return {}
+    try:
+        root = xmltodict.parse(text.strip("\0 \r\n\t"), disable_entities=True)
+    except (ExpatError, ValueError):
+        return {}
+    plane = (_items((_items(root, "MetaData") or [{}])[0], "PlaneInfo") or [{}])[0]
+    found = [*_items(plane, "prop"), *_items(plane, "custom-prop")]
+    return {str(p["@id"]): str(p["@value"]) for p in found if "@id" in p and "@value" in p}
 
 
 def _document(ome: dict[str, Any]) -> OmeDocument:

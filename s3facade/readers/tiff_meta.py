@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from s3facade.core.spec import Channel
-from s3facade.readers.ome_xml import OmeImage, duration, length
+from s3facade.readers.ome_xml import OmeImage, duration, length, properties
 
 _RGB = (("Red", "FF0000"), ("Green", "00FF00"), ("Blue", "0000FF"))
 
@@ -67,6 +67,8 @@ def _interval(image: OmeImage) -> float | None:
 
 def from_tags(tif: Any, page: Any) -> Facts:
     """Facts of an image that is no OME image, from whichever maker's tags there are."""
+    if str(page.description).startswith("<MetaData>"):
+        return _metamorph(page)
     for test, reader in _MAKERS:
         if getattr(tif, test, False):
             return reader(tif, page)
@@ -90,6 +92,18 @@ def _plain(_tif: Any, page: Any) -> Facts:
     unit = page.tags.valueof(296)
     scale = _resolution(page, 1e4) if unit is not None and int(unit) == 3 else {}
     return Facts(scale if scale and max(scale.values()) <= 100 else {})
+
+
+def _metamorph(page: Any) -> Facts:
+    values = properties(page.description)
+    scale = {}
+    if values.get("spatial-calibration-state", "").lower() in ("on", "true"):
+        for axis in "xy":
+            size = length(values.get(f"spatial-calibration-{axis}"), values.get("spatial-calibration-units"))
+            if size and size > 0:
+                scale[axis] = size
+    name = values.get("_IllumSetting_")
+    return Facts(scale, channels=(Channel(name),) if name else ())
 
 
 def _ndpi(_tif: Any, page: Any) -> Facts:

@@ -101,7 +101,7 @@ def assemble(file: SourceFile, text: str, opener: Opener) -> OmeFiles:
         BadSource: Planes are missing.
         ForeignMetadata: The XML is about something else.
     """
-    document = parse_ome(text)
+    document = _parse(file, text)
     files = [file]
     if document.metadata_file:
         try:
@@ -126,6 +126,16 @@ def assemble(file: SourceFile, text: str, opener: Opener) -> OmeFiles:
         raise ForeignMetadata("The OME-XML names no plane of this very file.")
     pages = _Pages(members.files, opener)
     return OmeFiles(text, tuple(OmeStacks(i, pages.levels(i, plan)) for i, plan in plans), tuple(members.files))
+
+
+def _parse(file: SourceFile, text: str) -> OmeDocument:
+    """The document; one that is damaged inside a TIFF says nothing about it."""
+    try:
+        return parse_ome(text)
+    except BadSource as error:
+        if _is_xml(file):
+            raise
+        raise ForeignMetadata(error.public) from error
 
 
 def _is_xml(file: SourceFile) -> bool:

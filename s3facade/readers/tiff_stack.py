@@ -169,14 +169,16 @@ def _segments(stack: Stack, key: Any, dtype: np.dtype[Any]) -> SegmentTable:
 
 def _places(pages: Sequence[Any], count: int) -> tuple[Ints, Ints]:
     """Offsets and byte counts, (pages, count); both 0 where a segment was never written."""
-    offsets = np.zeros((len(pages), count), np.int64)
-    counts = np.zeros((len(pages), count), np.int64)
+    # before anything of that size is allocated
     for i, page in enumerate(pages):
         if len(page.dataoffsets) != count or len(page.databytecounts) != count:
             raise BadSource(
                 f"The TIFF lists {len(page.dataoffsets)} tiles or strips for a plane that needs {count}.",
                 private=f"page {i}",
             )
+    offsets = np.zeros((len(pages), count), np.int64)
+    counts = np.zeros((len(pages), count), np.int64)
+    for i, page in enumerate(pages):
         offsets[i], counts[i] = page.dataoffsets, page.databytecounts
     empty = (offsets == 0) | (counts == 0)
     offsets[empty] = 0

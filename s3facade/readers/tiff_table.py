@@ -13,6 +13,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.objects import Buffer
 from s3facade.core.protocols import Block, Cell
+from s3facade.readers.tiff_bomb import stated_voxels
 from s3facade.readers.tiff_geometry import PAGE, Geometry
 
 Ints = npt.NDArray[np.int64]
@@ -169,6 +170,11 @@ class SegmentTable:
         return block if block.flags.writeable and block.base is None else block.copy()
 
     def _segment(self, decoder: Decoder, data: memoryview, index: tuple[int, ...], page: int, number: int) -> Block:
+        if stated_voxels(data) > MAX_CELL:
+            raise BadSource(
+                "A tile of the TIFF claims to be larger than the image.",
+                private=f"cell {index}, page {page}, segment {number}: {stated_voxels(data)} values",
+            )
         try:
             return decoder(bytes(data), number)
         except (ValueError, RuntimeError, TypeError, IndexError, NotImplementedError, MemoryError, OSError) as error:

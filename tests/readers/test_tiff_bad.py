@@ -245,3 +245,25 @@ def test_too_much_metadata_is_refused(tmp_path):
     path.write_bytes(b"<OME>" + b" " * (17 << 20) + b"</OME>")
     with pytest.raises(Unsupported, match="16 MiB"):
         _open(path)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000", "png"])
+def test_tile_that_claims_gigabytes_is_refused_before_it_is_decoded(tmp_path, codec):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, IMAGE.astype("u1"), tile=(32, 32), compression=codec)
+    (raster,) = _open(path)
+    table = raster.chunks(0)
+    cell = table.cell((0, 0))
+    data = bytearray(raster.files[0].pread(cell.offset, cell.nbytes))
+    if codec == "jpeg":
+        at = data.find(b"\xff\xc0") + 5
+        data[at : at + 4] = b"\xff\x00\xff\x00"
+        table.decode((0, 0), raster.files[0].pread(cell.offset, cell.nbytes))
+        data[at + 4] = 255
+    elif codec == "jpeg2000":
+        at = data.find(b"\xff\x4f\xff\x51") + 8
+        data[at : at + 8] = b"\x00\x01\x00\x00" * 2
+    else:
+        data[16:24] = b"\x00\x01\x00\x00" * 2
+    with pytest.raises(BadSource, match="claims to be larger"):
+        table.decode((0, 0), bytes(data))
