@@ -22,7 +22,7 @@ def index_nbytes(grid: tuple[int, ...]) -> int:
     return 16 * math.prod(grid) + 4
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def index(grid: tuple[int, ...], bounds: tuple[int, ...], nbytes: int) -> bytes:
     """The encoded index: little-endian (offset, size) for the whole grid in C order, then CRC-32C.
 

@@ -25,7 +25,7 @@ BLOCK_BYTES = 2**20
 SHARD_BYTES = 256 * 2**20
 SHARD_CHUNKS = 1024
 """Some readers fetch the index, 16 bytes per inner chunk, again for every chunk."""
-MOST_CHUNKS = 2**16
+MOST_CHUNKS = 2**14
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from plain_evaluator import dump, opened
 
-from s3facade.core.image import Dataset
+from s3facade.core.image import Dataset, Joined
 from s3facade.core.keyspace import find
+from s3facade.core.region import Region
 from s3facade.core.spec import Channel
 from s3facade.layouts.documents import WIDTH
+from s3facade.layouts.multiscales import stored_levels
 from s3facade.layouts.ome_zarr import OmeZarr
-from s3facade.layouts.omero import omero, type_window, window
+from s3facade.layouts.omero import measured, omero, sample, type_window, window
 from s3facade.transforms.pyramid import pyramid
 
 
@@ -32,6 +34,25 @@ def test_window_is_measured_on_the_smallest_stored_level():
     channels = shown(pyramid(opened(fine, coarse), smallest=8))["channels"]
     assert channels[0]["window"] == {"min": 0, "max": 65535, "start": 1, "end": 1022}
     assert channels[1]["window"] == {"min": 0, "max": 65535, "start": 0, "end": 65535}
+
+
+def test_joined_images_count_the_levels_that_all_parts_store():
+    parts = tuple(opened(np.zeros((8, 8), "u2"), *[np.zeros((4, 4), "u2")] * n) for n in (1, 0))
+    joined = Joined(parts, "c", opened(np.zeros((2, 8, 8), "u2"), names="cyx").spec)
+    assert stored_levels(joined) == 1
+    assert [sample(joined, c).region for c in (0, 1)] == [Region((c, 0, 0), (c + 1, 8, 8)) for c in (0, 1)]
+
+
+def test_reading_for_windows_is_bounded():
+    image = opened(np.broadcast_to(np.uint16(7), (60, 2048, 2048)), names="cyx")
+    measured_channels = [c for c in range(60) if sample(image, c) is not None]
+    assert measured_channels == list(range(8))
+    assert measured(image) == 8 * 2048 * 2048 * 2
+    few = {str(n): opened(np.zeros((8, 8), "u2")) for n in range(3)}
+    assert OmeZarr().build(Dataset(few)).children["zarr.json"].body().size > 2000
+    many = {str(n): image for n in range(3)}
+    root = json.loads(find(OmeZarr().build(Dataset(many)), "zarr.json", resolve=None).body().parts[0].data)
+    assert "consolidated_metadata" not in root
 
 
 def test_large_planes_are_not_read():
