@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib.metadata import entry_points
 
 from s3facade.catalog import registry
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported
+from s3facade.core.protocols import Reader
 
 
 def add(commands: Commands) -> None:
@@ -22,12 +24,13 @@ def show(_: argparse.Namespace) -> int:
     for point in sorted(entry_points(group="s3facade.readers"), key=lambda p: p.name):
         try:
             found = registry.reader(point.name)
-            print(f"{point.name:<12} {_summary(type(found).__doc__)}")
+            print(f"{point.name:<12} {_summary(found)}")
         except Unsupported as error:
             print(f"{point.name:<12} cannot be used: {error.explain()}")
             status = 1
     return status
 
 
-def _summary(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
+def _summary(reader: Reader) -> str:
+    """The first line of the reader's module."""
+    return (sys.modules[type(reader).__module__].__doc__ or "").strip().partition("\n")[0]
