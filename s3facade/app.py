@@ -48,7 +48,7 @@ class Announcement:
     buckets: tuple[tuple[str, int], ...]
     """Name and number of images."""
     images: tuple[tuple[str, str], ...]
-    """Bucket and prefix of the first few images."""
+    """Bucket and prefix of the first few images, as a viewer wants them."""
     broken: tuple[Broken, ...]
     unopened: int
     """Images not looked into yet."""
@@ -109,7 +109,7 @@ def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     names = [b.name for b in catalog.buckets()]
     images = {name: catalog.images(name) for name in names}
-    first = [(name, prefix) for name in names for prefix in images[name]][:5]
+    first = [(name, catalog.viewable(name, prefix)) for name in names for prefix in images[name][:5]][:5]
     buckets = tuple((name, len(images[name])) for name in names)
     return Announcement(url, buckets, tuple(first), tuple(catalog.broken()), catalog.unopened())
 

@@ -187,6 +187,11 @@ class Catalog:
         members = _members(plan)
         return sorted(p for p, m in plan.mounts.items() if m.error is None and p not in members)
 
+    def viewable(self, bucket: str, prefix: str) -> str:
+        """What a viewer is given to open ``prefix``: a collection's first image, since most read no collections."""
+        mount = self._entry(bucket).plan.mounts[prefix]
+        return f"{prefix}/0" if mount.count > 1 else prefix
+
     def unopened(self) -> int:
         """Images that nobody has looked into yet."""
         return sum(1 for m in self._mounts() if m.error is None and not m.sources and m.recipe.path)

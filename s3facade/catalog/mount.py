@@ -107,6 +107,8 @@ class Mount:
         self._node: Dir | Grid | None = None
         self.sources: tuple[Source, ...] = ()
         """Every file behind it; known once it has been open."""
+        self.count = 0
+        """Images in it; known once it has been open."""
         self._checked = 0.0
 
     def same(self, other: Mount) -> bool:
@@ -163,6 +165,7 @@ class Mount:
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
             labels[name] = pyramid_like(_aligned(found[0], images[0]), images[0].spec)
+        self.count = len(images)
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         dataset = Dataset(named, labels)
         node = self.layout.build(dataset)
