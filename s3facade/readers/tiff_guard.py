@@ -7,16 +7,15 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import tifffile
 
-from s3facade.core.errors import BadSource, FacadeError, Unsupported
+from s3facade.core.errors import BadSource, FacadeError
 from s3facade.core.protocols import SourceFile
-
-MAX_IFDS = 1 << 20
-"""Directories of one file; more is refused."""
+from s3facade.readers.tiff_chain import walk
 
 _LOSS = (
     "corrupted",
@@ -102,56 +101,26 @@ def check(messages: list[str]) -> None:
             raise BadSource("The TIFF is damaged or incomplete: parts of it cannot be found.", private=message[:300])
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open file."""
+
+    tif: Any
+    """A `tifffile.TiffFile`."""
+    alike: bool
+    """Whether all pages are laid out alike."""
+
+
 @contextmanager
-def opened(file: SourceFile, **flags: Any) -> Iterator[Any]:
-    """``file`` as `tifffile.TiffFile`, its chain of directories checked; closed afterwards."""
-    with file.stream() as stream:
-        _walk(stream, file.source.size)
-        with tifffile.TiffFile(stream, name=PurePosixPath(file.source.path).name, **flags) as tif:
-            yield tif
+def opened(file: SourceFile, **flags: Any) -> Iterator[Opened]:
+    """``file`` through tifffile, its chain of directories checked; closed afterwards.
 
-
-def _walk(stream: BinaryIO, size: int) -> None:
-    """Follow the chain of directories once.
-
-    Raises:
-        BadSource: It runs in a circle or leaves the file.
-        Unsupported: It is longer than `MAX_IFDS`.
+    Where pages differ in size or coding, ``is_uniform`` is False: tifffile itself looks at three pages only, and
+    would take the others for copies of the first.
     """
-    stream.seek(0)
-    head = stream.read(16)
-    stream.seek(0)
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < 8:
-        raise BadSource("The file does not begin like a TIFF.")
-    big = head[2:4] in (b"+\0", b"\0+")
-    if size >= 1 << 32 and not big:
-        return  # offsets of 32 bits do not reach: only the first directory is used, or it is NDPI's own kind
-    if big and len(head) < 16:
-        raise BadSource("The TIFF ends within its header.")
-    offset = int(struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0])
-    count, width, entry = ("Q", 8, 20) if big else ("H", 2, 12)
-    link = "Q" if big else "I"
-    seen: set[int] = set()
-    while offset:
-        if offset in seen:
-            raise BadSource("The TIFF's directories run in a circle.", private=f"directory {len(seen)} at {offset}")
-        if offset + width > size:
-            raise BadSource(
-                "The TIFF is incomplete: a directory lies behind the end of the file.",
-                private=f"directory {len(seen)} at {offset} of {size} bytes",
-            )
-        seen.add(offset)
-        if len(seen) > MAX_IFDS:
-            raise Unsupported(f"The TIFF has more than {MAX_IFDS} pages.")
-        stream.seek(offset)
-        (tags,) = struct.unpack(order + count, stream.read(width))
-        end = offset + width + tags * entry
-        if tags > 4096 or end + struct.calcsize(link) > size:
-            raise BadSource(
-                "The TIFF is damaged: a directory has an impossible number of entries.",
-                private=f"directory {len(seen) - 1} at {offset}: {tags} entries",
-            )
-        stream.seek(end)
-        (offset,) = struct.unpack(order + link, stream.read(struct.calcsize(link)))
-    stream.seek(0)
+    with file.stream() as stream:
+        alike = walk(stream, file.source.size)
+        with tifffile.TiffFile(stream, name=PurePosixPath(file.source.path).name, **flags) as tif:
+            if not alike:
+                tif.is_uniform = False
+            yield Opened(tif, alike)

@@ -14,6 +14,7 @@ import tifffile
 
 from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.protocols import SourceFile
+from s3facade.readers.tiff_guard import Opened
 from s3facade.readers.tiff_stack import Stack
 
 INDEX = "NDTiff.index"
@@ -30,7 +31,7 @@ class _Entry:
 
 
 def ndtiff(
-    file: SourceFile, opener: Callable[[SourceFile], AbstractContextManager[Any]]
+    file: SourceFile, opener: Callable[[SourceFile], AbstractContextManager[Opened]]
 ) -> tuple[Stack, list[SourceFile]]:
     """The image of the data set that ``file`` belongs to, and its files; the index is one of them.
 
@@ -39,21 +40,21 @@ def ndtiff(
         BadSource: The index is damaged, or planes are missing.
         Unsupported: Axes other than time, channel and z.
     """
-    source = file.sibling(INDEX)
-    if source.source.size > MAX_INDEX:
+    listing = file.sibling(INDEX)
+    if listing.source.size > MAX_INDEX:
         raise Unsupported(f"{INDEX} has more than {MAX_INDEX >> 20} MiB; it is not parsed.")
-    entries = list(_entries(bytes(source.pread(0, source.source.size))))
+    entries = list(_entries(bytes(listing.pread(0, listing.source.size))))
     if not entries:
         raise BadSource(f"{INDEX} names no planes.")
-    files = [file, source]
+    files = [file, listing]
     numbers: dict[str, int] = {}
     keys: dict[str, Any] = {}
     for entry in entries:
         if entry.file not in numbers:
             number = _number(file, entry.file, files)
             numbers[entry.file] = number
-            with opener(files[number]) as tif:
-                keys[entry.file] = tif.pages.first
+            with opener(files[number]) as source:
+                keys[entry.file] = source.tif.pages.first
     names, places = _order(entries)
     shape = tuple(max(at[i] for at in places) + 1 for i in range(len(names)))
     if math.prod(shape) != len(places):

@@ -17,10 +17,11 @@ import tifffile
 from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.ome_xml import MAX_XML, OmeData, OmeDocument, OmeImage, parse_ome
+from s3facade.readers.tiff_guard import Opened
 from s3facade.readers.tiff_stack import Stack
 
-Opener = Callable[[SourceFile], AbstractContextManager[Any]]
-"""Opens a file as `tifffile.TiffFile`."""
+Opener = Callable[[SourceFile], AbstractContextManager[Opened]]
+"""Opens a file through tifffile."""
 
 
 class ForeignMetadata(Exception):
@@ -147,8 +148,8 @@ def _metadata(file: SourceFile, opener: Opener) -> tuple[str, OmeDocument]:
     if _is_xml(file):
         text = read_text(file)
     else:
-        with opener(file) as tif:
-            text = tif.ome_metadata or ""
+        with opener(file) as source:
+            text = source.tif.ome_metadata or ""
     document = parse_ome(text)
     if document.metadata_file:
         raise BadSource("The OME-TIFF's metadata file refers to yet another file.")
@@ -210,16 +211,17 @@ class _Pages:
             by_file.setdefault(file, []).append((number, ifds))
         found: dict[int, tuple[int, list[Any]]] = {}
         for file, wanted in by_file.items():
-            with self._opener(self._files[file]) as tif:
-                for number, pages in _load(tif, wanted):
+            with self._opener(self._files[file]) as source:
+                for number, pages in _load(source, wanted):
                     found[number] = (file, pages)
         if not found:
             raise ForeignMetadata("The OME-XML names no existing plane.")
         return _stacks(image, found)
 
 
-def _load(tif: Any, wanted: list[tuple[int, tuple[int, int]]]) -> Iterator[tuple[int, list[Any]]]:
+def _load(source: Opened, wanted: list[tuple[int, tuple[int, int]]]) -> Iterator[tuple[int, list[Any]]]:
     """Plane number and its page with the pages of its smaller levels."""
+    tif = source.tif
     pages = tif.pages
     first = wanted[0][1][0]
     total = len(pages)
@@ -234,17 +236,16 @@ def _load(tif: Any, wanted: list[tuple[int, tuple[int, int]]]) -> Iterator[tuple
         for i in range(total - ifd if count < 0 else count):
             if ifd + i >= total:
                 break
-            page = _page(pages, ifd + i)
+            page = _page(pages, ifd + i, alike=source.alike)
             yield number + i, [page, *_reduced(tif, page, keys)]
 
 
-def _page(pages: Any, index: int) -> Any:
-    try:
+def _page(pages: Any, index: int, *, alike: bool) -> Any:
+    if alike:
         return pages[index]
-    except RuntimeError:  # tifffile: not like the keyframe
-        page = pages.get(index, aspage=True)
-        _prime(page)
-        return page
+    page = pages.get(index, aspage=True)
+    _prime(page)
+    return page
 
 
 def _prime(key: Any) -> None:

@@ -45,7 +45,8 @@ def _companion(file: SourceFile) -> list[Parsed]:
 
 
 def _tiff(file: SourceFile) -> list[Parsed]:
-    with opened(file) as tif:
+    with opened(file) as source:
+        tif = source.tif
         # tifffile's own test needs a path
         if (tif.micromanager_metadata or {}).get("MajorVersion", 0) >= 2 and _has(file, INDEX):
             return _ndtiff(file, tif)
@@ -56,8 +57,8 @@ def _tiff(file: SourceFile) -> list[Parsed]:
         return _ome(file, text)
     except ForeignMetadata as reason:
         note = f"{reason} It was ignored."
-    with opened(file, is_ome=False) as tif:
-        return list(_series(file, tif, [note]))
+    with opened(file, is_ome=False) as source:
+        return list(_series(file, source.tif, [note]))
 
 
 def _has(file: SourceFile, name: str) -> bool:

@@ -267,3 +267,11 @@ def test_tile_that_claims_gigabytes_is_refused_before_it_is_decoded(tmp_path, co
         data[16:24] = b"\x00\x01\x00\x00" * 2
     with pytest.raises(BadSource, match="claims to be larger"):
         table.decode((0, 0), bytes(data))
+
+
+def test_ome_images_of_several_sizes_in_one_file(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        tif.write(np.stack([IMAGE] * 9), metadata={"axes": "ZYX"})
+        tif.write(np.stack([IMAGE[:32]] * 3), metadata={"axes": "TYX"}, compression="zlib")
+    compare(path, _open(path))

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiff_tools import Plain, compare, expected, region
+from tiff_tools import Plain, compare, expected, region, whole
 
 from s3facade.core.region import Region
 from s3facade.readers.tiff import TiffReader
@@ -177,3 +177,17 @@ def test_any_region_equals_the_slice(opened, data):
     pairs = [sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))) for n in want.shape]
     box = Region(tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
     np.testing.assert_array_equal(region(raster, 0, box), want[box.slices()])
+
+
+@pytest.mark.parametrize("other", [{"shape": (33, 40)}, {"shape": (25, 48)}, {"compression": "zlib"}])
+def test_one_page_that_differs_in_a_long_file(tmp_path, other):
+    """Readers that look at a few pages only take the odd one for one of the others."""
+    path = tmp_path / "a.tif"
+    images = [_image(other.get("shape", (30, 40)) if i == 4 else (30, 40), "u2") for i in range(12)]
+    with tifffile.TiffWriter(path) as tif:
+        for i, image in enumerate(images):
+            tif.write(image, metadata=None, compression=other.get("compression") if i == 4 else None)
+    rasters = _open(path)
+    assert [r.spec.length("z") for r in rasters] == [11, 1]
+    np.testing.assert_array_equal(whole(rasters[0]), np.stack(images[:4] + images[5:]))
+    np.testing.assert_array_equal(whole(rasters[1]), images[4])
