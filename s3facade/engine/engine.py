@@ -82,7 +82,7 @@ class Engine:
     def __init__(self, reader: Callable[[str], Reader], limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.memory = Memory(self.limits.memory // 2)
-        # Small, asked for first by every client, and dear: measured on a plane of pixels. Pixels must not push them out.
+        # Small, asked for first by every client, and dear: measured on a plane of pixels. Pixels must not evict them.
         self._documents = Memory(min(self.limits.memory // 16, 32 << 20))
         self.budget = Budget(self.limits.memory // 2, self.limits.queue)
         self.rasters = Rasters(reader)
@@ -208,7 +208,7 @@ class Engine:
         if isinstance(segment, Pixels):
             return cost(segment.image, segment.level, segment.region) + (segment.nbytes or 0)
         if isinstance(segment, Packed):
-            return segment.nbytes + max((Engine._cost(p) for p in segment.parts), default=0)
+            return segment.nbytes + sum(Engine._cost(p) for p in segment.parts)
         return segment.nbytes
 
     def _cut(self, c: Cut, work: Work, *, cache: bool) -> Buffer:
