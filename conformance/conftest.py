@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import urllib.error
+import os
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -80,8 +80,8 @@ def levels(facade: Facade, samples: dict[str, Sample]) -> dict[str, list[tuple[i
 def _anonymous_aws() -> Iterator[None]:
     """No credentials, profiles or endpoints of the machine reach a client."""
     patch = pytest.MonkeyPatch()
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-        patch.delenv(name, raising=False)
+    for name in [n for n in os.environ if n.startswith(("AWS_", "RCLONE_"))]:
+        patch.delenv(name)
     patch.setenv("AWS_CONFIG_FILE", "/dev/null")
     patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     patch.setenv("AWS_EC2_METADATA_DISABLED", "true")

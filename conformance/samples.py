@@ -165,7 +165,7 @@ def _small(path: Path) -> None:
 MAKERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "pyramid.ome.tif": (_pyramid, ("pyramid.ome.zarr",)),
     "stack.tif": (_stack, ("stack.ome.zarr",)),
-    "slide.svs": (_slide, ("slide.ome.zarr",)),
+    "slide.svs": (_slide, ("slide.ome.zarr/0", "slide.ome.zarr/1")),
     "flat.tif": (_flat, ("flat.ome.zarr",)),
     "timelapse.tif": (_timelapse, ("timelapse.ome.zarr",)),
     "two.ome.tif": (_series, ("two.ome.zarr/0", "two.ome.zarr/1")),

@@ -33,7 +33,7 @@ def _colours(shot) -> int:
 
 
 def test_colour_image_voxel_for_voxel(facade, samples, tmp_path):
-    layer = neuroglancer.ImageLayer(source=source(facade.url, "slide.ome.zarr"), shader=RGB)
+    layer = neuroglancer.ImageLayer(source=source(facade.url, "slide.ome.zarr/0"), shader=RGB)
     dimensions = neuroglancer.CoordinateSpace(names=["y", "x"], units=["m", "m"], scales=[5e-7, 5e-7])
     layer.channel_dimensions = neuroglancer.CoordinateSpace(names=["c^"], units=[""], scales=[1])
     layer.source[0].transform = None
@@ -49,7 +49,7 @@ def test_colour_image_voxel_for_voxel(facade, samples, tmp_path):
     )
     _clean(shot)
     found = shot.pixels[380:620, 450:750].astype(int)
-    image = np.moveaxis(samples["slide.ome.zarr"].own[0], 0, -1).astype(int)
+    image = np.moveaxis(samples["slide.ome.zarr/0"].own[0], 0, -1).astype(int)
     # the panel's place in the page is the viewer's business: look for the best offset, then demand equality there
     best = min(
         np.abs(image[y : y + 240, x : x + 300] - found).max()

@@ -68,7 +68,7 @@ class AwsCli:
     def get(self, bucket, key, start=None, stop=None):
         target = self.scratch / "object"
         if start is None:
-            self.run("s3", "cp", "--quiet", f"s3://{bucket}/{key}", str(target))
+            self.run("s3", "cp", "--only-show-errors", f"s3://{bucket}/{key}", str(target))
         else:
             wanted = f"bytes={start}" if start < 0 else f"bytes={start}-{'' if stop is None else stop - 1}"
             self.run("s3api", "get-object", "--bucket", bucket, "--key", key, "--range", wanted, str(target))
@@ -94,16 +94,17 @@ def adapter(facade, tmp_path_factory):
     return AwsCli(facade.url, tmp_path_factory.mktemp("aws"))
 
 
+@pytest.fixture(scope="module")
+def synced(adapter, tmp_path_factory):
+    target = tmp_path_factory.mktemp("synced")
+    options = ("--exclude", "*", "--include", "pyramid*", "--include", "stack*", "--include", "two*")
+    first = adapter.run("s3", "sync", "--no-progress", "s3://images/", str(target), *options)
+    assert "download: s3://images/stack.ome.zarr/zarr.json" in first
+    return target, options
+
+
 class TestAwsCli(S3Contract):
     """A process per call is slow: the pixel tests read what ``aws s3 sync`` brought."""
-
-    @pytest.fixture(scope="class")
-    def synced(self, adapter, tmp_path_factory):
-        target = tmp_path_factory.mktemp("synced")
-        options = ("--exclude", "*", "--include", "pyramid*", "--include", "stack*", "--include", "two*")
-        first = adapter.run("s3", "sync", "--no-progress", "s3://images/", str(target), *options)
-        assert "download: s3://images/stack.ome.zarr/zarr.json" in first
-        return target, options
 
     def test_sync_again_does_nothing(self, adapter, synced):
         target, options = synced

@@ -15,6 +15,7 @@ import zarr
 from ome_zarr_models.v05 import HCS, Image, ImageLabel
 from ome_zarr_models.v05.bioformats2raw import BioFormats2Raw
 from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import FsspecStore
 
@@ -60,12 +61,19 @@ def _kind(ome):
     return None
 
 
+def _registry(schemas):
+    """The schemas by the addresses they know each other under; some do not name their dialect."""
+    return Registry().with_resources(
+        [(s["$id"], Resource.from_contents(s, default_specification=DRAFT202012)) for s in schemas.values()]
+    )
+
+
 class TestSchemas:
     CLIENT = "OME-NGFF 0.5 JSON schemas"
     VERSION = "0.5"
 
     def test_every_group_validates(self, documents, schemas):
-        registry = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in schemas.values()])
+        registry = _registry(schemas)
         seen = set()
         for key, document in documents.items():
             attributes = document.get("attributes", {})
@@ -85,7 +93,7 @@ class TestSchemas:
         assert {"image", "bf2raw"} <= seen
 
     def test_schemas_refuse_nonsense(self, schemas):
-        registry = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in schemas.values()])
+        registry = _registry(schemas)
         validator = jsonschema.Draft202012Validator(schemas["image"], registry=registry)
         assert not validator.is_valid({"ome": {"version": "0.5", "multiscales": [{"axes": [], "datasets": []}]}})
 

@@ -86,14 +86,15 @@ def adapter(facade):
     return Rclone(facade.url)
 
 
-class TestRclone(S3Contract):
-    @pytest.fixture(scope="class")
-    def copied(self, adapter, tmp_path_factory):
-        target = tmp_path_factory.mktemp("copied")
-        options = ("--include", "/pyramid*/**", "--include", "/stack*/**", "--include", "/two*/**")
-        adapter.run("copy", *options, adapter.path("images"), str(target))
-        return target, options
+@pytest.fixture(scope="module")
+def copied(adapter, tmp_path_factory):
+    target = tmp_path_factory.mktemp("copied")
+    options = ("--include", "/pyramid*/**", "--include", "/stack*/**", "--include", "/two*/**")
+    adapter.run("copy", *options, adapter.path("images"), str(target))
+    return target, options
 
+
+class TestRclone(S3Contract):
     def test_copy_again_transfers_nothing(self, adapter, copied):
         target, options = copied
         out = adapter.run("copy", "-v", "--stats-one-line", *options, adapter.path("images"), str(target)).decode()

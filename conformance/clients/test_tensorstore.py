@@ -24,9 +24,7 @@ def _s3(url, path):
 
 
 def _http(url, path):
-    from urllib.parse import quote
-
-    return {"driver": "http", "base_url": f"{url}/images/", "path": quote(path)}
+    return {"driver": "http", "base_url": f"{url}/images/", "path": path}
 
 
 class _Contract(ZarrContract):
@@ -47,26 +45,19 @@ class _Contract(ZarrContract):
         stamp = store.read("zarr.json").result().stamp.generation
         assert store.read("zarr.json", if_not_equal=stamp).result().state == "unspecified"
 
-    def test_precondition_failed(self, kvstore):
-        store = ts.KvStore.open(kvstore("stack.ome.zarr/")).result()
-        stamp = store.read("zarr.json").result().stamp.generation
-        other = store.read("0/zarr.json").result().stamp.generation
-        assert store.read("zarr.json", if_equal=stamp).result().state == "value"
-        assert store.read("zarr.json", if_equal=other).result().state == "unspecified"
-
     def test_ranged_get(self, kvstore):
         store = ts.KvStore.open(kvstore("stack.ome.zarr/")).result()
         whole = store.read("0/c/0/0/0").result().value
-        part = store.read("0/c/0/0/0", byte_range=ts.KvStore.ByteRange(11, 99)).result().value
+        part = store.read("0/c/0/0/0", byte_range=slice(11, 99)).result().value
         assert part == whole[11:99]
 
 
 def _reader(make):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def kvstore(self, facade):
         return lambda path: make(facade.url, path)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def read(self, kvstore):
         def reading(group, level, box):
             # no open() of the group: tensorstore reads arrays, and ours are named by level

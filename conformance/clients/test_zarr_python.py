@@ -71,11 +71,11 @@ class _Contract(ZarrContract):
 
 
 def _fixtures(opener):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def store_of(self, facade):
         return lambda group: opener(facade.url, group)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def read(self, store_of):
         def reading(group, level, box):
             root = zarr.open_group(store_of(group), mode="r")
