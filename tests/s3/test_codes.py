@@ -9,7 +9,9 @@ def leaves(kind):
 
 def test_every_leaf_once():
     wanted = leaves(errors.RequestError) | leaves(errors.SourceError) | leaves(errors.LoadError)
-    assert {k for k in CODES if k.__module__ == errors.__name__} == {k for k in wanted if k.__module__ == errors.__name__}
+    assert {k for k in CODES if k.__module__ == errors.__name__} == {
+        k for k in wanted if k.__module__ == errors.__name__
+    }
 
 
 def test_unreadable_is_never_absent():

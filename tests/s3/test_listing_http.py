@@ -95,7 +95,7 @@ def test_version_1_pages(served, q):
 
 @pytest.fixture
 def bucket(served):
-    served.catalog.add("some", {k: b"data" for k in ("a", "b/1", "b/2", "c", "d\x01", "e\nf")})
+    served.catalog.add("some", dict.fromkeys(("a", "b/1", "b/2", "c", "d\x01", "e\nf"), b"data"))
     return served
 
 

@@ -59,7 +59,9 @@ def test_head_has_the_headers_of_get(server, key):
         assert get.headers["x-amz-request-id"] != head.headers["x-amz-request-id"]
 
 
-@pytest.mark.parametrize("path", ["/b/nope", "/b/d", "/b/d/", "/b//k", "/b/./k", "/b/x/../k", "/b/K", "/b/k/", "/b/%00"])
+@pytest.mark.parametrize(
+    "path", ["/b/nope", "/b/d", "/b/d/", "/b//k", "/b/./k", "/b/x/../k", "/b/K", "/b/k/", "/b/%00"]
+)
 def test_absent(server, path):
     answer = server.get(path)
     root = ET.fromstring(answer.body)
