@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime
 
-from s3facade.app import open_catalog
+from s3facade.app import LOOK, open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.core.errors import ConfigError, NoSuchBucket, NoSuchKey
@@ -40,6 +41,8 @@ def list_keys(arguments: argparse.Namespace) -> int:
     bucket, prefix = split(arguments.address)
     catalog = open_catalog(settings(arguments.what))
     try:
+        # As the server does at its start: what does not open is not listed.
+        catalog.probe(time.monotonic() + LOOK)
         if not bucket:
             for info in catalog.buckets():
                 print(f"{_time(info.created)}  {info.name}")

@@ -6,7 +6,6 @@ import argparse
 import json
 
 from s3facade.cli.what import Commands
-from s3facade.config.model import schema
 
 
 def add(commands: Commands) -> None:
@@ -23,4 +22,6 @@ def show(_: argparse.Namespace) -> int:
 
 def text() -> str:
     """The schema as it is published in the documentation."""
+    from s3facade.config.model import schema  # pydantic is a quarter of the time to start
+
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

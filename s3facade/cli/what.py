@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from s3facade.config.load import load
 from s3facade.config.settings import Settings
 from s3facade.config.zero import zero
 from s3facade.core.errors import ConfigError
@@ -27,6 +26,8 @@ def settings(words: Sequence[str]) -> Settings:
         return zero([Path(w) for w in words])
     if len(words) > 1:
         raise ConfigError(f"{configs[0]} is a configuration: give it alone, and name the other paths inside it")
+    from s3facade.config.load import load  # pydantic is a quarter of the time to start
+
     return load(Path(configs[0]))
 
 
