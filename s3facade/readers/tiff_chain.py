@@ -12,8 +12,10 @@ from s3facade.core.errors import BadSource, Unsupported
 
 MAX_IFDS = 1 << 20
 """Directories of one file; more is refused."""
-_CODING = np.array([256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32997, 32998])
-"""Tags that say how pixels are laid out."""
+_CODING = np.isin(
+    np.arange(1 << 16), [256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32997, 32998]
+)
+"""By tag: whether it says how pixels are laid out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def walk(stream: BinaryIO, size: int) -> bool:
         entries, following = _directory(stream, form, offset, size, len(seen))
         seen.add(offset)
         # values that stand elsewhere (count > 1) have offsets here, which tell nothing
-        inline = entries[np.isin(entries["code"], _CODING) & (entries["count"] == 1)]
+        inline = entries[_CODING[entries["code"]] & (entries["count"] == 1)]
         layouts.add(inline.tobytes())
         offset = following
     stream.seek(0)
@@ -82,7 +84,7 @@ def _directory(
     stream: BinaryIO, form: _Format, offset: int, size: int, number: int
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.void]], int]:
     """Entries of the directory at ``offset``, and where the next one is."""
-    stream.seek(offset)
+    stream.seek(min(offset, size))
     head = stream.read(struct.calcsize(form.number))
     if len(head) < struct.calcsize(form.number):
         raise BadSource(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import struct
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import tifffile
 
-from s3facade.core.errors import BadSource, FacadeError
+from s3facade.core.errors import BadSource, FacadeError, SourceUnavailable
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.tiff_chain import walk
 
@@ -74,6 +75,7 @@ def watched() -> Iterator[list[str]]:
 
     Raises:
         BadSource: One of them means that data are lost, or tifffile failed.
+        SourceUnavailable: The file cannot be read now.
     """
     messages: list[str] = []
     token = _messages.set(messages)
@@ -85,6 +87,11 @@ def watched() -> Iterator[list[str]]:
         raise BadSource(
             "The file cannot be read as TIFF; its directory is damaged or incomplete.", private=f"{error!r:.300}"
         ) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise SourceUnavailable("The file cannot be read now.", private=f"{error!r:.300}") from error
+        # an offset that no file could have
+        raise BadSource("The TIFF is damaged: it refers to an impossible place.", private=f"{error!r}") from error
     finally:
         _messages.reset(token)
     check(messages)

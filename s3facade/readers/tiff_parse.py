@@ -12,7 +12,8 @@ from s3facade.core.spec import Spec
 from s3facade.readers import tiff_meta
 from s3facade.readers.tiff_guard import check, opened, watched
 from s3facade.readers.tiff_ndtiff import INDEX, ndtiff
-from s3facade.readers.tiff_ome import ForeignMetadata, assemble, read_text
+from s3facade.readers.tiff_ome import assemble, read_text
+from s3facade.readers.tiff_pages import ForeignMetadata
 from s3facade.readers.tiff_spec import Table, spec
 from s3facade.readers.tiff_stack import Stack, build
 

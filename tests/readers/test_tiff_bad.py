@@ -275,3 +275,13 @@ def test_ome_images_of_several_sizes_in_one_file(tmp_path):
         tif.write(np.stack([IMAGE] * 9), metadata={"axes": "ZYX"})
         tif.write(np.stack([IMAGE[:32]] * 3), metadata={"axes": "TYX"}, compression="zlib")
     compare(path, _open(path))
+
+
+@pytest.mark.parametrize("offset", [1 << 40, (1 << 63) + 8, (1 << 64) - 1])
+def test_directory_at_an_impossible_place(tmp_path, offset):
+    path = tmp_path / "a.tif"
+    data = bytearray(_write(path, bigtiff=True))
+    struct.pack_into("<Q", data, 8, offset)
+    path.write_bytes(data)
+    with pytest.raises(BadSource, match="behind the end"):
+        _open(path)
