@@ -16,14 +16,14 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def settings(words: Sequence[str]) -> Settings:
-    """Settings for ``CONFIG.yaml``, or for any number of files and folders.
+    """Settings for ``CONFIG.yaml``, or for any number of files and folders; the current folder if none is named.
 
     Raises:
         ConfigError: Neither, or both.
     """
     configs = [w for w in words if w.lower().endswith(SUFFIXES)]
     if not configs:
-        return zero([Path(w) for w in words])
+        return zero([Path(w) for w in words or ["."]])
     if len(words) > 1:
         raise ConfigError(f"{configs[0]} is a configuration: give it alone, and name the other paths inside it")
     from s3facade.config.load import load  # pydantic is a quarter of the time to start
@@ -36,7 +36,7 @@ def add_what(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "what",
         nargs="*",
-        default=["."],
+        default=[],
         metavar="PATH|CONFIG.yaml",
         help="files and folders, or one configuration file (default: the current folder)",
     )

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from s3facade import __version__
-from s3facade.cli.main import main
+from s3facade.cli.main import main, parse
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "sample"
 
@@ -37,6 +37,14 @@ def test_wrong_usage_has_status_2(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["serv"])
     assert "serve" in capsys.readouterr().err
+
+
+def test_options_may_stand_between_paths(folder, capsys):
+    assert parse(["serve", "a", "--port", "1", "b"]).what == ["a", "b"]
+    for wrong in (["inspect", "a", "b"], ["serve", "a", "--prt", "1"]):
+        with pytest.raises(SystemExit, match="2"):
+            parse(wrong)
+    assert "unrecognized arguments: --prt 1" in capsys.readouterr().err
 
 
 def test_inspect_tells_what_a_file_holds(capsys):
