@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from s3facade.core.errors import BadRequest
 
 if TYPE_CHECKING:
-    from s3facade.s3.ports import BucketInfo, Found
+    from s3facade.catalog.catalog import Found
+    from s3facade.s3.ports import BucketInfo
 
 OVERRIDES = {
     "response-content-type": "Content-Type",

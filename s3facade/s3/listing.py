@@ -17,7 +17,7 @@ from s3facade.core.keyspace import successor
 from s3facade.s3.documents import DECLARATION, NAMESPACE, OWNER, escape, legal, timestamp, visible
 
 if TYPE_CHECKING:
-    from s3facade.s3.ports import Found
+    from s3facade.catalog.catalog import Found
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _MAC = 12

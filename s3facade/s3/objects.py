@@ -21,8 +21,10 @@ from s3facade.s3 import conditions, heads, ranges
 from s3facade.s3.reply import STATUS, Passing, Reply, Stamp
 
 if TYPE_CHECKING:
+    from s3facade.auth.policy import Principal
+    from s3facade.catalog.catalog import Found
     from s3facade.core.objects import Buffer
-    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Found, Headers, Principal
+    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Headers
     from s3facade.s3.service import Message
     from s3facade.s3.settings import S3Settings
     from s3facade.s3.target import Target

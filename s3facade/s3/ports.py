@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from s3facade.core.keyspace import File
+    from s3facade.auth.policy import Principal
+    from s3facade.catalog.catalog import Found
     from s3facade.core.objects import Buffer, Object, Passed
 
 Access: TypeAlias = Literal["public", "private"]
@@ -53,25 +54,6 @@ class BucketInfo(Protocol):
     @property
     def cache_control(self) -> str | None:
         """Value of the Cache-Control header of its objects."""
-        ...
-
-
-class Found(Protocol):
-    """One existing object."""
-
-    @property
-    def key(self) -> str:
-        """The whole key."""
-        ...
-
-    @property
-    def file(self) -> File:
-        """Size, type, time and body."""
-        ...
-
-    @property
-    def etag(self) -> str:
-        """Unquoted."""
         ...
 
 
@@ -133,15 +115,6 @@ class Engine(Protocol):
 
     async def descriptor(self, segment: Passed, /) -> Descriptor:
         """The file behind source bytes."""
-        ...
-
-
-class Principal(Protocol):
-    """Who asks."""
-
-    @property
-    def signed(self) -> bool:
-        """Whether the request carried a valid signature."""
         ...
 
 

@@ -14,8 +14,9 @@ from s3facade.s3.reply import Reply, Stamp
 from s3facade.s3.target import Target, origin, parse, virtual
 
 if TYPE_CHECKING:
+    from s3facade.auth.policy import Principal
     from s3facade.core.objects import Buffer
-    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Guard, Headers, Internal, Principal
+    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Guard, Headers, Internal
     from s3facade.s3.settings import S3Settings
 
 log = logging.getLogger("s3facade.request")

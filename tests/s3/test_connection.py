@@ -137,7 +137,7 @@ def test_upgrade_is_ignored(server):
 
 
 def test_slow_heads_are_cut_and_idle_connections_closed():
-    with serving(catalog(), head_timeout=1.0, keepalive=1.0) as s:
+    with serving(catalog(), head_timeout=1.0, keepalive=1.0) as s:  # noqa: SIM117 - one line too long
         with s.connect() as slow, s.connect() as idle, s.connect() as silent:
             idle.sendall(GET % b"one")
             assert idle.recv(65536).endswith(b"first")
