@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from s3facade.core.image import Image, Source
 from s3facade.core.region import Region
@@ -59,14 +59,15 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Bytes made from the bytes of other segments.
+    """Bytes made from what was measured on pixels, e.g. a document with the range of values in it.
 
-    ``pack`` is pure and gets one item per part: its bytes, or None where the source could not be decoded.
-    It must return exactly ``nbytes`` bytes.
+    Each part is measured by itself, so that only one is held at a time. A measure gets None where the source could
+    not be decoded. ``pack`` gets what the measures gave, in order, and must return exactly ``nbytes`` bytes. Both
+    are pure.
     """
 
-    parts: tuple[Pixels, ...]
-    pack: Callable[[Sequence[bytes | None]], bytes]
+    parts: tuple[tuple[Pixels, Callable[[Buffer | None], object]], ...]
+    pack: Callable[[Sequence[Any]], bytes]
     nbytes: int
     identity: str
     """Names the result, for caches."""

@@ -208,7 +208,7 @@ class Engine:
         if isinstance(segment, Pixels):
             return cost(segment.image, segment.level, segment.region) + (segment.nbytes or 0)
         if isinstance(segment, Packed):
-            return segment.nbytes + sum(Engine._cost(p) for p in segment.parts)
+            return segment.nbytes + max((Engine._cost(p) for p, _ in segment.parts), default=0)
         return segment.nbytes
 
     def _cut(self, c: Cut, work: Work, *, cache: bool) -> Buffer:
@@ -248,13 +248,14 @@ class Engine:
         return memoryview(segment.codec.encode(block))
 
     def _pack(self, segment: Packed, work: Work) -> memoryview:
-        parts: list[bytes | None] = []
-        for part in segment.parts:
+        measured = []
+        for part, measure in segment.parts:
             try:
-                parts.append(bytes(self._bytes(part, work, cache=False)))
+                data: Buffer | None = self._bytes(part, work, cache=False)
             except (BadSource, Unsupported, SourceNotFound):
-                parts.append(None)
-        return memoryview(segment.pack(parts))
+                data = None
+            measured.append(measure(data))
+        return memoryview(segment.pack(measured))
 
 
 def _key(segment: Pixels | Packed) -> Hashable:

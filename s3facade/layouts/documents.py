@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 from s3facade.core.identity import digest
 from s3facade.core.keyspace import File
-from s3facade.core.objects import Literal, Object, Packed, Pixels
+from s3facade.core.objects import Buffer, Literal, Object, Packed, Pixels
 
 Document: TypeAlias = Mapping[str, Any]
 Number: TypeAlias = int | float
-Measure: TypeAlias = Callable[[bytes | None], Sequence[Number]]
+Measure: TypeAlias = Callable[[Buffer | None], Sequence[Number]]
 
 WIDTH = 24
 """Characters of the longest number: a double such as -1.7976931348623157e+308."""
@@ -63,9 +63,9 @@ def json_file(document: Document, modified: int, version: int) -> File:
     parts = {id(s.part): s.part for s in slots}
     order = {key: i for i, key in enumerate(parts)}
     fields = tuple((order[id(s.part)], s.pick) for s in slots)
-    measures = tuple({id(s.part): s.measure for s in slots}.values())
+    measured = {id(s.part): (s.part, s.measure) for s in slots}
     identity = digest(text, version, [(p.image.spec.identity, p.level, p.region) for p in parts.values()])
-    packed = Packed(tuple(parts.values()), partial(_render, pieces, fields, measures), nbytes, identity)
+    packed = Packed(tuple(measured.values()), partial(_render, pieces, fields), nbytes, identity)
     return File(nbytes, "application/json", identity, modified, partial(Object, (packed,)))
 
 
@@ -76,13 +76,9 @@ def literal_file(data: bytes, media_type: str, modified: int) -> File:
 
 
 def _render(
-    pieces: Sequence[bytes],
-    fields: Sequence[tuple[int, int]],
-    measures: Sequence[Measure],
-    parts: Sequence[bytes | None],
+    pieces: Sequence[bytes], fields: Sequence[tuple[int, int]], measured: Sequence[Sequence[Number]]
 ) -> bytes:
-    """The document, with what was measured on ``parts`` between its ``pieces``."""
-    measured = [measure(part) for measure, part in zip(measures, parts, strict=True)]
+    """The document, with what was ``measured`` between its ``pieces``."""
     out = [pieces[0]]
     for piece, (part, pick) in zip(pieces[1:], fields, strict=True):
         out += (json.dumps(measured[part][pick], allow_nan=False).encode().ljust(WIDTH), piece)

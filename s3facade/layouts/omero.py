@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from s3facade.core.image import Image
-from s3facade.core.objects import Pixels
+from s3facade.core.objects import Buffer, Pixels
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel, Spec
 from s3facade.layouts.documents import Number, Slot
@@ -157,7 +157,7 @@ def _stated(shown: tuple[float, float], dtype: np.dtype[Any]) -> Window:
     return _spanned(start, end, start, end, dtype)
 
 
-def window(dtype: np.dtype[Any], data: bytes | None) -> Window:
+def window(dtype: np.dtype[Any], data: Buffer | None) -> Window:
     """The window of a plane of little-endian voxels; the range of the type if there is none or it is flat."""
     values = np.frombuffer(data or b"", dtype.newbyteorder("<"))
     if dtype.kind == "f":

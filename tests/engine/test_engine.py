@@ -197,7 +197,7 @@ async def test_one_broken_tile_spoils_only_its_own_pixels() -> None:
         await collect(engine, Object((pixels(image, Region((0, 0), (57, 83))),)), 0, 10)
     good = Object((pixels(image, Region((0, 32), (57, 83))),))
     assert await collect(engine, good, 0, good.size) == ARRAY[:, 32:].tobytes()
-    packed = Packed((pixels(image, Region((16, 16), (17, 17))),), lambda parts: repr(parts).encode(), 6, "p")
+    packed = Packed(((pixels(image, Region((16, 16), (17, 17))), lambda data: data),), lambda m: repr(m).encode(), 6, "p")
     assert await collect(engine, Object((packed,)), 0, 6) == b"[None]"
     engine.close()
 

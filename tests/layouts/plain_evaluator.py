@@ -50,7 +50,7 @@ def encode(segment):
     if isinstance(segment, Literal):
         return segment.data
     if isinstance(segment, Packed):
-        return segment.pack([encode(part) for part in segment.parts])
+        return segment.pack([measure(encode(part)) for part, measure in segment.parts])
     assert isinstance(segment, Pixels)
     block = np.zeros(segment.shape, segment.image.spec.dtype)
     block[tuple(slice(n) for n in segment.region.shape)] = read(segment.image, segment.level, segment.region)

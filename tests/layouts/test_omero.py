@@ -66,7 +66,7 @@ def test_undecodable_pixels_give_the_range_of_the_type_and_the_same_size():
     tree = OmeZarr().build(Dataset({"": opened(np.arange(4096, dtype="f4").reshape(64, 64))}))
     file = find(tree, "zarr.json", resolve=None)
     packed = file.body().parts[0]
-    data = packed.pack([None] * len(packed.parts))
+    data = packed.pack([measure(None) for _, measure in packed.parts])
     assert len(data) == file.size == packed.nbytes
     measured = json.loads(data)["attributes"]["ome"]["omero"]["channels"][0]["window"]
     assert measured == {"min": 0, "max": 1, "start": 0, "end": 1}
