@@ -75,7 +75,11 @@ class Spec:
     identity: str = ""
     """Digest that changes whenever any pixel or field could. Set by the engine for files, by `derive` else."""
     attrs: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
-    """The source's own metadata, JSON-compatible. Known keys are listed in `s3facade.core.attrs`."""
+    """The source's own metadata, JSON-compatible. Keys with a meaning, all optional: ``name``; ``ome_xml``, the
+    whole document, and ``ome_image``, the position of this image in it; ``codec``, the codec chain in words;
+    ``axes``, the axes as the format names them; ``positions`` and ``times`` of planes; ``reasons``, sentences on
+    why reading is slow; ``notes``, sentences on what was decided where the file is ambiguous.
+    """
 
     @property
     def names(self) -> tuple[AxisName, ...]:
