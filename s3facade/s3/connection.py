@@ -162,7 +162,7 @@ class Connection(web_protocol.RequestHandler):
                 await self._stream(reply)
         except (FacadeError, OSError) as error:
             text = error.explain() if isinstance(error, FacadeError) else str(error)
-            if not isinstance(error, ConnectionError):
+            if not isinstance(error, ConnectionError | TimeoutError):
                 log.error("%s cut off after the status line: %r", reply.request_id, text)
             self.abort()
             reply.close = True
@@ -217,6 +217,11 @@ class Connection(web_protocol.RequestHandler):
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
         self._since = self._owner.now
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a client may take nothing."""
+        return self._owner.settings.send_timeout
 
     def progress(self) -> None:
         """The client took bytes."""

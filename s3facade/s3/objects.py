@@ -125,7 +125,7 @@ class Objects:
         lines = heads.lines(found, info)
         size, headers = found.file.size, message.headers
         obj = found.file.body()
-        if not principal.signed and info.access == "public":
+        if not principal.signed and info.access == "public" and "partNumber" not in target.query:
             self._remember(message, Hit(info, found, lines, STATUS[200] + lines + _length(size), obj, size))
         try:
             conditions.check(headers, found.etag, found.file.modified // 10**9)

@@ -30,7 +30,7 @@ async def push(connection: Connection, passing: Passing, head: bytes) -> None:
     Raises:
         SourceChanged: Before the last bytes: the client sees a body that is too short.
         BadSource: The file ends too early.
-        OSError: The client is gone, or the file cannot be read.
+        OSError: The client is gone or takes nothing, or the file cannot be read.
     """
     transport = connection.transport
     if transport is None:
@@ -75,7 +75,8 @@ async def _attempt(connection: Connection, out: int, call: Callable[[], int]) ->
         try:
             return call()
         except BlockingIOError:
-            await _writable(out)
+            async with asyncio.timeout(connection.patience):
+                await _writable(out)
 
 
 def _wake(ready: asyncio.Future[None]) -> None:

@@ -162,6 +162,9 @@ class Service:
             text = _printable(error.explain())
             log.log(level, "%s %d %s %s bucket=%r key=%r: %s", request_id, status, name, method, bucket, key, text)
         reply = self._document(method, path, (name, status), error.public, error.fields, request_id)
+        if method == "HEAD" and status == 403 and target and not target.key:
+            # Clients learn the region from this before they sign anything; it is the same for every name.
+            reply.lines += f"x-amz-bucket-region: {self._settings.region}\r\n".encode()
         if isinstance(error, BadRange):
             reply.lines += f"Content-Range: bytes */{error.fields['ActualObjectSize']}\r\n".encode()
         return reply

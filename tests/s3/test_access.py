@@ -164,3 +164,9 @@ def test_private_answers_are_not_remembered_for_others(server):
     answer = server.get("/lab/k")
     assert answer.status == 403
     assert ET.fromstring(answer.body).find("Code").text == "AccessDenied"
+
+
+@pytest.mark.parametrize("bucket", ["lab", "vault", "nothing"])
+def test_the_region_is_told_to_everybody(server, bucket):
+    head = server.ask("HEAD", f"/{bucket}")
+    assert (head.status, head.headers["x-amz-bucket-region"]) == (403, "us-east-1")

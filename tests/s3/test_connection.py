@@ -173,6 +173,15 @@ def test_a_client_that_takes_nothing_is_cut():
         until(lambda: s.server.open_connections() == 0)
 
 
+def test_a_client_that_takes_nothing_of_a_file_is_cut(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(30_000_000))
+    with serving(FakeCatalog().add("b", {"a": passed("a", path)}), send_timeout=0.5) as s, s.connect() as c:
+        c.sendall(GET % b"a")
+        until(lambda: s.server.open_connections() == 1)
+        until(lambda: s.server.open_connections() == 0)
+
+
 def test_backpressure():
     engine = FakeEngine(memory=False, piece=1 << 20)
     data = bytes(60 << 20)

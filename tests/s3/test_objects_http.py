@@ -92,7 +92,8 @@ def test_overrides_need_a_signature(server):
 
 
 def test_parts(server):
-    answer = server.get("/b/k?partNumber=1")
+    for _ in range(2):
+        answer = server.get("/b/k?partNumber=1")
     assert (answer.status, answer.headers["content-range"], answer.body) == (206, "bytes 0-2999/3000", DATA)
     assert server.get("/b/k?partNumber=2").status == 416
 
