@@ -55,8 +55,16 @@ def source(url: str, group: str) -> str:
     return f"{url}/images/{quote(group)}/|zarr3:"
 
 
-def shoot(url: str, layers: Mapping[str, Any], png: Path, *, size: tuple[int, int] = (1200, 800), **view: Any) -> Shot:
-    """Show ``layers`` (name to `neuroglancer.ImageLayer`) and take a screenshot.
+def shoot(
+    url: str,
+    layers: Mapping[str, Any],
+    png: Path,
+    *,
+    size: tuple[int, int] = (1200, 800),
+    timeout: float = 60,
+    **view: Any,
+) -> Shot:
+    """Show ``layers`` (name to `neuroglancer.ImageLayer`), wait ``timeout`` seconds at most, take a screenshot.
 
     Neuroglancer's own Python server hands out the viewer from another port, so every request for data is
     cross-origin. ``view`` sets attributes of the viewer's state, e.g. ``layout="xy"``.
@@ -75,7 +83,7 @@ def shoot(url: str, layers: Mapping[str, Any], png: Path, *, size: tuple[int, in
             "png": str(png),
             "chromium": CHROMIUM,
             "ready": READY,
-            "timeout": 60_000,
+            "timeout": timeout * 1000,
             "port": urlsplit(url).port,
             "width": size[0],
             "height": size[1],

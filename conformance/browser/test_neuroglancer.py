@@ -33,18 +33,20 @@ def _colours(shot) -> int:
 
 
 def test_colour_image_voxel_for_voxel(facade, samples, tmp_path):
-    layer = neuroglancer.ImageLayer(source=source(facade.url, "slide.ome.zarr/0"), shader=RGB)
-    dimensions = neuroglancer.CoordinateSpace(names=["y", "x"], units=["m", "m"], scales=[5e-7, 5e-7])
-    layer.channel_dimensions = neuroglancer.CoordinateSpace(names=["c^"], units=[""], scales=[1])
-    layer.source[0].transform = None
+    space = neuroglancer.CoordinateSpace(names=["c^", "y", "x"], units=["", "m", "m"], scales=[1, 5e-7, 5e-7])
+    layer = neuroglancer.ImageLayer(
+        source=neuroglancer.LayerDataSource(
+            url=source(facade.url, "slide.ome.zarr/0"),
+            transform=neuroglancer.CoordinateSpaceTransform(output_dimensions=space),
+        ),
+        shader=RGB,
+    )
     shot = shoot(
         facade.url,
         {"slide": layer},
         tmp_path / "shot.png",
         layout="xy",
-        dimensions=dimensions,
         position=[700, 800],
-        cross_section_scale=1,
         show_axis_lines=False,
     )
     _clean(shot)
@@ -81,6 +83,6 @@ def test_volume(facade, tmp_path):
 
 def test_missing_image(facade, tmp_path):
     layer = neuroglancer.ImageLayer(source=source(facade.url, "absent.ome.zarr"))
-    shot = shoot(facade.url, {"image": layer}, tmp_path / "shot.png", layout="xy")
+    shot = shoot(facade.url, {"image": layer}, tmp_path / "shot.png", timeout=5, layout="xy")
     assert any(" 404 " in line for line in shot.responses), "CORS must let the viewer see the 404"
     assert not any("CORS" in line for line in shot.console), shot.console
