@@ -15,18 +15,19 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 OWNER = "<Owner><ID>s3facade</ID><DisplayName>s3facade</DisplayName></Owner>"
 _SPECIAL = re.compile('[&<>"\r\n\t]')
+_HARMLESS = re.compile("[ !#-%'-;=?-~]*")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def escape(text: str) -> str:
     """``text`` as character data."""
-    return _SPECIAL.sub(lambda m: _ENTITIES[m[0]], text) if _SPECIAL.search(text) else text
+    return text if _HARMLESS.fullmatch(text) else _SPECIAL.sub(lambda m: _ENTITIES[m[0]], text)
 
 
 def legal(text: str) -> bool:
     """Whether XML 1.0 can carry ``text`` at all."""
-    return _ILLEGAL.search(text) is None
+    return (text.isascii() and text.isprintable()) or _ILLEGAL.search(text) is None
 
 
 def visible(text: str) -> str:

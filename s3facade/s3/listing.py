@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from s3facade.catalog.catalog import Found
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
 _MAC = 12
 _PERSON = b"s3facade-token"
 _MAX_TEXT = 1024
@@ -148,10 +149,10 @@ def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
     name = _encode if ask.encoded else escape
     head = _head(ask, truncated, last, len(keys) + len(prefixes))
     owner = OWNER if ask.owner else ""
+    tail = f"</Size><StorageClass>STANDARD</StorageClass>{owner}</Contents>"
     rows = [
-        f"<Contents><Key>{name(item.key)}</Key><LastModified>{timestamp(item.file.modified)}</LastModified>"
-        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.file.size}</Size>"
-        f"<StorageClass>STANDARD</StorageClass>{owner}</Contents>"
+        f"<Contents><Key>{name(item.key)}</Key><LastModified>{timestamp((file := item.file).modified)}</LastModified>"
+        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{file.size}{tail}"
         for item in keys
     ]
     rows += [f"<CommonPrefixes><Prefix>{name(item)}</Prefix></CommonPrefixes>" for item in prefixes]
@@ -159,7 +160,7 @@ def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
 
 
 def _encode(text: str) -> str:
-    return quote(text, safe="/")
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="/")
 
 
 def _head(ask: Listing, truncated: bool, last: Found | str, count: int) -> str:  # noqa: FBT001
