@@ -19,10 +19,6 @@ from s3facade.layouts.chunking import tiling
 
 HARD_TYPES = ("float64", "int64", "uint64", "float16", "bool")
 """Types that at least one of the common viewers cannot read."""
-LARGE_CELL = 16 << 20
-"""Bytes: the smallest piece that can be decoded; above this, showing one chunk is slow."""
-LARGE_PLANE = 256 << 20
-"""Bytes of the finest level below which computing an overview takes about a second."""
 
 
 def add(commands: Commands) -> None:
@@ -88,7 +84,7 @@ def describe(number: int, image: Image, engine: Engine) -> Iterator[str]:
         color = "" if channel.color is None else f", colour {channel.color}"
         if channel.name or color or window:
             yield f"  channel {index} {channel.name or 'unnamed'}{color}{window}"
-    for note in notes(image, table):
+    for note in notes(image):
         yield f"  note      {note}"
 
 
@@ -99,22 +95,23 @@ def opened(image: Image) -> Opened:
     return image
 
 
-def notes(image: Image, table: ChunkTable | None) -> Iterator[str]:
+def notes(image: Image) -> Iterator[str]:
     """Sentences: what viewers stumble over, and what makes the image slow."""
-    spec, source = image.spec, opened(image)
+    spec = image.spec
     if str(spec.dtype) in HARD_TYPES:
-        yield f"some viewers cannot read {spec.dtype}: set `dtype: {_easier(spec)}` in the view, which casts on request"
-    if spec.axes[-1].unit is None:
-        yield "the file states no voxel size: set `pixel_size:` in the source if you know it"
-    reasons = source.spec.attrs.get("reasons", ())
-    if isinstance(reasons, (list, tuple)):
-        yield from (f"slow: {reason}" for reason in reasons)
-    cell = _nbytes(spec, table.block if table else source.spec.levels[0].block)
-    if cell > LARGE_CELL:
-        yield f"slow: the smallest piece that can be decoded has {_mib(cell)}; tiles would be faster"
-    plane = _nbytes(spec, (1,) * (len(spec.axes) - 2) + spec.levels[0].shape[-2:])
-    if len(source.spec.levels) < len(spec.levels) and plane > LARGE_PLANE:
-        yield f"slow: overviews are computed, the coarsest one from {_mib(plane)} per plane; the file has no pyramid"
+        yield f"Some viewers cannot read {spec.dtype}: set `dtype: {_easier(spec)}` in the view, which casts on request."
+    unknown = [a.name for a in spec.axes if a.kind == "space" and a.unit is None]
+    if unknown:
+        yield f"The file states no voxel size along {', '.join(unknown)}: set `pixel_size:` in the source if you know it."
+    yield from sentences(spec, "notes")
+    yield from (f"slow: {reason}" for reason in sentences(spec, "reasons"))
+
+
+def sentences(spec: Spec, name: str) -> Iterator[str]:
+    """What the reader says about the file under ``name``."""
+    found = spec.attrs.get(name, ())
+    if isinstance(found, list | tuple):
+        yield from map(str, found)
 
 
 def _easier(spec: Spec) -> str:
@@ -143,14 +140,3 @@ def _named(spec: Spec, sizes: tuple[int, ...]) -> str:
 
 def _sizes(sizes: tuple[int, ...]) -> str:
     return "x".join(map(str, sizes))
-
-
-def _nbytes(spec: Spec, shape: tuple[int, ...]) -> int:
-    total = spec.dtype.itemsize
-    for n in shape:
-        total *= n
-    return total
-
-
-def _mib(nbytes: int) -> str:
-    return f"{nbytes / 2**20:.0f} MiB"

@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
     add_what(command)
     command.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     command.add_argument("--port", type=_port, help="TCP port (default: 9000; 0: any free one)")
-    command.add_argument("--workers", type=_positive, help="worker processes (default: one per core)")
+    command.add_argument("--workers", type=_positive, help="worker processes (default: one per core, at most 8)")
     command.add_argument("--memory", type=_size, help='memory for pixels, as in "4 GiB" (default: 1 GiB)')
     command.add_argument("--access-log", action="store_true", default=None, help="log every request")
     command.set_defaults(run=serve)

@@ -214,9 +214,9 @@ class LimitsModel(Model):
     memory: Bytes = "1 GiB"
     """Memory for pixels and encoded chunks, over all worker processes."""
     workers: Workers = "auto"
-    """Worker processes; `auto`: one per core."""
+    """Worker processes; `auto`: one per core, at most 8."""
     queue: Annotated[int, Field(ge=1)] = 1024
-    """Requests that may wait before the answer is 503 SlowDown."""
+    """Requests per worker that may wait before the answer is 503 SlowDown."""
 
     model_config = ConfigDict(validate_default=True)
 

@@ -126,9 +126,9 @@ class Limits:
     memory: int = 1 << 30
     """Bytes of pixels and encoded chunks held at once, over all worker processes."""
     workers: int | None = None
-    """Worker processes; None: one per core."""
+    """Worker processes; None: one per core, at most 8."""
     queue: int = 1024
-    """Requests that may wait for a worker thread before the answer is 503 SlowDown."""
+    """Requests per worker that may wait for a thread before the answer is 503 SlowDown."""
 
 
 @dataclass(frozen=True, slots=True)
