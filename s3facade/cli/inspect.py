@@ -17,7 +17,7 @@ from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.layouts.chunking import tiling
 
-HARD_TYPES = ("float64", "int64", "uint64", "float16", "bool")
+HARD_TYPES = ("float64", "int64", "float16", "bool")
 """Types that at least one of the common viewers cannot read."""
 
 
@@ -99,10 +99,10 @@ def notes(image: Image) -> Iterator[str]:
     """Sentences: what viewers stumble over, and what makes the image slow."""
     spec = image.spec
     if str(spec.dtype) in HARD_TYPES:
-        yield f"Some viewers cannot read {spec.dtype}: set `dtype: {_easier(spec)}` in the view, which casts on request."
+        yield f"Some viewers cannot read {spec.dtype}: set `dtype: {_easier(spec)}` in the view, to cast it."
     unknown = [a.name for a in spec.axes if a.kind == "space" and a.unit is None]
     if unknown:
-        yield f"The file states no voxel size along {', '.join(unknown)}: set `pixel_size:` in the source if you know it."
+        yield f"The file states no voxel size along {', '.join(unknown)}: if you know it, set `pixel_size:`."
     yield from sentences(spec, "notes")
     yield from (f"slow: {reason}" for reason in sentences(spec, "reasons"))
 
@@ -115,7 +115,7 @@ def sentences(spec: Spec, name: str) -> Iterator[str]:
 
 
 def _easier(spec: Spec) -> str:
-    easier: Mapping[str, str] = {"float64": "float32", "float16": "float32", "bool": "uint8", "uint64": "uint32"}
+    easier: Mapping[str, str] = {"float64": "float32", "float16": "float32", "bool": "uint8"}
     return easier.get(str(spec.dtype), "int32")
 
 
