@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from s3facade.catalog.folder import Folder, passed
@@ -165,7 +165,12 @@ class Catalog:
 
         entries = scan(entry.root, prefix=prefix, bound=bound, delimiter=delimiter, resolve=resolve)
         page = islice(entries, limit)
-        return [e.key if e.file is None else self._found(e.key, e.file, None) for e in page]
+        generation = self.generation
+        # Which mount or file it is nobody asks of a listing; finding out would cost more than all the rest.
+        return [
+            e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), None, None, generation)
+            for e in page
+        ]
 
     # What is asked for by operators.
 
@@ -245,8 +250,6 @@ class Catalog:
         return bucket
 
     def _found(self, key: str, file: File, mount: Mount | None) -> Found:
-        if file.modified < self.settings.modified:
-            file = replace(file, modified=self.settings.modified)
         source = None
         if mount is None and file.size:
             part = file.body().parts[0]

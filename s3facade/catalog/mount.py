@@ -95,8 +95,11 @@ def _placed(image: Image, spec: Spec) -> Image:
 class Mount:
     """A recipe and a layout; opens itself when a path leads into it, and again when its files change."""
 
-    def __init__(self, engine: Engine, recipe: Recipe, layout: Layout, labels: Mapping[str, Recipe]) -> None:
+    def __init__(
+        self, engine: Engine, recipe: Recipe, layout: Layout, labels: Mapping[str, Recipe], modified: int = 0
+    ) -> None:
         self.recipe = recipe
+        self.modified = modified
         self.layout = layout
         self.labels = labels
         self.error: SourceError | None = None
@@ -113,8 +116,8 @@ class Mount:
 
     def same(self, other: Mount) -> bool:
         """Whether the other one shows the same, so that what this one knows stays true."""
-        mine, theirs = (self.recipe, self.layout, self.labels), (other.recipe, other.layout, other.labels)
-        return mine == theirs
+        mine = (self.recipe, self.layout, self.labels, self.modified)
+        return mine == (other.recipe, other.layout, other.labels, other.modified)
 
     def fresh(self, now: float) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds."""
@@ -167,7 +170,7 @@ class Mount:
             labels[name] = pyramid_like(_aligned(found[0], images[0]), images[0].spec)
         self.count = len(images)
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
-        dataset = Dataset(named, labels)
+        dataset = Dataset(named, labels, self.modified)
         node = self.layout.build(dataset)
         if not isinstance(node, Dir | Grid):
             raise Unsupported("The layout did not describe a folder.")

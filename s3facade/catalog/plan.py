@@ -94,7 +94,7 @@ class Planner:
                     joined[name] = found[0]
             prefix = self._prefix(view, item, plan)
             if prefix is not None:
-                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined)
+                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined, self._settings.modified)
 
     def _prefix(self, view: ImageView, item: Item, plan: Plan) -> str | None:
         prefix = view.path.fill(item.captures)

@@ -73,7 +73,8 @@ class Dataset:
     """In order of series. One image called ``""`` is shown at the root of the view."""
     labels: Mapping[str, Image] = field(default_factory=dict)
     """Integer label images that belong to the first image, by name."""
-    attrs: Mapping[str, object] = field(default_factory=dict)
+    modified: int = 0
+    """Nanoseconds since 1970, UTC: when the way of showing it last changed, e.g. the configuration file."""
 
 
 def derive(parent: Image, transform: Transform, *, keep: bool = False) -> Derived:

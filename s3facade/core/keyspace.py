@@ -188,7 +188,7 @@ def _walk(
         if base >= bound:
             yield base, node
     elif isinstance(node, Grid):
-        for index, key in _numbers(node, base, bound, 0):
+        for index, key in _numbers(node, base, bound, ()):
             yield key, node.leaf(index)
     elif (rest := _rest(base, bound)) is not None:
         start = bisect_left(node.order, (rest,))
@@ -199,20 +199,19 @@ def _walk(
                 yield from _walk(child, base + token, bound, closed, resolve)
 
 
-def _numbers(node: Grid, base: str, bound: str, axis: int) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Indices from ``axis`` on and whole keys ``>= bound``, in text order."""
+def _numbers(node: Grid, base: str, bound: str, outer: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Indices that start with ``outer``, and their whole keys ``>= bound``, in text order."""
+    axis = len(outer)
     last = axis == len(node.shape) - 1
     tail = node.suffix if last else node.separator
     n = node.shape[axis]
     rest = _rest(base, bound)
     value = None if rest is None else seek(rest, tail, n, last=last)
     while value is not None:
-        key = f"{base}{value}{tail}"
         if last:
-            yield (value,), key
+            yield (*outer, value), f"{base}{value}{tail}"
         else:
-            for inner, full in _numbers(node, key, bound, axis + 1):
-                yield (value, *inner), full
+            yield from _numbers(node, f"{base}{value}{tail}", bound, (*outer, value))
         value = following(value, n)
 
 

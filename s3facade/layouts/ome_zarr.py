@@ -48,6 +48,7 @@ class OmeZarr:
         images = list(dataset.images.items())
         everything = [*dataset.images.values(), *dataset.labels.values()]
         modified = max((s.modified for image in everything for s in sources(image)), default=0)
+        modified = max(modified, dataset.modified)
         if len(images) == 1:
             key, image = images[0]
             name = self.name or _name(image, key)
