@@ -13,14 +13,15 @@ def stated_voxels(data: memoryview) -> int:
     The decoders of these three allocate what the header says; a few bytes could ask for gigabytes.
     """
     try:
-        if data[:2] == b"\xff\xd8":
+        head = bytes(data[:8])
+        if head.startswith(b"\xff\xd8"):
             return _jpeg(data)
-        if data[:4] == b"\xff\x4f\xff\x51":
+        if head.startswith(b"\xff\x4f\xff\x51"):
             return _jpeg2000(data, 0)
-        if data[4:8] == b"jP  ":
+        if head[4:] == b"jP  ":
             start = bytes(data[:1024]).find(b"\xff\x4f\xff\x51")
             return _jpeg2000(data, start) if start >= 0 else 0
-        if data[:8] == b"\x89PNG\r\n\x1a\n":
+        if head == b"\x89PNG\r\n\x1a\n":
             width, height = struct.unpack_from(">II", data, 16)
             return int(width * height * 4)
     except (struct.error, IndexError):
