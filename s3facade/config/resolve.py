@@ -122,11 +122,17 @@ class _Resolver:
                 views.append(self.view(at, view, captures))
             except ConfigError as error:
                 self.problem((*at, "path"), error)
-        paths = [v.path.text if isinstance(v, ImageView) else v.path for v in views]
-        for i, path in enumerate(paths):
-            if path in paths[:i]:
-                self.problem(("buckets", name, "views", i, "path"), f"another view has the path {path!r}; change one")
+        self.overlaps(name, views)
         return BucketConfig(name, c.access, tuple(views))
+
+    def overlaps(self, name: str, views: list[View]) -> None:
+        """Two views must not claim the same keys, as far as their paths tell before any file is seen."""
+        paths = [v.path.text if isinstance(v, ImageView) else v.path for v in views]
+        for i, outer in enumerate(paths):
+            for k, inner in enumerate(paths):
+                if _covers(outer, inner) or (inner == outer and i < k and "{" not in outer):
+                    at: Path_ = ("buckets", name, "views", k, "path")
+                    self.problem(at, f"its keys lie among those of the view with the path {outer!r}; keep them apart")
 
     def view(self, at: Path_, c: m.OmeZarrView | m.FilesViewModel, captures: Mapping[str, frozenset[str]]) -> View:
         path = compile_template(c.path)
@@ -176,6 +182,11 @@ class _Resolver:
             if bucket.access == "private" and not {bucket.name, "*"} & opened:
                 at: Path_ = ("buckets", bucket.name, "access")
                 self.problem(at, "no access key opens this bucket; add one under `access:`, or make it public")
+
+
+def _covers(outer: str, inner: str) -> bool:
+    """Whether every key of ``inner`` lies below the folder ``outer``; unknown, so False, where that has captures."""
+    return "{" not in outer and inner != outer and (outer == "" or inner.startswith(outer + "/"))
 
 
 def _unknown(name: str, what: str, known: list[str]) -> str:

@@ -142,6 +142,36 @@ def test_an_error_names_file_line_key_and_what_to_do(tmp_path, old, new, line, e
     assert any(s.startswith(f"{tmp_path / 'config.yaml'}:{line}: ") and expected in s for s in sentences), sentences
 
 
+@pytest.mark.parametrize(
+    ("path", "apart"),
+    [("files", True), ("", False), ("images", False), ("images/x", True), ("image", True), ("images2", True)],
+)
+def test_views_whose_keys_would_mix_are_refused(tmp_path, path, apart):
+    text = (
+        "sources: {s: {synthetic: {shape: {y: 8, x: 8}}}}\n"
+        "buckets:\n  abc:\n    views:\n"
+        '      - {type: ome-zarr, from: s, path: "images/{stem}"}\n'
+        f'      - {{type: files, root: x, path: "{path}"}}\n'
+    )
+    if apart:
+        assert loaded(tmp_path, text).buckets
+    else:
+        with pytest.raises(ConfigError, match=r":5: .*views\[0\].path: its keys lie among .*; keep them apart"):
+            loaded(tmp_path, text)
+
+
+def test_two_sources_may_fill_one_prefix_but_not_one_path(tmp_path):
+    text = (
+        "sources: {s: {synthetic: {shape: {y: 8, x: 8}}}, t: {synthetic: {shape: {y: 8, x: 8}}}}\n"
+        "buckets:\n  abc:\n    views:\n"
+        '      - {type: ome-zarr, from: s, path: "{stem}"}\n'
+        '      - {type: ome-zarr, from: t, path: "{stem}"}\n'
+    )
+    assert len(loaded(tmp_path, text).buckets[0].views) == 2
+    with pytest.raises(ConfigError, match=":6: .*keep them apart"):
+        loaded(tmp_path, text.replace("{stem}", "x"))
+
+
 def test_all_errors_are_told_at_once_and_secrets_are_not(tmp_path):
     text = TEXT.replace("skip:", "skp:").replace("queue: 100", "queue: no").replace("${SECRET}", "short")
     with pytest.raises(ConfigError) as caught:
