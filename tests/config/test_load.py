@@ -168,7 +168,7 @@ def test_two_sources_may_fill_one_prefix_but_not_one_path(tmp_path):
         '      - {type: ome-zarr, from: t, path: "{stem}"}\n'
     )
     assert len(loaded(tmp_path, text).buckets[0].views) == 2
-    with pytest.raises(ConfigError, match=":6: .*keep them apart"):
+    with pytest.raises(ConfigError, match=r":6: .*keep them apart"):
         loaded(tmp_path, text.replace("{stem}", "x"))
 
 
