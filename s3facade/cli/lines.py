@@ -57,5 +57,5 @@ def neuroglancer(web: str, name: str) -> str:
         web: URL of the image.
         name: What the layer is called.
     """
-    state = {"layers": [{"type": "auto", "source": f"zarr://{web}", "name": name}]}
-    return f"{NEUROGLANCER}#!{quote(json.dumps(state, separators=(',', ':')), safe='/:,')}"
+    state = {"layers": [{"type": "auto", "source": f"{web}/|zarr3:", "name": name}]}
+    return f"{NEUROGLANCER}#!{quote(json.dumps(state, separators=(',', ':')), safe="/:,|")}"

@@ -84,7 +84,7 @@ def test_lines_survive_a_shell_and_a_url():
     assert shlex.split(rclone(URL, "images", prefix))[-1].endswith(f":images/{prefix}")
     link = neuroglancer(f"{URL}/images/x%20y.ome.zarr", "x y")
     state = json.loads(unquote(link.partition("#!")[2]))
-    assert state["layers"][0]["source"] == f"zarr://{URL}/images/x%20y.ome.zarr"
+    assert state["layers"][0]["source"] == f"{URL}/images/x%20y.ome.zarr/|zarr3:"
 
 
 def test_a_process_serves_until_it_is_told_to_end():
