@@ -21,6 +21,9 @@ absolute speeds belong to that machine alone. Made by `python -m conformance.ben
   bytes exported to files, in the page cache. "Tuned" is `tcp_nopush off; sendfile_max_chunk 0; open_file_cache`.
 - Load: wrk on loopback, one thread, 16 connections; s3facade with one worker. The rivals take turns, {rounds} turns of
   {seconds:g} s each; medians. CPU time is user and system time of all processes of a server.
+- "A bare loop" is `conformance/bench/bare.py`: one epoll loop in Python that writes the same bytes from memory and does
+  nothing else. It shows what the kernel's copy costs; nginx sends files without that copy.
+- Several objects of a size take turns, so that they do not stay in the processor's cache: 16, but 4 of 8 MiB.
 - Objects are computed once and then in memory; the first request is not among those measured.
 
 {table}

@@ -19,6 +19,7 @@ class Figure:
         goal: The bound, None where the figure only informs.
         at_least: Whether the goal is a lower bound.
         detail: The numbers behind it.
+        floor: The same number against a bare loop that copies the same bytes, where that was measured.
     """
 
     what: str
@@ -27,6 +28,7 @@ class Figure:
     goal: float | None = None
     at_least: bool = True
     detail: str = ""
+    floor: float | None = None
 
     @property
     def met(self) -> bool | None:

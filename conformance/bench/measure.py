@@ -100,12 +100,23 @@ def static(scratch: Path, *, seconds: float, rounds: int, sizes: Sequence[str], 
             target.parent.mkdir(parents=True, exist_ok=True)
             with urllib.request.urlopen(f"{facade.url}{path(bucket, key)}", timeout=60) as answer:
                 target.write_bytes(answer.read())
-        with rival.nginx(root, scratch / "nginx") as stock, rival.nginx(root, scratch / "tuned", rival.TUNED) as best:
-            rivals = {"s3facade": (facade.url, facade.pid), "nginx": (stock.url, stock.pid)}
-            if tuned:
-                rivals["tuned"] = (best.url, best.pid)
+        with (
+            rival.nginx(root, scratch / "nginx") as stock,
+            rival.nginx(root, scratch / "tuned", rival.TUNED) as best,
+            rival.bare(root) as loop,
+        ):
+            everyone = {
+                "s3facade": (facade.url, facade.pid),
+                "nginx": (stock.url, stock.pid),
+                "tuned": (best.url, best.pid),
+                "bare": (loop.url, loop.pid),
+            }
             figures = []
             for what, (goal, requests) in loads.items():
+                plain = all(r.method == "GET" and r.span is None for r in requests)
+                left_out = set() if tuned else {"tuned"}
+                left_out |= set() if plain else {"bare"}  # it knows neither HEAD nor ranges
+                rivals = {name: at for name, at in everyone.items() if name not in left_out}
                 rates = alternate(rivals, dict.fromkeys(rivals, requests), seconds, rounds)
                 figures += _against(what, goal, rates)
     return figures
@@ -116,8 +127,12 @@ def _against(what: str, goal: float | None, rates: Mapping[str, Rate]) -> list[F
     detail = f"{ours.per_cpu_second:,.0f} against {theirs.per_cpu_second:,.0f} per CPU-second"
     detail += f"; {ours.per_second:,.0f} against {theirs.per_second:,.0f} per second"
     if "tuned" in rates:
-        detail += f"; {ours.per_cpu_second / rates['tuned'].per_cpu_second:.2f} of tuned nginx"
-    figures = [Figure(what, ours.per_cpu_second / theirs.per_cpu_second, "x nginx", goal, detail=detail)]
+        detail += f"; {ours.per_cpu_second / rates['tuned'].per_cpu_second:.2f} x tuned nginx"
+    floor = None
+    if "bare" in rates:
+        floor = ours.per_cpu_second / rates["bare"].per_cpu_second
+        detail += f"; {floor:.2f} x a bare loop"
+    figures = [Figure(what, ours.per_cpu_second / theirs.per_cpu_second, "x nginx", goal, detail=detail, floor=floor)]
     if what == "HEAD":
         figures.append(Figure("HEAD per CPU-second", ours.per_cpu_second, "", 30_000))
     return figures

@@ -6,12 +6,13 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.server import free_port
+from conformance.server import ROOT, free_port
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 # Debian's nginx.conf but for paths, the log (ours writes none either) and one worker.
@@ -50,6 +51,31 @@ def version() -> str:
 
 
 @contextlib.contextmanager
+def bare(root: Path) -> Iterator[Rival]:
+    """The loop of `conformance.bench.bare` over ``root``."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "conformance.bench.bare", str(port), str(root)], stdin=subprocess.DEVNULL, cwd=ROOT
+    )
+    try:
+        _await(port, process, "the bare loop did not start")
+        yield Rival(f"http://127.0.0.1:{port}", process.pid)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _await(port: int, process: subprocess.Popen[bytes], complaint: str) -> None:
+    end = time.monotonic() + 10
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(complaint)
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
 def nginx(root: Path, run: Path, settings: str = STOCK) -> Iterator[Rival]:
     """nginx over ``root`` on a free port, stopped behind the block; ``run`` is its scratch folder."""
     if NGINX is None:
@@ -62,13 +88,7 @@ def nginx(root: Path, run: Path, settings: str = STOCK) -> Iterator[Rival]:
     conf.write_text(user + CONF.format(run=run, settings=settings, port=port, root=root))
     process = subprocess.Popen([NGINX, "-p", str(run), "-c", str(conf)], stdin=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"nginx did not start: {(run / 'error.log').read_text()}")
-            time.sleep(0.02)
+        _await(port, process, f"nginx did not start; see {run}/error.log")
         yield Rival(f"http://127.0.0.1:{port}", process.pid)
     finally:
         process.terminate()

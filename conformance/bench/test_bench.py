@@ -13,11 +13,11 @@ needs_rival = pytest.mark.skipif(
 
 
 @needs_rival
-def test_bodies_in_memory_leave_about_as_cheaply_as_from_nginx(tmp_path):
+def test_bodies_in_memory_leave_at_about_the_price_of_copying_them(tmp_path):
     figures = measure.static(tmp_path, seconds=1, rounds=2, sizes=("256 KiB", "1 MiB"), tuned=False)
     for figure in figures:
-        if figure.what.startswith("GET") and figure.goal is not None:
-            assert figure.value > 0.6, figure
+        if figure.floor is not None and figure.goal is not None:
+            assert figure.floor > 0.5, figure
         if figure.what == "HEAD per CPU-second":
             assert figure.value > 10_000, figure
 
