@@ -58,4 +58,4 @@ def neuroglancer(web: str, name: str) -> str:
         name: What the layer is called.
     """
     state = {"layers": [{"type": "auto", "source": f"{web}/|zarr3:", "name": name}]}
-    return f"{NEUROGLANCER}#!{quote(json.dumps(state, separators=(',', ':')), safe="/:,|")}"
+    return f"{NEUROGLANCER}#!{quote(json.dumps(state, separators=(',', ':')), safe='/:,|')}"
