@@ -25,7 +25,7 @@ from s3facade import __version__
 from s3facade.auth.authenticator import Authenticator
 from s3facade.auth.keys import Credential
 from s3facade.catalog import registry
-from s3facade.catalog.catalog import Catalog
+from s3facade.catalog.catalog import Catalog, Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
 from s3facade.core.errors import ConfigError, FacadeError
@@ -47,8 +47,8 @@ class Announcement:
     url: str
     buckets: tuple[tuple[str, int], ...]
     """Name and number of images."""
-    images: tuple[tuple[str, str], ...]
-    """Bucket and prefix of the first few images, as a viewer wants them."""
+    images: tuple[Viewable, ...]
+    """The first few."""
     broken: tuple[Broken, ...]
     unopened: int
     """Images not looked into yet."""
@@ -109,7 +109,7 @@ def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     names = [b.name for b in catalog.buckets()]
     images = {name: catalog.images(name) for name in names}
-    first = [(name, catalog.viewable(name, prefix)) for name in names for prefix in images[name][:5]][:5]
+    first = [catalog.viewable(name, prefix) for name in names for prefix in images[name][:5]][:5]
     buckets = tuple((name, len(images[name])) for name in names)
     return Announcement(url, buckets, tuple(first), tuple(catalog.broken()), catalog.unopened())
 

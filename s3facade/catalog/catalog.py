@@ -55,6 +55,17 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Viewable:
+    """An image as a viewer opens it."""
+
+    bucket: str
+    prefix: str
+    """A collection's first image, since most viewers read no collections."""
+    scale: Mapping[str, float | None]
+    """µm per voxel along x, y and z, those there are, in this order; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """One bucket as it is now."""
 
@@ -192,10 +203,15 @@ class Catalog:
         members = _members(plan)
         return sorted(p for p, m in plan.mounts.items() if m.error is None and p not in members)
 
-    def viewable(self, bucket: str, prefix: str) -> str:
-        """What a viewer is given to open ``prefix``: a collection's first image, since most read no collections."""
+    def viewable(self, bucket: str, prefix: str) -> Viewable:
+        """What a viewer is given to open the image at ``prefix``."""
         mount = self._entry(bucket).plan.mounts[prefix]
-        return f"{prefix}/0" if mount.count > 1 else prefix
+        scale: dict[str, float | None] = {}
+        if mount.spec is not None:
+            level = mount.spec.levels[0]
+            sizes = {a.name: s if a.unit else None for a, s in zip(mount.spec.axes, level.scale, strict=True)}
+            scale = {name: sizes[name] for name in ("x", "y", "z") if name in sizes}
+        return Viewable(bucket, f"{prefix}/0" if mount.count > 1 else prefix, scale)
 
     def unopened(self) -> int:
         """Images that nobody has looked into yet."""

@@ -112,6 +112,8 @@ class Mount:
         """Every file behind it; known once it has been open."""
         self.count = 0
         """Images in it; known once it has been open."""
+        self.spec: Spec | None = None
+        """Of the first one."""
         self._checked = 0.0
 
     def same(self, other: Mount) -> bool:
@@ -168,7 +170,7 @@ class Mount:
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
             labels[name] = pyramid_like(_aligned(found[0], images[0]), images[0].spec)
-        self.count = len(images)
+        self.count, self.spec = len(images), images[0].spec
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         dataset = Dataset(named, labels, self.modified)
         node = self.layout.build(dataset)

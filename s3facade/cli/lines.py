@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from urllib.parse import quote
+
+from s3facade.catalog.catalog import Viewable
 
 NEUROGLANCER = "https://neuroglancer-demo.appspot.com/"
 VIZARR = "https://hms-dbmi.github.io/vizarr/"
 
 
-def lines(url: str, bucket: str, prefix: str, *, private: bool) -> list[str]:
+def lines(url: str, image: Viewable, *, private: bool) -> list[str]:
     """One line per client, indented.
 
     Args:
         url: Of the server, without a final slash.
-        bucket: Name of a bucket.
-        prefix: Key prefix of an image in it, without a final slash.
+        image: What to open.
         private: Leave out what works with anonymous access only.
     """
+    bucket, prefix = image.bucket, image.prefix
     address = f"s3://{bucket}/{prefix}".rstrip("/")
     web = f"{url}/{quote(f'{bucket}/{prefix}'.rstrip('/'))}"
     found = [("aws", aws(url, address, private=private)), ("rclone", rclone(url, bucket, prefix, private=private))]
     found.append(("Python", python(url, address, private=private)))
     if not private:
-        found += [("", f"zarr.open({web!r}, mode='r')"), ("Neuroglancer", neuroglancer(web, prefix or bucket))]
+        found += [
+            ("", f"zarr.open({web!r}, mode='r')"),
+            ("Neuroglancer", neuroglancer(web, prefix or bucket, image.scale)),
+        ]
         found.append(("vizarr", f"{VIZARR}?source={web}"))
     else:
         found.append(("", "with a key of the configuration in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
@@ -50,12 +56,14 @@ def python(url: str, address: str, *, private: bool = False) -> str:
     return f"zarr.open({address!r}, mode='r', storage_options={options!r})"
 
 
-def neuroglancer(web: str, name: str) -> str:
+def neuroglancer(web: str, name: str, scale: Mapping[str, float | None]) -> str:
     """A link that shows an image in the hosted Neuroglancer.
 
     Args:
         web: URL of the image.
         name: What the layer is called.
+        scale: µm per voxel along x, y, z. Without it Neuroglancer takes the axes as they are stored, y to the right.
     """
-    state = {"layers": [{"type": "auto", "source": f"{web}/|zarr3:", "name": name}]}
+    dimensions = {axis: [1, ""] if size is None else [size * 1e-6, "m"] for axis, size in scale.items()}
+    state = {"dimensions": dimensions, "layers": [{"type": "auto", "source": f"{web}/|zarr3:", "name": name}]}
     return f"{NEUROGLANCER}#!{quote(json.dumps(state, separators=(',', ':')), safe='/:,|')}"

@@ -61,9 +61,9 @@ def announcement(ready: Announcement, chosen: Settings) -> str:
         if len(ready.broken) > SHOWN:
             out.append(f"  … all of them: {ready.url}/-/status")
     if ready.images:
-        bucket, prefix = ready.images[0]
-        private = access.get(bucket) == "private"
-        out += ["", f"Open s3://{bucket}/{prefix}:", *lines(ready.url, bucket, prefix, private=private)]
+        image = ready.images[0]
+        private = access.get(image.bucket) == "private"
+        out += ["", f"Open s3://{image.bucket}/{image.prefix}:", *lines(ready.url, image, private=private)]
     elif not any(count for _, count in ready.buckets):
         out += ["", "No image was found; `s3facade formats` lists what can be read."]
     if not _loopback(chosen.server.host) and "public" in access.values():

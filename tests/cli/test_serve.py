@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from s3facade.app import Announcement
+from s3facade.catalog.catalog import Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.cli.lines import aws, neuroglancer, rclone
 from s3facade.cli.main import parser
@@ -55,7 +56,7 @@ def test_options_that_cannot_be_are_refused(option, capsys):
 def test_it_prints_what_it_serves_and_what_not():
     chosen = settings([str(SAMPLE)])
     broken = tuple(Broken(f"/data/{i}.tif", "It is truncated.") for i in range(12))
-    ready = Announcement(URL, (("files", 0), ("images", 1)), (("images", "cell.ome.zarr"),), broken, 3)
+    ready = Announcement(URL, (("files", 0), ("images", 1)), (Viewable("images", "cell.ome.zarr", {}),), broken, 3)
     text = announcement(ready, chosen)
     for expected in ("s3://images  1 image, public", "3 images are not opened yet", "Not shown (12):", "0.tif: It is"):
         assert expected in text
@@ -71,7 +72,7 @@ def test_a_private_bucket_gets_signed_lines_only(tmp_path):
         "buckets: {abc: {access: private, views: [{type: ome-zarr, from: s, path: s}]}}\n"
         "access: [{key: k, secret: secret-secret, buckets: [abc]}]\n"
     )
-    text = announcement(Announcement(URL, (("abc", 1),), (("abc", "s"),), (), 0), settings([str(config)]))
+    text = announcement(Announcement(URL, (("abc", 1),), (Viewable("abc", "s", {}),), (), 0), settings([str(config)]))
     assert "no-sign-request" not in text
     assert "neuroglancer" not in text
     assert "secret-secret" not in text
@@ -82,8 +83,9 @@ def test_lines_survive_a_shell_and_a_url():
     prefix = "a b's #1%/ü.ome.zarr"
     assert shlex.split(aws(URL, f"s3://images/{prefix}"))[-1] == f"s3://images/{prefix}/"
     assert shlex.split(rclone(URL, "images", prefix))[-1].endswith(f":images/{prefix}")
-    link = neuroglancer(f"{URL}/images/x%20y.ome.zarr", "x y")
+    link = neuroglancer(f"{URL}/images/x%20y.ome.zarr", "x y", {"x": 0.5, "y": 0.5, "z": None})
     state = json.loads(unquote(link.partition("#!")[2]))
+    assert list(state["dimensions"].items()) == [("x", [5e-7, "m"]), ("y", [5e-7, "m"]), ("z", [1, ""])]
     assert state["layers"][0]["source"] == f"{URL}/images/x%20y.ome.zarr/|zarr3:"
 
 
