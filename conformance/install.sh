@@ -38,7 +38,7 @@ if [ -n "$packages" ]; then
 fi
 
 # npm reads exact versions from package.json; no lock file, because a lock file would name a registry.
-if [ ! -d "$here/node/node_modules/zarrita" ] || [ ! -d "$here/node/node_modules/playwright-core" ] ||
+if [ ! -d "$here/node/node_modules/zarrita-0.5" ] || [ ! -d "$here/node/node_modules/playwright-core" ] ||
     [ "$here/node/package.json" -nt "$here/node/node_modules/.installed" ]; then
     (cd "$here/node" && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null)
     touch "$here/node/node_modules/.installed"

@@ -17,7 +17,7 @@ def test_bodies_in_memory_leave_at_about_the_price_of_copying_them(tmp_path):
     figures = measure.static(tmp_path, seconds=1, rounds=2, sizes=("256 KiB", "1 MiB"), tuned=False)
     for figure in figures:
         if figure.floor is not None and figure.goal is not None:
-            assert figure.floor > 0.5, figure
+            assert figure.floor > 0.35, figure
         if figure.what == "HEAD per CPU-second":
             assert figure.value > 10_000, figure
 

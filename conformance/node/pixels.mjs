@@ -1,9 +1,10 @@
 // Reads levels and boxes of OME-Zarr images with zarrita and prints digests of the voxels, one JSON line a request.
+// Argument: the package to use, zarrita or zarrita-0.5 (the generation inside vizarr and the OME-NGFF validator).
 // Standard input: [{"url": …, "level": 0, "box": [[start…], [stop…]] | null}, …]
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import * as zarr from "zarrita";
 
+const zarr = await import(process.argv[2] ?? "zarrita");
 const requests = JSON.parse(readFileSync(0, "utf8"));
 
 for (const { url, level, box } of requests) {
