@@ -29,7 +29,7 @@ from s3facade.catalog.catalog import Catalog, Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
 from s3facade.core.errors import ConfigError, FacadeError
-from s3facade.engine.engine import Engine, Limits
+from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.s3.server import create_server
 from s3facade.s3.settings import S3Settings
 
@@ -57,7 +57,7 @@ class Announcement:
 def open_catalog(settings: Settings, *, workers: int = 1) -> Catalog:
     """The catalog and its engine, for tools that need no server. Blocking. Raises `ConfigError`."""
     limits = settings.limits
-    share = Limits(memory=limits.memory // workers, threads=2, queue=limits.queue)
+    share = EngineLimits(memory=limits.memory // workers, threads=2, queue=limits.queue)
     return Catalog(settings, Engine(registry.reader, share))
 
 

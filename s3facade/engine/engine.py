@@ -30,7 +30,7 @@ PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EngineLimits:
     """What one process may use.
 
     ``memory`` bytes are divided evenly between the cache and work in progress.
@@ -79,8 +79,8 @@ class _Job:
 class Engine:
     """Public: `ready`, `stream`, `descriptor`, `read`, `run`."""
 
-    def __init__(self, reader: Callable[[str], Reader], limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, reader: Callable[[str], Reader], limits: EngineLimits | None = None) -> None:
+        self.limits = limits or EngineLimits()
         self.memory = Memory(self.limits.memory // 2)
         # Small, asked for first by every client, and dear: measured on a plane of pixels. Pixels must not evict them.
         self._documents = Memory(min(self.limits.memory // 16, 32 << 20))
@@ -307,4 +307,4 @@ def _passed(segment: Passed, lo: int, hi: int) -> bytes:
     return data
 
 
-__all__ = ["Cancelled", "Descriptor", "Engine", "Limits"]
+__all__ = ["Cancelled", "Descriptor", "Engine", "EngineLimits"]

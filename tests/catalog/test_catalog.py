@@ -17,7 +17,7 @@ from s3facade.catalog.catalog import Catalog, Found
 from s3facade.config.settings import Settings
 from s3facade.config.zero import zero
 from s3facade.core.errors import BadSource, NoSuchBucket, NoSuchKey, SourceUnavailable
-from s3facade.engine.engine import Engine, Limits
+from s3facade.engine.engine import Engine, EngineLimits
 
 PIXELS = np.arange(600 * 700, dtype=np.uint16).reshape(600, 700)
 
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    engine = Engine(registry.reader, Limits(memory=64 << 20))
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20))
     yield engine
     engine.close()
 
@@ -104,7 +104,7 @@ async def test_a_replaced_file_gets_new_tags_and_new_pixels(root: Path, engine: 
 
 
 async def test_tags_are_the_same_in_every_worker_and_after_a_restart(root: Path, engine: Engine) -> None:
-    other = Engine(registry.reader, Limits(memory=64 << 20))
+    other = Engine(registry.reader, EngineLimits(memory=64 << 20))
     one, two = Catalog(settings(root), engine), Catalog(settings(root), other)
     pages = [c.page_now("images", "", "", "", 1000) for c in (one, two)]
     tags = [[(f.key, f.etag, f.file.size, f.file.modified) for f in page if isinstance(f, Found)] for page in pages]
@@ -182,7 +182,8 @@ def test_files_of_a_multi_file_image_are_grouped_not_listed_as_images(tmp_path: 
             '<?xml version="1.0" encoding="UTF-8"?>'
             f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}{t}">'
             '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="60" SizeY="50" '
-            f'SizeZ="1" SizeC="1" SizeT="2"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+            f'SizeZ="1" SizeC="1" SizeT="2"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}'
+            "</Pixels></Image></OME>"
         )
         tifffile.imwrite(tmp_path / f"t{t}.ome.tif", PIXELS[:50, :60] + t, description=xml, metadata=None)
     catalog = Catalog(settings(tmp_path), engine)

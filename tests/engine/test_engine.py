@@ -22,7 +22,7 @@ from s3facade.core.protocols import Block, Cell, ChunkTable, Need, Raster, Reade
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Level, Spec
 from s3facade.engine.budget import Budget
-from s3facade.engine.engine import Engine, Limits
+from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.engine.flight import Cancelled, Flights, Work
 from s3facade.engine.memory import Memory
 
@@ -109,7 +109,7 @@ class Doubled:
 
 def engine_of(raster: ArrayRaster, **limits: int) -> tuple[Engine, Image]:
     reader: Reader = ArrayReader(raster)
-    engine = Engine(lambda _: reader, Limits(**limits))
+    engine = Engine(lambda _: reader, EngineLimits(**limits))
     return engine, engine.rasters.describe("", "array", {})[0]
 
 
@@ -197,7 +197,8 @@ async def test_one_broken_tile_spoils_only_its_own_pixels() -> None:
         await collect(engine, Object((pixels(image, Region((0, 0), (57, 83))),)), 0, 10)
     good = Object((pixels(image, Region((0, 32), (57, 83))),))
     assert await collect(engine, good, 0, good.size) == ARRAY[:, 32:].tobytes()
-    packed = Packed(((pixels(image, Region((16, 16), (17, 17))), lambda data: data),), lambda m: repr(m).encode(), 6, "p")
+    part = pixels(image, Region((16, 16), (17, 17)))
+    packed = Packed(((part, lambda data: data),), lambda measured: repr(measured).encode(), 6, "p")
     assert await collect(engine, Object((packed,)), 0, 6) == b"[None]"
     engine.close()
 

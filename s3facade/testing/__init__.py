@@ -1,1 +1,0 @@
-"""Contracts and strategies for authors of plug-ins."""
