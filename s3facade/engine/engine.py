@@ -115,7 +115,9 @@ class Engine:
     async def descriptor(self, segment: Passed) -> Descriptor:
         """The source of a passed segment, opened. Raises `SourceUnavailable`, `SourceChanged`."""
         source = segment.source
-        return Descriptor(await self.run(lambda: HANDLES.borrow(source)), source)
+        # Opening may wait for a disk; what is open already costs no hop to a worker.
+        handle = HANDLES.held(source) or await self.run(lambda: HANDLES.borrow(source))
+        return Descriptor(handle, source)
 
     async def stream(self, obj: Object, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
         """Bytes ``start <= i < stop``, in order.

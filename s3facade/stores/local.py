@@ -72,6 +72,15 @@ class Handles:
         self._open: OrderedDict[tuple[str, str], Handle] = OrderedDict()
         self._lock = threading.Lock()
 
+    def held(self, source: Source) -> Handle | None:
+        """A descriptor that is open already, or None. No I/O."""
+        key = (source.path, source.etag)
+        with self._lock:
+            handle = self._open.get(key)
+            if handle is not None:
+                self._open.move_to_end(key)
+            return handle
+
     def borrow(self, source: Source) -> Handle:
         """A descriptor of exactly the file that was described.
 
@@ -79,19 +88,16 @@ class Handles:
             SourceUnavailable: The file is gone.
             SourceChanged: Another file has its place.
         """
-        key = (source.path, source.etag)
-        with self._lock:
-            handle = self._open.get(key)
-            if handle is not None:
-                self._open.move_to_end(key)
-                return handle
+        held = self.held(source)
+        if held is not None:
+            return held
         try:
             handle = Handle(os.open(source.path, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
             raise _translated(source.path, error) from error
         verify(handle, source)
         with self._lock:
-            self._open[key] = handle
+            self._open[(source.path, source.etag)] = handle
             while len(self._open) > self._limit:
                 self._open.popitem(last=False)
         return handle
