@@ -116,7 +116,9 @@ class Engine:
         """The source of a passed segment, opened. Raises `SourceUnavailable`, `SourceChanged`."""
         source = segment.source
         # Opening may wait for a disk; what is open already costs no hop to a worker.
-        handle = HANDLES.held(source) or await self.run(lambda: HANDLES.borrow(source))
+        handle = HANDLES.held(source)
+        if handle is None:
+            handle = await self.run(lambda: HANDLES.borrow(source))
         return Descriptor(handle, source)
 
     async def stream(self, obj: Object, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
