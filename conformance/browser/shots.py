@@ -69,14 +69,22 @@ def shoot(
     Neuroglancer's own Python server hands out the viewer from another port, so every request for data is
     cross-origin. ``view`` sets attributes of the viewer's state, e.g. ``layout="xy"``.
     """
+    state = neuroglancer.ViewerState()
+    for name, layer in layers.items():
+        state.layers.append(name=name, layer=layer)
+    for name, value in view.items():
+        setattr(state, name, value)
+    return screenshot(url, state, png, size=size, timeout=timeout)
+
+
+def screenshot(
+    url: str, state: neuroglancer.ViewerState, png: Path, *, size: tuple[int, int] = (1200, 800), timeout: float = 60
+) -> Shot:
+    """Show ``state``; ``url`` is the server whose answers are counted."""
     neuroglancer.set_server_bind_address("127.0.0.1", 0)
     viewer = neuroglancer.Viewer()
     try:
-        with viewer.txn() as state:
-            for name, layer in layers.items():
-                state.layers.append(name=name, layer=layer)
-            for name, value in view.items():
-                setattr(state, name, value)
+        viewer.set_state(state)
         page = viewer.get_viewer_url()
         ask = {
             "url": page,
