@@ -10,7 +10,8 @@ from s3facade.core.errors import BadSource, SourceError, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image, Opened, Source, derive, sources
 from s3facade.core.keyspace import Dir, Grid
-from s3facade.core.protocols import Layout, Transform
+from s3facade.core.operators import Transform
+from s3facade.core.protocols import Layout
 from s3facade.core.spec import Level, Spec
 from s3facade.engine.engine import Engine
 from s3facade.stores.local import describe, unchanged

@@ -13,7 +13,8 @@ from s3facade.catalog.mount import Mount, Recipe
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig
 from s3facade.config.template import compile_template
 from s3facade.core.errors import ConfigError
-from s3facade.core.protocols import Layout, Transform
+from s3facade.core.operators import Transform
+from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
 from s3facade.stores.local import fingerprint
 

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from s3facade.core.objects import Buffer
-from s3facade.core.protocols import Block
+from s3facade.core.operators import Block, Buffer
 
 
 @dataclass(frozen=True, slots=True)

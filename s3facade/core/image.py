@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from s3facade.core.identity import digest
+from s3facade.core.operators import Transform
 from s3facade.core.spec import Spec
-
-if TYPE_CHECKING:
-    from s3facade.core.protocols import Transform
 
 
 @dataclass(frozen=True, slots=True)

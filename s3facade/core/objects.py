@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from s3facade.core.image import Image, Source
+from s3facade.core.operators import Buffer, Codec
 from s3facade.core.region import Region
-
-if TYPE_CHECKING:
-    from s3facade.core.protocols import Codec
-
-Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The seams: what a reader, a transform, a codec and a layout promise.
+"""The seams of plug-ins: what a reader and a layout promise; transforms and codecs stand in `operators`.
 
 All are structural; nothing inherits from them. Implementations are stateless or frozen dataclasses whose
 fields are their options.
@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, TypeAlias
-from typing import Literal as L  # noqa: N817 - the segment of that name is imported by many
-
-import numpy as np
-import numpy.typing as npt
+from typing import BinaryIO, ClassVar, Literal, Protocol
 
 from s3facade.core.image import Dataset, Source
+from s3facade.core.keyspace import Node
+from s3facade.core.operators import Block, Buffer
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-
-if TYPE_CHECKING:
-    from s3facade.core.keyspace import Node
-    from s3facade.core.objects import Buffer
-
-Block: TypeAlias = npt.NDArray[Any]
 
 
 class SourceFile(Protocol):
@@ -129,7 +121,7 @@ class Reader(Protocol):
     name: ClassVar[str]
     version: ClassVar[int]
     """Bump when the same file would give other voxels or metadata."""
-    lane: ClassVar[L["thread", "serial", "process"]]
+    lane: ClassVar[Literal["thread", "serial", "process"]]
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether the first 4,096 bytes and the file name look like this format. No I/O, never raises."""
@@ -146,35 +138,6 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A non-empty box of the source image, inside its level."""
-
-    level: int
-    region: Region
-
-
-class Transform(Protocol):
-    """Image to image, without I/O. A frozen dataclass; its fields are its options.
-
-    Law: `apply` on what `need` asks for equals the same slice of the whole transformed level.
-    """
-
-    version: ClassVar[int]
-
-    def spec(self, source: Spec) -> Spec:
-        """The description afterwards; ``identity`` is set by `derive`. Raises `Unsupported`."""
-        ...
-
-    def need(self, source: Spec, level: int, region: Region) -> Need | None:
-        """The source box behind this output box, halo included; None if it lies outside the source."""
-        ...
-
-    def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
-        """Output voxels: the region's shape, output dtype. Must not keep or change ``block``."""
-        ...
-
-
 class Layout(Protocol):
     """A directory format: dataset to key space. A frozen dataclass; its fields are its options."""
 
@@ -183,18 +146,4 @@ class Layout(Protocol):
 
     def build(self, dataset: Dataset) -> Node:
         """Describe every key. Pure and quick: no I/O, no voxels. Raises `Unsupported`."""
-        ...
-
-
-class Codec(Protocol):
-    """Voxels to bytes; a frozen dataclass."""
-
-    version: ClassVar[int]
-
-    def nbytes(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int | None:
-        """Encoded size if it follows from shape and dtype alone, else None."""
-        ...
-
-    def encode(self, block: Block) -> Buffer:
-        """Deterministic: one input, one output, on every machine running these versions."""
         ...

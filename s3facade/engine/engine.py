@@ -14,8 +14,9 @@ import numpy as np
 
 from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, Unsupported
 from s3facade.core.image import Image, Source
-from s3facade.core.objects import Buffer, Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
-from s3facade.core.protocols import Block, Reader
+from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
+from s3facade.core.operators import Block, Buffer
+from s3facade.core.protocols import Reader
 from s3facade.core.region import Region
 from s3facade.engine.budget import Budget
 from s3facade.engine.evaluate import Evaluator, cost

@@ -14,7 +14,8 @@ import numpy as np
 
 from s3facade.core.errors import BadSource, SourceError
 from s3facade.core.image import Derived, Image, Joined, Opened
-from s3facade.core.protocols import Block, ChunkTable, Need, Raster
+from s3facade.core.operators import Block, Need
+from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
 from s3facade.engine.flight import Flights, Work
 from s3facade.engine.memory import Memory

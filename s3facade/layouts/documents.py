@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 from s3facade.core.identity import digest
 from s3facade.core.keyspace import File
-from s3facade.core.objects import Buffer, Literal, Object, Packed, Pixels
+from s3facade.core.objects import Literal, Object, Packed, Pixels
+from s3facade.core.operators import Buffer
 
 Document: TypeAlias = Mapping[str, Any]
 Number: TypeAlias = int | float
@@ -75,9 +76,7 @@ def literal_file(data: bytes, media_type: str, modified: int) -> File:
     return File(len(data), media_type, digest(data.decode(), media_type), modified, lambda: body)
 
 
-def _render(
-    pieces: Sequence[bytes], fields: Sequence[tuple[int, int]], measured: Sequence[Sequence[Number]]
-) -> bytes:
+def _render(pieces: Sequence[bytes], fields: Sequence[tuple[int, int]], measured: Sequence[Sequence[Number]]) -> bytes:
     """The document, with what was ``measured`` between its ``pieces``."""
     out = [pieces[0]]
     for piece, (part, pick) in zip(pieces[1:], fields, strict=True):

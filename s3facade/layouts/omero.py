@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from s3facade.core.image import Image
-from s3facade.core.objects import Buffer, Pixels
+from s3facade.core.objects import Pixels
+from s3facade.core.operators import Buffer
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel, Spec
 from s3facade.layouts.documents import Number, Slot

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.protocols import Block, ChunkTable, SourceFile
+from s3facade.core.operators import Block
+from s3facade.core.protocols import ChunkTable, SourceFile
 from s3facade.core.region import Region
 from s3facade.core.spec import AXES, Axis, Channel, Level, Spec
 

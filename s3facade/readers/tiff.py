@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from s3facade.core.errors import BadSource
-from s3facade.core.protocols import Block, SourceFile
+from s3facade.core.operators import Block
+from s3facade.core.protocols import SourceFile
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.readers.tiff_parse import parse

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3facade.core.errors import BadSource, Unsupported
-from s3facade.core.protocols import Block
+from s3facade.core.operators import Block
 from s3facade.core.spec import AXES, AxisName
 
 PAGE = 5

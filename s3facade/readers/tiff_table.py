@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from s3facade.core.errors import BadSource
-from s3facade.core.objects import Buffer
-from s3facade.core.protocols import Block, Cell
+from s3facade.core.operators import Block, Buffer
+from s3facade.core.protocols import Cell
 from s3facade.readers.tiff_bomb import stated_voxels
 from s3facade.readers.tiff_geometry import PAGE, Geometry
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from s3facade.core.errors import BadSource, Unsupported
-from s3facade.core.protocols import Block, Need
+from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.protocols import Block, Need
+from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Level, Spec
 from s3facade.transforms.reduce import mean, mode

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from s3facade.core.protocols import Block
+from s3facade.core.operators import Block
 
 
 def mean(array: Block, factors: tuple[int, ...]) -> Block:

@@ -18,7 +18,8 @@ from s3facade.core.errors import BadSource, Overloaded, TooCostly
 from s3facade.core.image import Derived, Image, derive
 from s3facade.core.objects import Literal as Bytes
 from s3facade.core.objects import Object, Packed, Pixels, Run
-from s3facade.core.protocols import Block, Cell, ChunkTable, Need, Raster, Reader
+from s3facade.core.operators import Block, Need
+from s3facade.core.protocols import Cell, ChunkTable, Raster, Reader
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Level, Spec
 from s3facade.engine.budget import Budget
