@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import uvloop
 
 from s3facade import __version__
-from s3facade.auth.authenticator import Authenticator
-from s3facade.auth.keys import Credential
+from s3facade.auth import configured
 from s3facade.catalog import registry
 from s3facade.catalog.catalog import Catalog, Viewable
 from s3facade.catalog.plan import Broken
@@ -32,6 +31,7 @@ from s3facade.core.errors import ConfigError, FacadeError
 from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.s3.server import create_server
 from s3facade.s3.settings import S3Settings
+from s3facade.s3.target import virtual
 
 log = logging.getLogger("s3facade")
 LOOK = 5.0
@@ -125,14 +125,24 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
         for pid in running:
             os.kill(pid, signal.SIGTERM)
 
+    def reload(*_: object) -> None:
+        # Here as well: workers that are forked later begin with what this process knows.
+        if renew(catalog):
+            for pid in running:
+                os.kill(pid, signal.SIGHUP)
+
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, reload)
     while True:
         while not stopping and len(running) < workers:
+            # A worker is told from its first moment on: until it listens to the signal, the signal waits.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
             pid = os.fork()
             if pid == 0:
                 os._exit(_worker(catalog, listener))
             running[pid] = time.monotonic()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if stopping:
             # A worker forked while the signal came in has not been told.
             for pid in running:
@@ -145,6 +155,18 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
             log.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
             if time.monotonic() - born < 1.0:
                 time.sleep(1.0)
+
+
+def renew(catalog: Catalog) -> bool:
+    """Read the access keys and links of the configuration file again; what is broken changes nothing."""
+    from s3facade.config.load import access_again  # pydantic is a quarter of the time to start
+
+    try:
+        catalog.settings = access_again(catalog.settings)
+    except ConfigError as error:
+        log.error("access keys and links stay as they were: %s", error.explain())  # noqa: TRY400 - the user's mistake
+        return False
+    return True
 
 
 def _worker(catalog: Catalog, listener: socket.socket) -> int:
@@ -168,14 +190,18 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
     settings, loop, begun = catalog.settings, asyncio.get_running_loop(), time.time()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    authenticator = Authenticator(
-        [Credential(c.key, c.secret, None if "*" in c.buckets else frozenset(c.buckets)) for c in settings.access],
-        domains=settings.server.domains,
-    )
+    door = configured.authenticator(settings, lambda host: virtual(host, settings.server.domains))
+
+    def reload() -> None:
+        if renew(catalog):
+            configured.renew(door, catalog.settings)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     server = create_server(
         catalog,
         catalog.engine,
-        authenticator,
+        door,
         S3Settings(
             region=settings.server.region, domains=settings.server.domains, access_log=settings.server.access_log
         ),
@@ -221,6 +247,8 @@ async def _watch(catalog: Catalog) -> None:
 def _status(catalog: Catalog, begun: float) -> bytes:
     engine = catalog.engine
     roots = [str(v.root) for b in catalog.settings.buckets for v in b.views if isinstance(v, FilesView)]
+    if catalog.settings.shelf:
+        roots.append(str(catalog.settings.shelf.root))
     document = {
         "version": __version__,
         "worker": os.getpid(),

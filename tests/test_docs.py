@@ -14,13 +14,15 @@ from s3facade.cli.main import parser
 from s3facade.cli.schema import text
 from s3facade.config import model
 from s3facade.core import errors
-from s3facade.s3.codes import CODES, INTERNAL
+from s3facade.s3.codes import ABSENT, CODES, INTERNAL
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 CLI = (ROOT / "docs/reference/cli.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs/reference/configuration.md").read_text("utf-8")
 HTTP = (ROOT / "docs/reference/http.md").read_text("utf-8")
+EVERY = {*CODES.values(), INTERNAL, *((code, 404) for code in ABSENT.values())}
+"""Every code with its status."""
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
 
 
@@ -99,13 +101,13 @@ def leaves(kind: type[errors.FacadeError]) -> Iterator[type[errors.FacadeError]]
 def test_every_error_has_a_code_and_every_code_is_documented():
     needed = {e for e in leaves(errors.FacadeError) if e.__module__ == errors.__name__} - {errors.ConfigError}
     assert needed <= set(CODES)
-    for code, status in {*CODES.values(), INTERNAL}:
+    for code, status in EVERY:
         assert f"| `{code}` | {status} |" in HTTP, code
 
 
 def test_every_documented_code_exists():
     rows = set(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", HTTP, re.MULTILINE))
-    assert rows == {(code, str(status)) for code, status in {*CODES.values(), INTERNAL}}
+    assert rows == {(code, str(status)) for code, status in EVERY}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())

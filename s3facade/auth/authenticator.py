@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Callable, Iterable
 
 from s3facade.auth import policy, presigned, sigv4
 from s3facade.auth.canonical import Headers
 from s3facade.auth.keys import Credential, Keyring
-from s3facade.auth.policy import ANONYMOUS, Bucket, Principal
-from s3facade.core.errors import BadRequest
+from s3facade.auth.links import Links
+from s3facade.auth.policy import ANONYMOUS, Action, Bucket, Principal
+from s3facade.core.errors import AccessDenied, BadRequest, BadToken, UnknownKey
 
 
 class Authenticator:
-    """Verifies signatures.
+    """Verifies signatures and links.
 
     Args:
         credentials: Who may sign.
         clock: Seconds since 1970.
-        domains: Hosts below which the first label names the bucket: version 2 signs that name.
+        bucket_of: The bucket that a Host names, or None: version 2 signs that name.
+        links: How links are checked; None: there are none.
     """
 
     def __init__(
         self,
         credentials: Iterable[Credential] = (),
         clock: Callable[[], float] = time.time,
-        domains: tuple[str, ...] = (),
+        bucket_of: Callable[[str], str | None] = lambda _: None,
+        links: Links | None = None,
     ) -> None:
         self._ring = Keyring(credentials)
+        self._links = links
         self._keys = sigv4.SigningKeys()
         self._clock = clock
-        self._domains = domains
+        self._bucket_of = bucket_of
+
+    def replace(self, credentials: Iterable[Credential], links: Links | None) -> None:
+        """Know these from now on, and no others."""
+        self._ring = Keyring(credentials, self._ring)
+        self._keys = sigv4.SigningKeys()
+        self._links = links
 
     def verify(self, method: str, raw_target: str, headers: Headers, host: str) -> Principal:
         """Who asks: `ANONYMOUS` if the request is not signed at all.
@@ -47,26 +58,38 @@ class Authenticator:
             if signed:
                 raise BadRequest("Only one auth mechanism allowed: the header or the query.")
             request = sigv4.read_header(method, raw_target, headers, host, self._clock())
-            return _principal(sigv4.check(request, self._ring, self._keys))
-        if signed == 4:
+            credential = sigv4.check(request, self._ring, self._keys)
+        elif signed == 4:
             request = presigned.read_v4(method, raw_target, headers, host, self._clock())
-            return _principal(sigv4.check(request, self._ring, self._keys))
-        if signed == 2:
-            bucket = self._bucket(host)
-            return _principal(presigned.check_v2(method, raw_target, headers, bucket, self._ring, self._clock()))
-        return ANONYMOUS
+            credential = sigv4.check(request, self._ring, self._keys)
+        elif signed == 2:
+            bucket = self._bucket_of(host)
+            credential = presigned.check_v2(method, raw_target, headers, bucket, self._ring, self._clock())
+        else:
+            return ANONYMOUS
+        if credential.token is not None:
+            _same_token(credential.token, presigned.token(query) if signed else headers.get("x-amz-security-token"))
+        return self._ring.principal(credential)
 
-    def may(self, principal: Principal, bucket: Bucket | None) -> bool:
-        """Whether ``principal`` may read ``bucket``; see `policy.may`."""
-        return policy.may(principal, bucket)
+    def link(self, principal: Principal, bucket: str, token: str, key: str) -> Principal:
+        """Who asks, by the link in the address: it opens what it was made for, whoever signed the request.
 
-    def _bucket(self, host: str) -> str | None:
-        name = host.partition(":")[0].lower()
-        for domain in self._domains:
-            if name.endswith("." + domain):
-                return name[: -len(domain) - 1]
-        return None
+        Raises:
+            AccessDenied: Expired, revoked, changed, or made for something else.
+        """
+        if self._links is None:
+            raise AccessDenied("Access Denied: this server has no links.")
+        scope = self._links.check(bucket, token, key, self._clock())
+        return Principal(principal.access_key, principal.signed, {bucket: (scope,)}, principal.quota)
+
+    def may(self, principal: Principal, bucket: Bucket | None, action: Action = "know", name: str = "") -> bool:
+        """Whether ``principal`` may do ``action``; see `policy.may`."""
+        return policy.may(principal, bucket, action, name)
 
 
-def _principal(credential: Credential) -> Principal:
-    return Principal(credential.access_key, signed=True, buckets=credential.buckets)
+def _same_token(expected: str, given: str | None) -> None:
+    """Refuse any session token but the one that goes with the key."""
+    if given is None:
+        raise UnknownKey("The AWS access key Id you provided does not exist in our records.")
+    if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogateescape")):
+        raise BadToken("The provided token is malformed or otherwise invalid.")

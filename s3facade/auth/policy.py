@@ -1,9 +1,18 @@
-"""Who may do what: public buckets are open, private ones ask for a credential that has them."""
+"""Who may do what: public buckets are open, private ones ask for a grant, key-only ones for the key or a grant."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from s3facade.auth.quota import Quota
+
+Access: TypeAlias = Literal["public", "private", "key-only"]
+Action: TypeAlias = Literal["know", "list", "read"]
+"""``know``: learn that the bucket exists and how it is set up; ``list`` a prefix; ``read`` a key."""
+Grants: TypeAlias = Mapping[str, tuple[str, ...]]
+"""What keys may start with, by name of the bucket; ``""`` opens all of it."""
 
 
 class Bucket(Protocol):
@@ -15,8 +24,8 @@ class Bucket(Protocol):
         ...
 
     @property
-    def access(self) -> Literal["public", "private"]:
-        """Whether anybody may read it."""
+    def access(self) -> Access:
+        """Who may read it without a grant."""
         ...
 
 
@@ -27,19 +36,30 @@ class Principal:
     access_key: str = ""
     signed: bool = False
     """Whether the request carried a valid signature."""
-    buckets: frozenset[str] | None = frozenset()
-    """Private buckets that are open to it; None for all."""
+    grants: Grants | None = field(default_factory=dict)
+    """None for all buckets."""
+    quota: Quota | None = field(default=None, compare=False, repr=False)
 
 
 ANONYMOUS = Principal()
 
 
-def may(principal: Principal, bucket: Bucket | None, op: Literal["read", "list"] = "read") -> bool:
-    """Whether ``principal`` may read or list ``bucket``; the two go together.
+def may(principal: Principal, bucket: Bucket | None, action: Action = "know", name: str = "") -> bool:
+    """Whether ``principal`` may do ``action`` in ``bucket``.
 
-    ``bucket`` None asks whether it may learn which buckets do not exist: only who may see all of them.
+    Args:
+        principal: Who asks.
+        bucket: None asks whether it may learn which buckets do not exist: only who may see all of them.
+        action: What it wants to do.
+        name: The key to read, or the prefix to list.
     """
-    del op
+    if principal.grants is None:
+        return True
     if bucket is None:
-        return principal.buckets is None
-    return bucket.access == "public" or principal.buckets is None or bucket.name in principal.buckets
+        return False
+    if bucket.access == "public" or (bucket.access == "key-only" and action == "read"):
+        return True
+    prefixes = principal.grants.get(bucket.name)
+    if prefixes is None:
+        return False
+    return action == "know" or any(name.startswith(prefix) for prefix in prefixes)

@@ -144,3 +144,9 @@ def _expired(at: int, now: float) -> AccessDenied:
     return AccessDenied(
         "Request has expired", Expires=strftime(form, gmtime(at)), ServerTime=strftime(form, gmtime(now))
     )
+
+
+def token(query: str) -> str | None:
+    """The session token in a signed query: of version 4, or of version 2, which writes it in lower case."""
+    found = [canonical.plain(v) for n, v in canonical.fields(query) if n.lower() == "x-amz-security-token"]
+    return found[0] if len(found) == 1 else None

@@ -16,7 +16,8 @@ from itertools import islice
 from s3facade.catalog.folder import Folder, passed
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.plan import Broken, Plan, Planner
-from s3facade.config.settings import Access, Settings
+from s3facade.catalog.shelf import Shelf
+from s3facade.config.settings import Access, Settings, ShelfConfig
 from s3facade.core.errors import NoSuchBucket, NoSuchKey, SourceError
 from s3facade.core.identity import etag
 from s3facade.core.image import Source
@@ -37,6 +38,8 @@ class BucketInfo:
     """Nanoseconds since 1970, UTC."""
     access: Access
     cache_control: str | None = None
+    cors: tuple[str, ...] = ("*",)
+    """Origins whose pages may read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Found:
     source: Source | None
     """The plain file, if it has bytes."""
     generation: int
+    pin: str = ""
+    """Digest of the image that it belongs to, or of the plain file: what addresses that never change are made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +93,44 @@ class Catalog:
         self._planner = Planner(settings, engine)
         self._changing = threading.Lock()
         self._buckets: Mapping[str, Bucket] = {}
+        self._shelf = Shelf(settings.shelf) if settings.shelf else None
+        self._shelved: dict[tuple[str, str], Bucket] = {}
         self.rescan()
 
     # What is asked for by requests.
 
     def buckets(self) -> Sequence[BucketInfo]:
         """All buckets, sorted by name."""
-        return [b.info for _, b in sorted(self._buckets.items())]
+        shelved = self._shelf.folders() if self._shelf else {}
+        names = sorted({*self._buckets, *shelved})
+        return [bucket.info for name in names if (bucket := self._look(name)) is not None]
 
     def bucket(self, name: str) -> BucketInfo | None:
         """The bucket called ``name``, or None."""
-        bucket = self._buckets.get(name)
+        bucket = self._look(name)
         return None if bucket is None else bucket.info
 
     def peek(self, bucket: str, key: str) -> Found | None:
         """The object, if memory alone can tell; None if `find` must be asked."""
-        entry = self._buckets.get(bucket)
+        entry = self._look(bucket)
         if entry is None:
             return None
         now = time.monotonic()
-        met: list[Mount] = []
+        met: list[tuple[Mount, Dir | Grid]] = []
 
         def resolve(node: Deferred) -> Dir | Grid:
             if isinstance(node.token, Mount) and (known := node.token.peek(now)) is not None:
-                met.append(node.token)
+                met.append((node.token, known))
                 return known
+            if isinstance(node.token, Folder) and (listed := node.token.peek()) is not None:
+                return listed
             raise _Cold
 
         try:
             file = find(entry.root, key, resolve)
         except _Cold:
             return None
-        return None if file is None else self._found(key, file, met[-1] if met else None)
+        return None if file is None else self._found(key, file, met)
 
     async def find(self, bucket: str, key: str) -> Found:
         """The object at ``key``.
@@ -135,17 +146,18 @@ class Catalog:
         """`find`, blocking."""
         entry = self._entry(bucket)
         now = time.monotonic()
-        met: list[Mount] = []
+        met: list[tuple[Mount, Dir | Grid]] = []
 
         def resolve(node: Deferred) -> Dir | Grid:
+            opened = _opened(node, now)
             if isinstance(node.token, Mount):
-                met.append(node.token)
-            return _opened(node, now)
+                met.append((node.token, opened))
+            return opened
 
         file = find(entry.root, key, resolve)
         if file is None:
             raise NoSuchKey("The specified key does not exist.", Key=key)
-        return self._found(key, file, met[-1] if met else None)
+        return self._found(key, file, met)
 
     def current(self, found: Found) -> bool:
         """Whether the description still is true. One ``stat`` per source file."""
@@ -154,6 +166,20 @@ class Catalog:
         if found.mount is not None:
             return found.mount.fresh(time.monotonic())
         return found.source is None or unchanged(found.source)
+
+    async def pin(self, bucket: str, prefix: str) -> str:
+        """The digest of the image that ``prefix`` leads to or into; empty where there is none."""
+        return await self.engine.run(lambda: self.pin_now(bucket, prefix))
+
+    def pin_now(self, bucket: str, prefix: str) -> str:
+        """`pin`, blocking. Raises `NoSuchBucket`, `SourceError`."""
+        mounts = self._entry(bucket).plan.mounts
+        parts = prefix.split("/")
+        for n in range(len(parts), -1, -1):
+            mount = mounts.get("/".join(parts[:n]))
+            if mount is not None:
+                return mount.pin(mount.open(time.monotonic()))
+        return ""
 
     async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
         """Up to ``limit`` objects and common prefixes (as `str`) with keys ``>= bound``, in UTF-8 byte order.
@@ -187,7 +213,7 @@ class Catalog:
 
     def broken(self) -> Sequence[Broken]:
         """Files that are not shown, and why; sorted by path."""
-        found: dict[str, Broken] = {}
+        found = {path: Broken(path, reason) for path, reason in (self._shelf.others() if self._shelf else ())}
         for bucket in self._buckets.values():
             for item in bucket.plan.broken:
                 found[item.path] = item
@@ -251,26 +277,48 @@ class Catalog:
                 created = self.settings.modified or (old.info.created if old else _created(plan))
                 root = _tree(plan)
                 changed = changed or old is None or _shape(old.root) != _shape(root)
-                buckets[config.name] = Bucket(BucketInfo(config.name, created, config.access), root, plan)
+                info = BucketInfo(config.name, created, config.access, config.cache_control, config.cors)
+                buckets[config.name] = Bucket(info, root, plan)
             if changed:
                 self._buckets = buckets
                 self.generation += 1
+
+    def _look(self, name: str) -> Bucket | None:
+        """The bucket called ``name``: configured, or a sub-folder of the folder of buckets."""
+        bucket = self._buckets.get(name)
+        if bucket is None and self._shelf is not None:
+            path = self._shelf.folders().get(name)
+            if path is None:
+                return None
+            bucket = self._shelved.get((name, path))
+            if bucket is None:
+                bucket = self._shelved[name, path] = self._made(self._shelf.config, name, path)
+        return bucket
+
+    def _made(self, config: ShelfConfig, name: str, path: str) -> Bucket:
+        """The bucket that shows one sub-folder as it is."""
+        plan = Plan(folders={"": Folder(path, path)})
+        created = self.settings.modified or _created(plan)
+        info = BucketInfo(name, created, config.access, config.cache_control, config.cors)
+        return Bucket(info, _tree(plan), plan)
 
     def _mounts(self) -> Iterable[Mount]:
         return [mount for bucket in self._buckets.values() for mount in bucket.plan.mounts.values()]
 
     def _entry(self, name: str) -> Bucket:
-        bucket = self._buckets.get(name)
+        bucket = self._look(name)
         if bucket is None:
             raise NoSuchBucket("The specified bucket does not exist.", BucketName=name)
         return bucket
 
-    def _found(self, key: str, file: File, mount: Mount | None) -> Found:
+    def _found(self, key: str, file: File, met: Sequence[tuple[Mount, Dir | Grid]]) -> Found:
+        mount = met[-1][0] if met else None
+        pin = met[-1][0].pin(met[-1][1]) if met else file.identity
         source = None
         if mount is None and file.size:
             part = file.body().parts[0]
             source = part.source if isinstance(part, Passed) else None
-        return Found(key, file, etag(file.identity, key), mount, source, self.generation)
+        return Found(key, file, etag(file.identity, key), mount, source, self.generation, pin)
 
 
 def _opened(node: Deferred, now: float) -> Dir | Grid:

@@ -50,6 +50,14 @@ class Folder:
         self._children: Dir | None = None
         self._listed = (0, 0)
 
+    def peek(self) -> Dir | None:
+        """The key space, if the folder was listed and has not changed since. One ``stat``."""
+        try:
+            about = os.stat(self.path)
+        except OSError:
+            return None
+        return self._children if self._listed == (about.st_mtime_ns, about.st_ino) else None
+
     def open(self) -> Dir:
         """The folder's key space; empty once the folder is gone."""
         try:
@@ -87,7 +95,7 @@ class _Children(Mapping[str, Node]):
     def _token(self, entry: os.DirEntry[str]) -> str | None:
         try:
             entry.name.encode()
-            if entry.is_symlink() and not _inside(entry.path, self._root):
+            if entry.is_symlink() and not inside(entry.path, self._root):
                 return None
             if entry.is_dir():
                 return entry.name + "/"
@@ -103,7 +111,7 @@ class _Children(Mapping[str, Node]):
             about = os.stat(path)
         except OSError:
             raise KeyError(name) from None
-        if os.path.islink(path) and not _inside(path, self._root):
+        if os.path.islink(path) and not inside(path, self._root):
             raise KeyError(name)
         if modes.S_ISDIR(about.st_mode):
             folder = self._folders.setdefault(name, Folder(self._root, path))
@@ -117,6 +125,7 @@ class _Children(Mapping[str, Node]):
         return len(self._names)
 
 
-def _inside(path: str, root: str) -> bool:
+def inside(path: str, root: str) -> bool:
+    """Whether ``path``, links followed, lies in ``root``, which is a real path."""
     real = os.path.realpath(path)
     return real == root or real.startswith(root.rstrip("/") + "/")

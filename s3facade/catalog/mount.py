@@ -116,6 +116,12 @@ class Mount:
         self.spec: Spec | None = None
         """Of the first one."""
         self._checked = 0.0
+        self._named: tuple[object, str] = (None, "")
+
+    def pin(self, node: Dir | Grid) -> str:
+        """The digest of all that the bytes below ``node`` depend on; empty if ``node`` is not the newest one."""
+        newest, name = self._named
+        return name if newest is node else ""
 
     def same(self, other: Mount) -> bool:
         """Whether the other one shows the same, so that what this one knows stays true."""
@@ -130,7 +136,11 @@ class Mount:
             if now - self._checked < 1.0:
                 return True
             self._checked = now
-        return all(unchanged(source) for source in self.sources)
+        if all(unchanged(source) for source in self.sources):
+            return True
+        # Forgotten at once: whoever asks within the second must not be told that all is well.
+        self._node = None
+        return False
 
     def peek(self, now: float) -> Dir | Grid | None:
         """The key space, if it is known and true."""
@@ -179,4 +189,8 @@ class Mount:
             raise Unsupported("The layout did not describe a folder.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
         self.sources = tuple(every.values())
+        shown = {
+            name: image.spec.identity for name, image in (*named.items(), *((f"/{n}", i) for n, i in labels.items()))
+        }
+        self._named = (node, digest("mount", type(self.layout).__name__, self.layout.version, self.layout, shown))
         return node

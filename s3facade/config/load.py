@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -16,7 +17,7 @@ from s3facade.config.resolve import resolve
 from s3facade.config.settings import Settings
 from s3facade.core.errors import ConfigError
 
-_SECRET = ("key", "secret")
+_SECRET = ("key", "secret", "session_token")
 _WORDS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -50,6 +51,18 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     if not isinstance(document.value, Mapping):
         raise ConfigError(f"{path}: holds no configuration; start with `sources:` and `buckets:`")
     return resolve(_validate(document), document, modified)
+
+
+def access_again(settings: Settings) -> Settings:
+    """``settings`` with the access keys and links that the configuration file has now; nothing else is renewed.
+
+    Raises:
+        ConfigError: As `load`.
+    """
+    if settings.path is None:
+        return settings
+    now = load(settings.path)
+    return replace(settings, access=now.access, links=now.links)
 
 
 def _validate(document: Document) -> ConfigModel:

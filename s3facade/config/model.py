@@ -13,20 +13,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from s3facade.config import units
 from s3facade.config.document import Plain
+from s3facade.config.names import BUCKET, bucket_name
 
 SPACE = ("z", "y", "x")
 AXES = ("t", "c", *SPACE)
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IPV4 = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.*:\[\]_-]+")
 _COUNT = {"type": "integer", "minimum": 1}
-
-
-def bucket_name(name: str) -> str:
-    """S3's rule for names of buckets."""
-    if not _BUCKET.fullmatch(name) or ".." in name or _IPV4.fullmatch(name):
-        raise ValueError("a bucket's name has 3 to 63 of a-z 0-9 . - and starts and ends with a letter or digit")
-    return name
 
 
 def _count(value: object) -> int:
@@ -69,6 +62,35 @@ def _shape(value: object) -> dict[str, int]:
     return {a: _count(shape[a]) for a in AXES if a in shape}
 
 
+def _origins(value: object) -> tuple[str, ...]:
+    if value is False or str(value).lower() in ("off", "false"):
+        return ()
+    texts = value if isinstance(value, list) else [value]
+    for text in map(str, texts):
+        if text != "*" and (not _ORIGIN.fullmatch(text) or text.count("*") > 1):
+            raise ValueError(f"must be '*', off, or origins as in 'https://viewer.example.org', not {text!r}")
+    return tuple(map(str, texts))
+
+
+def _header(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("must be plain ASCII text on one line")
+    return value
+
+
+def _granted(value: str) -> str:
+    name, slash, prefix = value.partition("/")
+    if name != "*":
+        bucket_name(name)
+    if slash and (name == "*" or not prefix.endswith("*") or "*" in prefix[:-1]):
+        raise ValueError(f"must be a bucket, '*', or as in 'bucket/prefix/*' with one star at the end, not {value!r}")
+    return value
+
+
+def _shelf(value: object) -> object:
+    return {"root": value} if isinstance(value, str) else value
+
+
 def _workers(value: object) -> int | None:
     return None if str(value) == "auto" else _count(value)
 
@@ -92,7 +114,9 @@ _SIZES = {"anyOf": [_COUNT, {"type": "object", "propertyNames": {"enum": [*AXES]
 _LENGTH = {"type": "string", "examples": ["0.5 um"]}
 _PIXELS = {"anyOf": [_LENGTH, {"type": "object", "propertyNames": {"enum": [*SPACE]}, "additionalProperties": _LENGTH}]}
 
-BucketName = Annotated[str, AfterValidator(bucket_name), Field(pattern=_BUCKET.pattern)]
+_ORIGINS = {"anyOf": [{"const": "*"}, {"const": "off"}, {"type": "array", "items": {"type": "string"}}]}
+
+BucketName = Annotated[str, AfterValidator(bucket_name), Field(pattern=BUCKET.pattern)]
 Chunks = Annotated[Any, BeforeValidator(_sizes), WithJsonSchema(_SIZES)]
 Shards = Annotated[Any, BeforeValidator(_shards), WithJsonSchema({"anyOf": [{"const": False}, *_SIZES["anyOf"]]})]
 PixelSize = Annotated[Any, BeforeValidator(_pixel_size), WithJsonSchema(_PIXELS)]
@@ -100,6 +124,12 @@ Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SIZES["anyOf"][1
 Options = Annotated[dict[str, Any], BeforeValidator(_free)]
 Bytes = Annotated[Any, BeforeValidator(units.size), WithJsonSchema({"type": "string", "examples": ["4 GiB"]})]
 Seconds = Annotated[Any, BeforeValidator(units.duration), WithJsonSchema({"type": "string", "examples": ["10 s"]})]
+Rate = Annotated[Any, BeforeValidator(units.rate), WithJsonSchema({"type": "string", "examples": ["100/s"]})]
+Origins = Annotated[Any, BeforeValidator(_origins), WithJsonSchema(_ORIGINS)]
+HeaderValue = Annotated[str, AfterValidator(_header)]
+Granted = Annotated[str, AfterValidator(_granted)]
+AccessName = Literal["public", "private", "key-only"]
+Secret = Annotated[str, Field(min_length=8)]
 Workers = Annotated[Any, BeforeValidator(_workers), WithJsonSchema({"anyOf": [{"const": "auto"}, _COUNT]})]
 Dtype = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 Step = Annotated[dict[Literal["cast"], Dtype], Field(min_length=1, max_length=1)]
@@ -191,10 +221,47 @@ class FilesViewModel(Model):
 class BucketModel(Model):
     """One bucket."""
 
-    access: Literal["public", "private"] = "public"
-    """`public`: anyone may read. `private`: only the access keys that name the bucket."""
+    access: AccessName = "public"
+    """`public`: anyone may read. `private`: only access keys and links that open it. `key-only`: anyone may read who
+    knows the key; listing needs an access key or a link."""
+    cache_control: HeaderValue | None = None
+    """`Cache-Control` header of its objects, as in `max-age=3600`."""
+    cors: Origins = ("*",)
+    """Web pages that may read it: `"*"` (default), a list of origins, or `off`."""
     views: Annotated[list[Annotated[OmeZarrView | FilesViewModel, Field(discriminator="type")]], Field(min_length=1)]
     """What the bucket shows."""
+
+
+class ShelfModel(Model):
+    """A folder whose sub-folders are buckets of files as they are."""
+
+    root: str
+    """The folder."""
+    names: dict[str, BucketName] = {}
+    """Names of buckets by sub-folder, where a sub-folder's own name cannot be one."""
+    access: AccessName = "public"
+    """As of a bucket; the same for all."""
+    cache_control: HeaderValue | None = None
+    """As of a bucket."""
+    cors: Origins = ("*",)
+    """As of a bucket."""
+
+
+class LinksModel(Model):
+    """Links that open a prefix without an access key."""
+
+    secret: Secret | None = None
+    """What links are signed with, at least 8 characters; best `${VARIABLE}`."""
+    secret_file: str | None = None
+    """A file that holds the secret instead, readable by its owner alone."""
+    revoked: list[str] = []
+    """Ids of links that open nothing any more: the text between `~` and the first dot."""
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> LinksModel:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("needs one of `secret` and `secret_file`")
+        return self
 
 
 class CredentialModel(Model):
@@ -202,10 +269,24 @@ class CredentialModel(Model):
 
     key: Annotated[str, Field(min_length=1, pattern=r"^[^\s/,]+$")]
     """Access key id; may be `${VARIABLE}`."""
-    secret: Annotated[str, Field(min_length=8)]
+    secret: Secret | None = None
     """Secret access key of at least 8 characters; best `${VARIABLE}`."""
-    buckets: Annotated[list[str], Field(min_length=1)]
-    """Buckets it opens; `"*"`: every bucket."""
+    secret_file: str | None = None
+    """A file that holds the secret instead, readable by its owner alone."""
+    session_token: Annotated[str, Field(min_length=1)] | None = None
+    """Session token that has to be sent with the key; may be `${VARIABLE}`."""
+    buckets: Annotated[list[Granted], Field(min_length=1)]
+    """What it opens: `bucket`, `bucket/prefix/*`, or `"*"` for every bucket."""
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+    """Requests in work at once, per worker; beyond it 503 SlowDown."""
+    rate: Rate | None = None
+    """Requests per time and worker, as in `100/s`; beyond it 503 SlowDown."""
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> CredentialModel:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("needs one of `secret` and `secret_file`")
+        return self
 
 
 class LimitsModel(Model):
@@ -247,14 +328,24 @@ class ConfigModel(Model):
     """What there is, by name."""
     images: dict[str, ImageModel] = {}
     """Named pipelines, by name."""
-    buckets: Annotated[dict[BucketName, BucketModel], Field(min_length=1)]
+    buckets: dict[BucketName, BucketModel] = {}
     """Buckets, by name."""
+    buckets_from: Annotated[ShelfModel | None, BeforeValidator(_shelf)] = None
+    """A folder: each of its sub-folders is a bucket."""
     access: list[CredentialModel] = []
-    """Who may read private buckets."""
+    """Who may read what is not public."""
+    links: LinksModel | None = None
+    """Links that open a prefix without an access key."""
     limits: LimitsModel = LimitsModel()
     """What the server may use."""
     server: ServerModel = ServerModel()
     """Where and how it listens."""
+
+    @model_validator(mode="after")
+    def _something(self) -> ConfigModel:
+        if not self.buckets and self.buckets_from is None:
+            raise ValueError("shows nothing: add `buckets:` or `buckets_from:`")
+        return self
 
 
 def schema() -> dict[str, Any]:

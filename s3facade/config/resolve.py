@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from s3facade.config import model as m
+from s3facade.config import secret
 from s3facade.config.document import Document, Path_
 from s3facade.config.pattern import absolute, compile_pattern
 from s3facade.config.settings import (
@@ -13,11 +14,14 @@ from s3facade.config.settings import (
     BucketConfig,
     CredentialConfig,
     FilesView,
+    Grant,
     ImageConfig,
     ImageView,
     Limits,
+    LinksConfig,
     Server,
     Settings,
+    ShelfConfig,
     SourceConfig,
     StepConfig,
     View,
@@ -43,13 +47,17 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     captures = resolver.captures(sources, images)
     buckets = tuple(resolver.bucket(n, c, captures) for n, c in config.buckets.items())
     access = tuple(resolver.credential(i, c, config) for i, c in enumerate(config.access))
-    resolver.doors(buckets, access)
+    links = resolver.links(config.links)
+    shelf = resolver.shelf(config.buckets_from)
+    resolver.doors(buckets, access, config)
     if resolver.problems:
         raise ConfigError("\n".join(dict.fromkeys(resolver.problems)))
     limits = Limits(config.limits.memory, config.limits.workers, config.limits.queue)
     net = config.server
     server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log)
-    return Settings(sources, images, buckets, access, limits, server, document.path, modified)
+    return Settings(
+        sources, images, buckets, access, links, shelf, limits, server, document.path, modified
+    )  # fmt: skip
 
 
 class _Resolver:
@@ -123,7 +131,7 @@ class _Resolver:
             except ConfigError as error:
                 self.problem((*at, "path"), error)
         self.overlaps(name, views)
-        return BucketConfig(name, c.access, tuple(views))
+        return BucketConfig(name, c.access, tuple(views), c.cache_control, c.cors)
 
     def overlaps(self, name: str, views: list[View]) -> None:
         """Two views must not claim the same keys, as far as their paths tell before any file is seen."""
@@ -169,17 +177,43 @@ class _Resolver:
 
     def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:
         at: Path_ = ("access", i)
-        for k, name in enumerate(c.buckets):
-            if name != "*" and name not in config.buckets:
+        grants = []
+        for k, text in enumerate(c.buckets):
+            name, slash, prefix = text.partition("/")
+            if name != "*" and name not in config.buckets and config.buckets_from is None:
                 self.problem((*at, "buckets", k), _unknown(name, "bucket", list(config.buckets)))
+            grants.append(Grant(name, prefix[:-1] if slash else ""))
         if c.key in [other.key for other in config.access[:i]]:
             self.problem((*at, "key"), "this access key is given twice; list its buckets in one place")
-        return CredentialConfig(c.key, c.secret, tuple(c.buckets))
+        secret = self.secret(at, c.secret, c.secret_file)
+        return CredentialConfig(c.key, secret, tuple(grants), c.session_token, c.max_requests, c.rate)
 
-    def doors(self, buckets: tuple[BucketConfig, ...], access: tuple[CredentialConfig, ...]) -> None:
-        opened = {name for c in access for name in c.buckets}
+    def links(self, c: m.LinksModel | None) -> LinksConfig | None:
+        return None if c is None else LinksConfig(self.secret(("links",), c.secret, c.secret_file), tuple(c.revoked))
+
+    def secret(self, at: Path_, given: str | None, file: str | None) -> str:
+        """The secret itself, or what the file holds."""
+        if file is not None:
+            try:
+                return secret.read(self.absolute(file))
+            except ValueError as error:
+                self.problem((*at, "secret_file"), error)
+        return given or ""
+
+    def shelf(self, c: m.ShelfModel | None) -> ShelfConfig | None:
+        if c is None:
+            return None
+        root = self.absolute(c.root)
+        if not root.is_dir():
+            self.problem(("buckets_from",), f"{root} is not a folder")
+        return ShelfConfig(root, dict(c.names), c.access, c.cache_control, c.cors)
+
+    def doors(
+        self, buckets: tuple[BucketConfig, ...], access: tuple[CredentialConfig, ...], config: m.ConfigModel
+    ) -> None:
+        opened = {grant.bucket for c in access for grant in c.grants}
         for bucket in buckets:
-            if bucket.access == "private" and not {bucket.name, "*"} & opened:
+            if bucket.access == "private" and not {bucket.name, "*"} & opened and config.links is None:
                 at: Path_ = ("buckets", bucket.name, "access")
                 self.problem(at, "no access key opens this bucket; add one under `access:`, or make it public")
 

@@ -13,7 +13,7 @@ from typing import Literal
 from s3facade.config.pattern import Pattern
 from s3facade.config.template import Template
 
-Access = Literal["public", "private"]
+Access = Literal["public", "private", "key-only"]
 ALWAYS = ("stem", "path")
 """Captured for every file: its path below the pattern's fixed folder, without and with the image extension."""
 Sizes = int | Mapping[str, int]
@@ -105,18 +105,60 @@ class BucketConfig:
 
     name: str
     access: Access
-    """``public``: anonymous requests may read. ``private``: only credentials that name the bucket."""
+    """``public``: anybody may read and list. ``private``: only who has a grant. ``key-only``: anybody may read who
+    knows the key, only who has a grant may list."""
     views: tuple[View, ...]
+    cache_control: str | None = None
+    """Value of the Cache-Control header of its objects."""
+    cors: tuple[str, ...] = ("*",)
+    """Origins whose pages may read it; a star stands for any text. Empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfConfig:
+    """A folder whose sub-folders are buckets."""
+
+    root: Path
+    """Absolute."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names of buckets by sub-folder, where the two differ."""
+    access: Access = "public"
+    cache_control: str | None = None
+    cors: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Keys that a credential opens."""
+
+    bucket: str
+    """Its name, or ``"*"``: every bucket."""
+    prefix: str = ""
+    """Text that the keys start with."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialConfig:
-    """One access key and the buckets that it opens."""
+    """One access key and what it opens."""
 
     key: str
     secret: str = field(repr=False)
-    buckets: tuple[str, ...]
-    """Names of buckets; ``"*"`` is every bucket."""
+    grants: tuple[Grant, ...]
+    token: str | None = field(default=None, repr=False)
+    """Session token that has to be sent with it."""
+    max_requests: int | None = None
+    """Requests in work at once, per worker."""
+    rate: float | None = None
+    """Requests per second, per worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinksConfig:
+    """How links to prefixes are signed."""
+
+    secret: str = field(repr=False)
+    revoked: tuple[str, ...] = ()
+    """Ids of links that open nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +195,8 @@ class Settings:
     images: Mapping[str, ImageConfig]
     buckets: tuple[BucketConfig, ...]
     access: tuple[CredentialConfig, ...] = ()
+    links: LinksConfig | None = None
+    shelf: ShelfConfig | None = None
     limits: Limits = field(default_factory=Limits)
     server: Server = field(default_factory=Server)
     path: Path | None = None

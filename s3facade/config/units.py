@@ -30,7 +30,8 @@ MICROMETERS: Mapping[str, float] = {
     "cm": 1e4,
     "m": 1e6,
 }
-SECONDS: Mapping[str, float] = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+PER_SECOND: Mapping[str, float] = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600}
+SECONDS: Mapping[str, float] = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def quantity(text: object, units: Mapping[str, float], example: str) -> float:
@@ -59,6 +60,14 @@ def size(text: object) -> int:
 def length(text: object) -> float:
     """``"0.5 um"`` in µm."""
     value = quantity(text, MICROMETERS, "0.5 um")
+    if value <= 0:
+        raise ValueError("must be greater than zero")
+    return value
+
+
+def rate(text: object) -> float:
+    """``"100/s"`` in events per second."""
+    value = quantity(text, PER_SECOND, "100/s")
     if value <= 0:
         raise ValueError("must be greater than zero")
     return value

@@ -3,9 +3,11 @@
     FacadeError                         public sentence + private context
     ├── RequestError                    the client asked for something that cannot be
     │   ├── NoSuchBucket  NoSuchKey  BadRange  BadArgument  BadRequest  KeyTooLong
+    │   ├── NoSuchVersion  NoSuchPart  NotConfigured
     │   ├── Unmodified  ConditionFailed  ReadOnly  MethodNotAllowed  NotSupported
     │   └── AuthError
-    │       └── AccessDenied  UnknownKey  BadSignature  ClockSkew  BadAuthorization  BadQueryAuthorization
+    │       ├── AccessDenied  UnknownKey  BadSignature  BadToken  ClockSkew
+    │       └── BadAuthorization  BadQueryAuthorization  OriginDenied
     ├── SourceError                     the original file cannot be read
     │   ├── SourceUnavailable  SourceChanged            passing: try again
     │   └── SourceNotFound  SourceDenied  BadSource  Unsupported
@@ -72,6 +74,27 @@ class KeyTooLong(RequestError):
     """A key of more than 1,024 bytes."""
 
 
+class NoSuchVersion(RequestError):
+    """A version of an object other than the only one that there is."""
+
+
+class NoSuchPart(RequestError):
+    """A part other than the first; every object is one part."""
+
+
+class NotConfigured(RequestError):
+    """A part of a bucket's or object's configuration that S3 knows and that is not set here.
+
+    Args:
+        public: One clear sentence.
+        what: The query parameter that asks for it.
+    """
+
+    def __init__(self, public: str, *, what: str) -> None:
+        super().__init__(public)
+        self.what = what
+
+
 class Unmodified(RequestError):
     """A condition says that the client has this version already."""
 
@@ -106,6 +129,14 @@ class UnknownKey(AuthError):
 
 class BadSignature(AuthError):
     """The signature does not match the request."""
+
+
+class BadToken(AuthError):
+    """The session token is not the one that belongs to the access key."""
+
+
+class OriginDenied(AuthError):
+    """A page of this origin may not read the bucket."""
 
 
 class ClockSkew(AuthError):

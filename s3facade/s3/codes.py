@@ -11,6 +11,9 @@ CODES: Mapping[type[e.FacadeError], tuple[str, int]] = MappingProxyType(
     {
         e.NoSuchBucket: ("NoSuchBucket", 404),
         e.NoSuchKey: ("NoSuchKey", 404),
+        e.NoSuchVersion: ("NoSuchVersion", 404),
+        e.NotConfigured: ("NoSuchConfiguration", 404),
+        e.NoSuchPart: ("InvalidPartNumber", 416),
         e.BadRange: ("InvalidRange", 416),
         e.BadArgument: ("InvalidArgument", 400),
         e.BadRequest: ("InvalidRequest", 400),
@@ -24,6 +27,8 @@ CODES: Mapping[type[e.FacadeError], tuple[str, int]] = MappingProxyType(
         e.AccessDenied: ("AccessDenied", 403),
         e.UnknownKey: ("InvalidAccessKeyId", 403),
         e.BadSignature: ("SignatureDoesNotMatch", 403),
+        e.BadToken: ("InvalidToken", 400),
+        e.OriginDenied: ("AccessForbidden", 403),
         e.ClockSkew: ("RequestTimeTooSkewed", 403),
         e.BadAuthorization: ("AuthorizationHeaderMalformed", 400),
         e.BadQueryAuthorization: ("AuthorizationQueryParametersError", 400),
@@ -41,10 +46,30 @@ CODES: Mapping[type[e.FacadeError], tuple[str, int]] = MappingProxyType(
 )
 
 INTERNAL = ("InternalError", 500)
+ABSENT: Mapping[str, str] = MappingProxyType(
+    {
+        "cors": "NoSuchCORSConfiguration",
+        "encryption": "ServerSideEncryptionConfigurationNotFoundError",
+        "legal-hold": "NoSuchObjectLockConfiguration",
+        "lifecycle": "NoSuchLifecycleConfiguration",
+        "object-lock": "ObjectLockConfigurationNotFoundError",
+        "ownershipControls": "OwnershipControlsNotFoundError",
+        "policy": "NoSuchBucketPolicy",
+        "publicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
+        "replication": "ReplicationConfigurationNotFoundError",
+        "retention": "NoSuchObjectLockConfiguration",
+        "tagging": "NoSuchTagSet",
+        "uploadId": "NoSuchUpload",
+        "website": "NoSuchWebsiteConfiguration",
+    }
+)
+"""S3 has a code of its own, all with status 404, for each thing that is not configured; by query parameter."""
 
 
 def code(error: BaseException) -> tuple[str, int]:
     """S3 code and status of ``error``; InternalError 500 for what no leaf of the tree describes."""
+    if isinstance(error, e.NotConfigured) and error.what in ABSENT:
+        return ABSENT[error.what], 404
     for kind in type(error).__mro__:
         if kind in CODES:
             return CODES[kind]

@@ -133,17 +133,15 @@ class Connection(web_protocol.RequestHandler):
     async def _serve(self, message: Any, payload: Any) -> bool:
         """Answer one request; whether the connection may go on."""
         service = self._owner.service
-        cors = False
         if isinstance(message, Malformed):
             reply = service.malformed("The request is not well-formed HTTP.")
         else:
             reply = await service.answer(message)
-            cors = "Origin" in message.headers
         unread = not payload.is_eof() if payload is not EMPTY_PAYLOAD else False
         malformed = isinstance(message, Malformed)
         if unread or malformed or self._close or _last(message):
             reply.close = True
-        await self._send(reply, service.stamp.finish(reply, cors=cors))
+        await self._send(reply, service.stamp.finish(reply))
         if unread or malformed:
             self._linger()
         return not reply.close
@@ -167,10 +165,12 @@ class Connection(web_protocol.RequestHandler):
             self.abort()
             reply.close = True
         finally:
-            if reply.flow is not None:
-                await reply.flow.aclose()
+            if reply.release is not None:
+                reply.release()
             if reply.passing is not None:
                 reply.passing.source.close()
+            if reply.flow is not None:
+                await reply.flow.aclose()
 
     async def _stream(self, reply: Reply) -> None:
         """Write the pieces of a flow, at most `PIECES` ahead of the client."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-OWNER = "<Owner><ID>s3facade</ID><DisplayName>s3facade</DisplayName></Owner>"
+OWNER_ID = "s3facade"
+"""Who owns every bucket and object: requests that expect another owner are refused."""
+OWNER = f"<Owner><ID>{OWNER_ID}</ID><DisplayName>{OWNER_ID}</DisplayName></Owner>"
 _SPECIAL = re.compile('[&<>"\r\n\t]')
 _HARMLESS = re.compile("[ !#-%'-;=?-~]*")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
@@ -57,14 +59,15 @@ def location(region: str) -> bytes:
     return f'{DECLARATION}<LocationConstraint xmlns="{NAMESPACE}">{text}</LocationConstraint>'.encode()
 
 
-def buckets(infos: Sequence[BucketInfo], region: str, prefix: str) -> bytes:
-    """ListBuckets."""
+def buckets(infos: Sequence[BucketInfo], region: str, prefix: str, token: str | None = None) -> bytes:
+    """ListBuckets; ``token`` asks for the next page."""
     rows = "".join(
         f"<Bucket><Name>{escape(b.name)}</Name><CreationDate>{timestamp(b.created)}</CreationDate>"
         f"<BucketRegion>{escape(region)}</BucketRegion></Bucket>"
         for b in infos
     )
-    tail = f"<Prefix>{visible(prefix)}</Prefix>" if prefix else ""
+    tail = f"<ContinuationToken>{token}</ContinuationToken>" if token else ""
+    tail += f"<Prefix>{visible(prefix)}</Prefix>" if prefix else ""
     return (
         f'{DECLARATION}<ListAllMyBucketsResult xmlns="{NAMESPACE}">{OWNER}<Buckets>{rows}</Buckets>{tail}'
         "</ListAllMyBucketsResult>"

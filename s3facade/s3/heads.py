@@ -22,12 +22,20 @@ OVERRIDES = {
 }
 
 
-def lines(found: Found, info: BucketInfo) -> bytes:
-    """All header lines of the object but its length; the same for HEAD, GET and every range."""
+FOR_EVER = "max-age=31536000, immutable"
+
+
+def lines(found: Found, info: BucketInfo, *, pinned: bool = False) -> bytes:
+    """All header lines of the object but its length; the same for HEAD, GET and every range.
+
+    ``pinned``: the address names the version, so that caches may keep it for ever; shared ones only what is public.
+    """
     text = f"{validators(found)}Content-Type: {found.file.media_type}\r\n"
     # "Accept-Range" is misspelt on purpose: the OME-Zarr world asks for it beside the real one.
     text += "Accept-Ranges: bytes\r\nAccept-Range: bytes\r\n"
-    if info.cache_control:
+    if pinned:
+        text += f"Cache-Control: {'public' if info.access == 'public' else 'private'}, {FOR_EVER}\r\n"
+    elif info.cache_control:
         text += f"Cache-Control: {info.cache_control}\r\n"
     return text.encode()
 

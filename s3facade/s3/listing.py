@@ -44,57 +44,80 @@ class Listing:
     """V2: continuation-token, as sent."""
     encoded: bool
     owner: bool
+    lead: str = ""
+    """Stands before every key and prefix that is shown, and in none of the fields above."""
 
 
-def parse(bucket: str, query: Mapping[str, str]) -> Listing:
+def parse(bucket: str, query: Mapping[str, str], lead: str = "") -> Listing:
     """Read the parameters of a list request.
+
+    Args:
+        bucket: Its name.
+        query: Parameters.
+        lead: What the prefix begins with and no true key does: a link or a pin.
 
     Raises:
         BadArgument: A value that S3 refuses.
     """
     version = 2 if query.get("list-type") == "2" else 1
-    encoding = query.get("encoding-type", "")
-    if encoding not in ("", "url"):
-        raise _bad("encoding-type", encoding, "Invalid Encoding Method specified in Request")
-    prefix, delimiter = _text(query, "prefix"), _text(query, "delimiter")
-    marker = _text(query, "start-after" if version == 2 else "marker")
+    prefix, delimiter = text(query, "prefix").removeprefix(lead), text(query, "delimiter")
+    shown = lead + "/" if lead and not lead.endswith("/") else lead
+    marker = _true(text(query, "start-after" if version == 2 else "marker"), shown)
     token = query.get("continuation-token") if version == 2 else None
     if token:
         bound = unseal(bucket, token)
     elif version == 1:
-        bound = _after_marker(marker, prefix, delimiter)
+        bound = after_marker(marker, prefix, delimiter)
     else:
         bound = marker + "\0" if marker else ""
     owner = version == 1 or query.get("fetch-owner") == "true"
     return Listing(
-        bucket, version, prefix, delimiter, _limit(query.get("max-keys", "")), bound, marker, token,
-        encoding == "url", owner,
-    )  # fmt: skip
+        bucket, version, prefix, delimiter, limit(query), bound, marker, token, encoding(query), owner, shown
+    )
 
 
-def _text(query: Mapping[str, str], name: str) -> str:
+def encoding(query: Mapping[str, str]) -> bool:
+    """Whether names are to be percent-encoded. Raises `BadArgument`."""
+    value = query.get("encoding-type", "")
+    if value not in ("", "url"):
+        raise bad("encoding-type", value, "Invalid Encoding Method specified in Request")
+    return value == "url"
+
+
+def _true(marker: str, lead: str) -> str:
+    """A marker as it compares with true keys; one before all keys of the lead is none."""
+    if marker.startswith(lead):
+        return marker[len(lead) :]
+    return "" if marker < lead else chr(0x10FFFF)
+
+
+def text(query: Mapping[str, str], name: str) -> str:
+    """A parameter that is a key or part of one. Raises `BadArgument`."""
     value = query.get(name, "")
     if len(value.encode()) > _MAX_TEXT:
-        raise _bad(name, value[:64], f"{name} is longer than {_MAX_TEXT} bytes")
+        raise bad(name, value[:64], f"{name} is longer than {_MAX_TEXT} bytes")
     return value
 
 
-def _limit(text: str) -> int:
+def limit(query: Mapping[str, str]) -> int:
+    """``max-keys``, at most 1000. Raises `BadArgument`."""
+    text = query.get("max-keys", "")
     if not text:
         return 1000
     if not _INTEGER.fullmatch(text):
-        raise _bad("max-keys", text, "Provided max-keys not an integer or within integer range")
+        raise bad("max-keys", text, "Provided max-keys not an integer or within integer range")
     if text.startswith("-") and text.strip("-0"):
-        raise _bad("max-keys", text, "Argument maxKeys must be an integer between 0 and 2147483647")
+        raise bad("max-keys", text, "Argument maxKeys must be an integer between 0 and 2147483647")
     digits = text.lstrip("+-0")
     return 1000 if len(digits) > 4 else min(int(digits or "0"), 1000)
 
 
-def _bad(name: str, value: str, message: str) -> BadArgument:
+def bad(name: str, value: str, message: str) -> BadArgument:
+    """The refusal of a parameter."""
     return BadArgument(message, ArgumentName=name, ArgumentValue=value)
 
 
-def _after_marker(marker: str, prefix: str, delimiter: str) -> str:
+def after_marker(marker: str, prefix: str, delimiter: str) -> str:
     """The bound behind a V1 marker; a marker that is a common prefix stands for all that it rolls up."""
     if not marker:
         return ""
@@ -122,10 +145,10 @@ def unseal(bucket: str, token: str) -> str:
         mac, raw = data[:_MAC], data[_MAC:]
         bound = raw.decode()
     except (Base64Error, ValueError):
-        raise _bad("continuation-token", token[:64], "The continuation token provided is incorrect") from None
+        raise bad("continuation-token", token[:64], "The continuation token provided is incorrect") from None
     # The second comparison refuses other spellings of the same bytes.
     if not compare_digest(mac, _mac(bucket, raw)) or seal(bucket, bound) != token:
-        raise _bad("continuation-token", token[:64], "The continuation token provided is incorrect")
+        raise bad("continuation-token", token[:64], "The continuation token provided is incorrect")
     return bound
 
 
@@ -146,36 +169,40 @@ def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
     if not ask.encoded:
         keys = [item for item in keys if legal(item.key)]
         prefixes = [item for item in prefixes if legal(item)]
-    name = _encode if ask.encoded else escape
+    name = encode if ask.encoded else escape
     head = _head(ask, truncated, last, len(keys) + len(prefixes))
     owner = OWNER if ask.owner else ""
+    first = name(ask.lead)
     tail = f"</Size><StorageClass>STANDARD</StorageClass>{owner}</Contents>"
     rows = [
-        f"<Contents><Key>{name(item.key)}</Key><LastModified>{timestamp((file := item.file).modified)}</LastModified>"
+        f"<Contents><Key>{first}{name(item.key)}</Key>"
+        f"<LastModified>{timestamp((file := item.file).modified)}</LastModified>"
         f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{file.size}{tail}"
         for item in keys
     ]
-    rows += [f"<CommonPrefixes><Prefix>{name(item)}</Prefix></CommonPrefixes>" for item in prefixes]
+    rows += [f"<CommonPrefixes><Prefix>{first}{name(item)}</Prefix></CommonPrefixes>" for item in prefixes]
     return f"{head}{''.join(rows)}</ListBucketResult>".encode()
 
 
-def _encode(text: str) -> str:
+def encode(text: str) -> str:
+    """``text`` as ``encoding-type=url`` wants it: a slash stays, a space is %20, which every decoder takes."""
     return text if _UNRESERVED.fullmatch(text) else quote(text, safe="/")
 
 
 def _head(ask: Listing, truncated: bool, last: Found | str, count: int) -> str:  # noqa: FBT001
     """All that stands before the first entry, in S3's order."""
-    name = _encode if ask.encoded else visible
-    parts = [f"<Name>{ask.bucket}</Name><Prefix>{name(ask.prefix)}</Prefix>"]
+    name = encode if ask.encoded else visible
+    lead = ask.lead
+    parts = [f"<Name>{ask.bucket}</Name><Prefix>{name(lead + ask.prefix)}</Prefix>"]
     if ask.version == 1:
-        parts.append(f"<Marker>{name(ask.marker)}</Marker>")
+        parts.append(f"<Marker>{name(lead + ask.marker if ask.marker else '')}</Marker>")
         if truncated and ask.delimiter:
-            parts.append(f"<NextMarker>{name(last if isinstance(last, str) else last.key)}</NextMarker>")
+            parts.append(f"<NextMarker>{name(lead + (last if isinstance(last, str) else last.key))}</NextMarker>")
     else:
         if ask.token is not None:
             parts.append(f"<ContinuationToken>{visible(ask.token)}</ContinuationToken>")
         if ask.marker:
-            parts.append(f"<StartAfter>{name(ask.marker)}</StartAfter>")
+            parts.append(f"<StartAfter>{name(lead + ask.marker)}</StartAfter>")
         if truncated:
             bound = successor(last) if isinstance(last, str) else last.key + "\0"
             parts.append(f"<NextContinuationToken>{seal(ask.bucket, bound)}</NextContinuationToken>")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,21 +12,25 @@ from typing import TYPE_CHECKING
 from multidict import istr
 
 from s3facade.core.errors import (
-    BadRange,
+    AccessDenied,
+    BadArgument,
     BadRequest,
     FacadeError,
+    NoSuchKey,
+    NoSuchPart,
     SourceChanged,
     Unmodified,
 )
 from s3facade.core.objects import Object, Passed, cut
-from s3facade.s3 import conditions, heads, ranges
+from s3facade.s3 import canned, conditions, cors, heads, ranges
 from s3facade.s3.reply import STATUS, Passing, Reply, Stamp
 
 if TYPE_CHECKING:
     from s3facade.auth.policy import Principal
     from s3facade.catalog.catalog import Found
-    from s3facade.core.objects import Buffer
-    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Headers
+    from s3facade.core.operators import Buffer
+    from s3facade.s3.operations import Operation
+    from s3facade.s3.ports import BucketInfo, Catalog, Engine, Guard, Headers
     from s3facade.s3.service import Message
     from s3facade.s3.settings import S3Settings
     from s3facade.s3.target import Target
@@ -36,15 +42,26 @@ SENDFILE = 32 << 10
 _LONGEST = 2048
 """Longer targets are not kept."""
 _AUTHORIZATION, _ORIGIN, _RANGE = istr("Authorization"), istr("Origin"), istr("Range")
-_CONDITIONS = (istr("If-Match"), istr("If-None-Match"), istr("If-Modified-Since"), istr("If-Unmodified-Since"))
+_ELABORATE = (
+    istr("If-Match"), istr("If-None-Match"), istr("If-Modified-Since"), istr("If-Unmodified-Since"),
+    istr("x-amz-expected-bucket-owner"),
+)  # fmt: skip
+"""Headers of requests that are not answered at once."""
 _IF_RANGE = istr("If-Range")
+_ONCE = frozenset({"partNumber", "X-Amz-Signature", "Signature", *heads.OVERRIDES})
+"""Parameters of targets that are not remembered: they ask for less, or are another target each time."""
+_PART = re.compile(r"[0-9]{1,5}", re.ASCII)
+_PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A request target of a public bucket, resolved."""
+    """A request target, resolved."""
 
+    target: Target
     info: BucketInfo
+    open: bool
+    """Whether anybody may read it without a signature."""
     found: Found
     lines: bytes
     """Header lines but the length."""
@@ -57,8 +74,18 @@ class Hit:
 class Objects:
     """Answers about objects."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, stamp: Stamp, settings: S3Settings) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        engine: Engine,
+        guard: Guard,
+        enter: Callable[[Message, Target], Principal],
+        stamp: Stamp,
+        settings: S3Settings,
+    ) -> None:
         self._catalog = catalog
+        self._guard = guard
+        self._enter = enter
         self._engine = engine
         self._stamp = stamp
         self._domains = bool(settings.domains)
@@ -66,23 +93,30 @@ class Objects:
         self._hits: OrderedDict[str, Hit] = OrderedDict()
 
     def quick(self, message: Message) -> list[Buffer] | None:
-        """The whole answer to an unsigned, unconditional read of a target that was asked for before."""
+        """The whole answer to an unconditional read of a target that was asked for before."""
         headers = message.headers
         name = self._name(message)
         hit = self._hits.get(name)
         method = message.method
-        if hit is None or method not in ("GET", "HEAD") or _AUTHORIZATION in headers:
+        if hit is None or method not in ("GET", "HEAD"):
             return None
-        for condition in _CONDITIONS:
-            if condition in headers:
+        for name_ in _ELABORATE:
+            if name_ in headers:
                 return None
         try:
+            if (not hit.open or _AUTHORIZATION in headers) and not self._admits(message, hit):
+                return None
             if self._catalog.bucket(hit.info.name) is not hit.info or not self._catalog.current(hit.found):
                 del self._hits[name]
                 return None
             return self._at_once(hit, method, headers)
         except FacadeError:
             return None
+
+    def _admits(self, message: Message, hit: Hit) -> bool:
+        """Whether this request may have ``hit`` at once; if not, `answer` says why. Raises `AuthError`."""
+        principal = self._enter(message, hit.target)
+        return principal.quota is None and self._guard.may(principal, hit.info, "read", hit.target.key)
 
     def _at_once(self, hit: Hit, method: str, headers: Headers) -> list[Buffer] | None:
         start, stop, head = 0, hit.size, hit.head
@@ -94,7 +128,10 @@ class Objects:
             if span is not None:
                 start, stop = span
                 head = STATUS[206] + hit.lines + _partial(start, stop, hit.size)
-        out: list[Buffer] = [head + self._stamp.end(cors=_ORIGIN in headers)]
+        origin = headers.get(_ORIGIN)
+        if origin is not None or hit.info.cors != cors.ANY:
+            head += cors.answer(hit.info.cors, origin)
+        out: list[Buffer] = [head + self._stamp.end()]
         if method == "GET" and stop > start:
             body = self._engine.ready(hit.obj, start, stop) if stop - start <= WHOLE else None
             if body is None:
@@ -118,15 +155,50 @@ class Objects:
             # Between the description and the first byte; the catalog has dropped it, so this sees the new one.
             return await self._attempt(message, target, info, principal)
 
+    async def look(self, target: Target, info: BucketInfo, principal: Principal) -> Found:
+        """The object; its absence is told only to who may list.
+
+        Raises:
+            NoSuchKey: There is none, or it has another digest now than the address says.
+            AccessDenied: There is none, and who asks may not know.
+            SourceError: The original cannot be read.
+        """
+        try:
+            found = self._catalog.peek(info.name, target.key)
+            if found is None or not self._catalog.current(found):
+                found = await self._catalog.find(info.name, target.key)
+            _pinned(found, target)
+        except NoSuchKey:
+            if self._guard.may(principal, info, "list", target.key):
+                raise
+            raise AccessDenied("Access Denied") from None
+        return found
+
+    async def about(
+        self, operation: Operation, message: Message, target: Target, info: BucketInfo, principal: Principal
+    ) -> tuple[bytes, str]:
+        """A document about an object, and header lines that go with it.
+
+        Raises:
+            NotConfigured: S3 has it, this object does not.
+            And all that `look` raises.
+        """
+        found = await self.look(target, info, principal)
+        if operation == "GetObjectAttributes":
+            return canned.attributes(found, message.headers), heads.validators(found).partition("\r\n")[2]
+        if operation == "GetObjectAcl":
+            return canned.acl(everybody=info.access != "private"), ""
+        return canned.EMPTY[operation], ""
+
     async def _attempt(self, message: Message, target: Target, info: BucketInfo, principal: Principal) -> Reply:
-        found = self._catalog.peek(info.name, target.key)
-        if found is None or not self._catalog.current(found):
-            found = await self._catalog.find(info.name, target.key)
-        lines = heads.lines(found, info)
+        found = await self.look(target, info, principal)
+        lines = heads.lines(found, info, pinned=bool(target.pin))
         size, headers = found.file.size, message.headers
         obj = found.file.body()
-        if not principal.signed and info.access == "public" and "partNumber" not in target.query:
-            self._remember(message, Hit(info, found, lines, STATUS[200] + lines + _length(size), obj, size))
+        if not _ONCE & target.query.keys():
+            is_open = info.access != "private" and not target.link
+            head = STATUS[200] + lines + _length(size)
+            self._remember(message, Hit(target, info, is_open, found, lines, head, obj, size))
         try:
             conditions.check(headers, found.etag, found.file.modified // 10**9)
         except Unmodified:
@@ -136,6 +208,8 @@ class Objects:
             lines = heads.override(lines, target.query)
         start, stop = span or (0, size)
         tail = _partial(start, stop, size) if span else _length(size)
+        if "partNumber" in target.query:
+            tail += b"x-amz-mp-parts-count: 1\r\n"
         reply = Reply(206 if span else 200, lines + tail)
         if message.method == "GET" and stop > start:
             reply.length = stop - start
@@ -177,13 +251,21 @@ class Objects:
         self._hits[name] = hit
 
 
+def _pinned(found: Found, target: Target) -> None:
+    """Refuse what is not of the version that the address names. Raises `NoSuchKey`."""
+    if target.pin and found.pin != target.pin:
+        raise NoSuchKey("The specified key does not exist.", Key=target.lead + target.key)
+
+
 def _span(headers: Headers, target: Target, found: Found) -> tuple[int, int] | None:
     """The part of the object that is asked for; None is the whole."""
     size = found.file.size
     part = target.query.get("partNumber")
-    if part is not None:
-        return _part(part, size)
     value = headers.get(_RANGE)
+    if part is not None:
+        if value is not None:
+            raise BadRequest("Cannot specify both Range header and partNumber query parameter")
+        return _part(part, size)
     if value is None:
         return None
     unless = headers.get(_IF_RANGE)
@@ -194,8 +276,11 @@ def _span(headers: Headers, target: Target, found: Found) -> tuple[int, int] | N
 
 def _part(number: str, size: int) -> tuple[int, int] | None:
     """Every object has one part."""
-    if number != "1":
-        raise BadRange("The requested partnumber is not satisfiable", ActualObjectSize=str(size), PartNumber=number)
+    if not (_PART.fullmatch(number) and 1 <= int(number) <= _PARTS):
+        message = f"Part number must be an integer between 1 and {_PARTS}, inclusive"
+        raise BadArgument(message, ArgumentName="partNumber", ArgumentValue=number[:64])
+    if int(number) != 1:
+        raise NoSuchPart("The requested partnumber is not satisfiable", ActualPartCount="1", PartNumberRequested=number)
     return (0, size) if size else None
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, overload
 
 if TYPE_CHECKING:
-    from s3facade.auth.policy import Principal
+    from s3facade.auth.policy import Action, Principal
     from s3facade.catalog.catalog import Found
-    from s3facade.core.objects import Buffer, Object, Passed
+    from s3facade.core.objects import Object, Passed
+    from s3facade.core.operators import Buffer
 
-Access: TypeAlias = Literal["public", "private"]
+Access: TypeAlias = Literal["public", "private", "key-only"]
 Page: TypeAlias = Callable[[], tuple[int, str, bytes]]
 """An internal page: status, content type, body."""
 
@@ -18,8 +19,14 @@ Page: TypeAlias = Callable[[], tuple[int, str, bytes]]
 class Headers(Protocol):
     """Request headers; names in any case."""
 
-    def get(self, key: str, /) -> str | None:
-        """The first value, or None."""
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+
+    @overload
+    def get(self, key: str, default: str, /) -> str: ...
+
+    def get(self, key: str, default: str | None = None, /) -> str | None:
+        """The first value, or ``default``."""
         ...
 
     def getall(self, key: str, /) -> list[str]:
@@ -56,6 +63,11 @@ class BucketInfo(Protocol):
         """Value of the Cache-Control header of its objects."""
         ...
 
+    @property
+    def cors(self) -> tuple[str, ...]:
+        """Origins whose pages may read it; a star stands for any text. Empty: none."""
+        ...
+
 
 class Catalog(Protocol):
     """Which keys exist."""
@@ -70,6 +82,10 @@ class Catalog(Protocol):
 
     def peek(self, bucket: str, key: str, /) -> Found | None:
         """The object if it is known in memory; None means: ask `find`."""
+        ...
+
+    async def pin(self, bucket: str, prefix: str, /) -> str:
+        """The digest that is current at ``prefix``; empty where nothing has one."""
         ...
 
     async def find(self, bucket: str, key: str, /) -> Found:
@@ -125,8 +141,12 @@ class Guard(Protocol):
         """Who asks; raises AuthError or BadRequest on any signature that is not right."""
         ...
 
-    def may(self, principal: Principal, bucket: BucketInfo | None, /) -> bool:
-        """Whether ``principal`` may read ``bucket``; None asks whether it may know which buckets do not exist."""
+    def link(self, principal: Principal, bucket: str, token: str, key: str, /) -> Principal:
+        """Who asks, by the link in the address; raises AccessDenied on any that does not open ``key``."""
+        ...
+
+    def may(self, principal: Principal, bucket: BucketInfo | None, action: Action = "know", name: str = "", /) -> bool:
+        """Whether ``principal`` may do ``action``; no bucket asks whether it may know which ones do not exist."""
         ...
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from s3facade.s3.cors import ANSWER
-
 if TYPE_CHECKING:
-    from s3facade.core.objects import Buffer
+    from s3facade.core.operators import Buffer
     from s3facade.s3.ports import Descriptor
 
 STATUS = {int(s): f"HTTP/1.1 {int(s)} {s.phrase}\r\n".encode() for s in HTTPStatus}
@@ -44,6 +42,10 @@ class Reply:
     """Bytes of the body that follow the head: of ``body``, ``flow`` and ``passing`` together."""
     request_id: str = ""
     close: bool = False
+    cors: bytes = b""
+    """Header lines for pages of other origins."""
+    release: Callable[[], None] | None = None
+    """Called once when the answer has been sent, or given up."""
 
 
 class Stamp:
@@ -54,27 +56,25 @@ class Stamp:
         self._high = int.from_bytes(os.urandom(4), "big") << 32
         self._count = 0
         self._common = b""
-        self._common_cors = b""
         self.tick()
 
     def tick(self) -> None:
         """Write the date anew; call once a second."""
         text = f"Date: {formatdate(time.time(), usegmt=True)}\r\nServer: s3facade\r\nx-amz-id-2: {self.host_id}\r\n"
         self._common = text.encode() + b"x-amz-request-id: "
-        self._common_cors = ANSWER + self._common
 
     def next_id(self) -> str:
         """A new request id: 16 hex digits."""
         self._count += 1
         return f"{self._high + self._count:016X}"
 
-    def end(self, *, cors: bool) -> bytes:
+    def end(self) -> bytes:
         """The last lines of a head with a new id, blank line included."""
         self._count += 1
-        return b"%b%016X\r\n\r\n" % (self._common_cors if cors else self._common, self._high + self._count)
+        return b"%b%016X\r\n\r\n" % (self._common, self._high + self._count)
 
-    def finish(self, reply: Reply, *, cors: bool) -> bytes:
+    def finish(self, reply: Reply) -> bytes:
         """The whole head of ``reply``."""
-        common = self._common_cors if cors else self._common
         close = b"Connection: close\r\n" if reply.close else b""
-        return b"".join((STATUS[reply.status], reply.lines, close, common, reply.request_id.encode(), b"\r\n\r\n"))
+        parts = (STATUS[reply.status], reply.lines, reply.cors, close, self._common, reply.request_id.encode())
+        return b"".join((*parts, b"\r\n\r\n"))

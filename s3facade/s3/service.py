@@ -5,8 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from s3facade.core.errors import AccessDenied, BadRange, FacadeError, LoadError, NoSuchBucket, NoSuchKey, Overloaded
-from s3facade.s3 import cors, documents, listing
+from s3facade.core.errors import (
+    AccessDenied,
+    BadRange,
+    FacadeError,
+    LoadError,
+    NoSuchBucket,
+    NoSuchKey,
+    NotConfigured,
+    Overloaded,
+)
+from s3facade.s3 import cors, documents
+from s3facade.s3.buckets import Buckets
 from s3facade.s3.codes import INTERNAL, code
 from s3facade.s3.objects import Objects
 from s3facade.s3.operations import classify, refuse_write
@@ -14,8 +24,10 @@ from s3facade.s3.reply import Reply, Stamp
 from s3facade.s3.target import Target, origin, parse, virtual
 
 if TYPE_CHECKING:
-    from s3facade.auth.policy import Principal
-    from s3facade.core.objects import Buffer
+    from collections.abc import Sequence
+
+    from s3facade.auth.policy import Action, Principal
+    from s3facade.core.operators import Buffer
     from s3facade.s3.ports import BucketInfo, Catalog, Engine, Guard, Headers, Internal
     from s3facade.s3.settings import S3Settings
 
@@ -23,6 +35,7 @@ log = logging.getLogger("s3facade.request")
 access = logging.getLogger("s3facade.access")
 
 _XML = b"Content-Type: application/xml\r\n"
+_ANY_TARGET = ("GET", "HEAD", "OPTIONS")
 
 
 class Message(Protocol):
@@ -55,7 +68,8 @@ class Service:
         self._settings = settings
         self._internal = internal
         self.stamp = Stamp()
-        self._objects = Objects(catalog, engine, self.stamp, settings)
+        self._objects = Objects(catalog, engine, guard, self.enter, self.stamp, settings)
+        self._buckets = Buckets(catalog, guard, settings.region)
 
     def quick(self, message: Message) -> list[Buffer] | None:
         """The whole answer, head included, if it can be given at once; None: ask `answer`."""
@@ -67,11 +81,13 @@ class Service:
         target: Target | None = None
         try:
             if (reply := self._page(message)) is None:
-                if message.method == "OPTIONS":
-                    reply = _options(message.headers)
-                else:
+                if message.method not in _ANY_TARGET:
                     refuse_write(message.method)
-                    target = parse(message.path, message.headers.get("Host") or "", self._settings.domains)
+                target = parse(message.path, message.headers.get("Host") or "", self._settings.domains)
+                if message.method == "OPTIONS":
+                    lines = cors.preflight(message.headers, self._origins(target))
+                    reply = Reply(200, lines + b"Content-Length: 0\r\n")
+                else:
                     reply = await self._dispatch(message, target)
         except FacadeError as error:
             reply = self._refuse(message.method, message.path, target, error, request_id)
@@ -80,6 +96,7 @@ class Service:
             sentence = "We encountered an internal error. Please try again."
             reply = self._document(message.method, message.path, INTERNAL, sentence, {}, request_id)
         reply.request_id = request_id
+        reply.cors = cors.answer(self._origins(target), message.headers.get("Origin"))
         if self._settings.access_log:
             access.info("%s %s %r %d %d", request_id, message.method, message.path, reply.status, reply.length)
         return reply
@@ -89,8 +106,8 @@ class Service:
         error = Overloaded("Please reduce your request rate.")
         request_id = self.stamp.next_id()
         reply = self._refuse("GET", "", None, error, request_id)
-        reply.request_id, reply.close = request_id, True
-        return self.stamp.finish(reply, cors=True) + b"".join(reply.body)
+        reply.request_id, reply.close, reply.cors = request_id, True, cors.ANSWER
+        return self.stamp.finish(reply) + b"".join(reply.body)
 
     def malformed(self, sentence: str) -> Reply:
         """The answer to what is not HTTP."""
@@ -111,48 +128,73 @@ class Service:
         status, media_type, body = page()
         return _whole(message.method, status, f"Content-Type: {media_type}\r\nCache-Control: no-store\r\n", body)
 
-    async def _dispatch(self, message: Message, target: Target) -> Reply:
-        principal = self._guard.verify(
-            message.method, origin(message.path), message.headers, message.headers.get("Host") or ""
-        )
-        info = None if target.bucket is None else self._admit(principal, target.bucket)
-        operation = classify(message.method, target)
-        if info is None:
-            body = self._buckets(principal, target)
-        elif operation in ("GetObject", "HeadObject"):
-            return await self._objects.answer(message, target, info, principal)
-        elif operation == "GetBucketLocation":
-            body = documents.location(self._settings.region)
-        elif operation == "HeadBucket":
-            body = b""
-        else:
-            body = await self._list(target, info)
-        region = "" if info is None else f"x-amz-bucket-region: {self._settings.region}\r\n"
-        return _whole(message.method, 200, f"Content-Type: application/xml\r\n{region}", body)
+    def enter(self, message: Message, target: Target) -> Principal:
+        """Who asks.
 
-    def _admit(self, principal: Principal, name: str) -> BucketInfo:
-        """The bucket, if ``principal`` may read it; who may not learns nothing, not even whether it exists."""
+        Raises:
+            AuthError: A signature or a link that is not right.
+            BadRequest: Signed in a way that is not offered.
+        """
+        headers = message.headers
+        principal = self._guard.verify(message.method, origin(message.path), headers, headers.get("Host") or "")
+        if target.link and target.bucket is not None:
+            principal = self._guard.link(principal, target.bucket, target.link, _name(target))
+        return principal
+
+    async def _dispatch(self, message: Message, target: Target) -> Reply:
+        principal = self.enter(message, target)
+        quota = principal.quota
+        if quota is None:
+            return await self._operate(message, target, principal)
+        quota.enter()
+        try:
+            reply = await self._operate(message, target, principal)
+        except BaseException:
+            quota.leave()
+            raise
+        reply.release = quota.leave
+        return reply
+
+    async def _operate(self, message: Message, target: Target, principal: Principal) -> Reply:
+        try:
+            operation, what = classify(message.method, target)
+        except FacadeError:
+            if target.bucket is not None:  # who may not learns nothing of what is offered either
+                self._admit(principal, target, "know" if target.whole else "read")
+            raise
+        if target.bucket is None:
+            return _whole(message.method, 200, _XML.decode(), self._buckets.all(principal, target))
+        listed = operation in ("ListObjects", "ListObjectVersions")
+        info = self._admit(principal, target, "list" if listed else "know" if target.whole else "read")
+        _expect_owner(message.headers)
+        if operation in ("GetObject", "HeadObject"):
+            return await self._objects.answer(message, target, info, principal)
+        lines = f"{_XML.decode()}x-amz-bucket-region: {self._settings.region}\r\n"
+        if target.whole:
+            body = await self._buckets.answer(operation, what, target, info, principal)
+        elif operation == "Absent":
+            await self._objects.look(target, info, principal)
+            raise NotConfigured(f"The object has no such configuration: {what}.", what=what)
+        else:
+            body, lines = await self._objects.about(operation, message, target, info, principal)
+            lines = f"{_XML.decode()}{lines}"
+        return _whole(message.method, 200, lines, body)
+
+    def _admit(self, principal: Principal, target: Target, action: Action) -> BucketInfo:
+        """The bucket, if ``principal`` may do ``action``; who may not learns nothing, not even whether it exists."""
+        name = target.bucket or ""
         info = self._catalog.bucket(name)
         if info is not None:
-            if self._guard.may(principal, info):
+            if self._guard.may(principal, info, action, _name(target)):
                 return info
         elif self._guard.may(principal, None) or all(b.access == "public" for b in self._catalog.buckets()):
             raise NoSuchBucket("The specified bucket does not exist", BucketName=name)
         raise AccessDenied("Access Denied")
 
-    def _buckets(self, principal: Principal, target: Target) -> bytes:
-        prefix = target.query.get("prefix", "")
-        infos = [b for b in self._catalog.buckets() if b.name.startswith(prefix) and self._guard.may(principal, b)]
-        return documents.buckets(infos, self._settings.region, prefix)
-
-    async def _list(self, target: Target, info: BucketInfo) -> bytes:
-        ask = listing.parse(info.name, target.query)
-        items = (
-            await self._catalog.page(info.name, ask.prefix, ask.bound, ask.delimiter, ask.limit + 1)
-            if ask.limit
-            else ()
-        )
-        return listing.page(ask, items)
+    def _origins(self, target: Target | None) -> Sequence[str]:
+        """Origins whose pages may read what ``target`` is about."""
+        info = None if target is None or target.bucket is None else self._catalog.bucket(target.bucket)
+        return cors.ANY if info is None else info.cors
 
     def _refuse(self, method: str, path: str, target: Target | None, error: FacadeError, request_id: str) -> Reply:
         name, status = code(error)
@@ -162,7 +204,7 @@ class Service:
             text = _printable(error.explain())
             log.log(level, "%s %d %s %s bucket=%r key=%r: %s", request_id, status, name, method, bucket, key, text)
         reply = self._document(method, path, (name, status), error.public, error.fields, request_id)
-        if method == "HEAD" and status == 403 and target and not target.key:
+        if method == "HEAD" and status == 403 and target and target.whole:
             # Clients learn the region from this before they sign anything; it is the same for every name.
             reply.lines += f"x-amz-bucket-region: {self._settings.region}\r\n".encode()
         if isinstance(error, BadRange):
@@ -188,8 +230,15 @@ class Service:
         return Reply(status, b"%bContent-Length: %d\r\n%b" % (_XML, len(body), more), [body], length=len(body))
 
 
-def _options(headers: Headers) -> Reply:
-    return Reply(200, cors.preflight(headers) + b"Content-Length: 0\r\n")
+def _name(target: Target) -> str:
+    """What access depends on: the true key, or the true prefix of a listing."""
+    return target.query.get("prefix", "").removeprefix(target.lead) if target.whole else target.key
+
+
+def _expect_owner(headers: Headers) -> None:
+    """Refuse who wants another owner's bucket. Raises `AccessDenied`."""
+    if headers.get("x-amz-expected-bucket-owner", documents.OWNER_ID) != documents.OWNER_ID:
+        raise AccessDenied("Access Denied")
 
 
 def _whole(method: str, status: int, lines: str, body: bytes) -> Reply:

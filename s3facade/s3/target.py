@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from s3facade.core.errors import BadRequest, KeyTooLong
 
 MAX_KEY = 1024
 """Bytes of UTF-8."""
+LINK = re.compile(r"~[0-9a-z]{8}\.[0-9]{1,12}\.[0-9]{1,4}\.[A-Za-z0-9_-]{22}(?:/|\Z)")
+"""A first part of keys that opens what lies behind it; see `s3facade.auth.links`."""
+PIN = re.compile(r"@[0-9a-f]{32}(?:/|\Z)")
+"""A first part of keys, or the one behind a link: the version that is meant."""
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -21,11 +26,19 @@ class Target:
     bucket: str | None
     """None is the service itself."""
     key: str
-    """Empty for the bucket itself."""
+    """The true key, without ``lead``."""
     query: Mapping[str, str]
     """The first value of each parameter."""
     path: str
     """The raw path, still encoded."""
+    whole: bool = False
+    """Whether it is about the bucket itself, or the service."""
+    lead: str = ""
+    """What stands before the true key, or before the prefix of a listing: link, pin or both, each with its slash."""
+    link: str = ""
+    """The link in ``lead``, without tilde and slash."""
+    pin: str = ""
+    """The digest in ``lead``."""
 
 
 def parse(raw: str, host: str, domains: tuple[str, ...]) -> Target:
@@ -43,9 +56,26 @@ def parse(raw: str, host: str, domains: tuple[str, ...]) -> Target:
     else:
         tail = path[1:]
     key = decode(tail)
+    named = parameters(query)
+    whole = not key
+    lead, link, pin = leading(named.get("prefix", "") if whole else key) if bucket else ("", "", "")
+    if not whole:
+        key = key[len(lead) :]
     if len(key) > MAX_KEY or len(key.encode()) > MAX_KEY:
         raise KeyTooLong("Your key is too long: at most 1024 bytes.", MaxSizeAllowed=str(MAX_KEY))
-    return Target(bucket, key, parameters(query), path)
+    return Target(bucket, key, named, path, whole, lead, link, pin)
+
+
+def leading(key: str) -> tuple[str, str, str]:
+    """What stands before the true key: the text to take away, its link and its pin."""
+    if key[:1] not in ("~", "@"):
+        return "", "", ""
+    lead = link = pin = ""
+    if found := LINK.match(key):
+        lead, link = found[0], found[0][1:].rstrip("/")
+    if found := PIN.match(key, len(lead)):
+        lead, pin = lead + found[0], found[0][1:].rstrip("/")
+    return lead, link, pin
 
 
 def origin(raw: str) -> str:
@@ -69,11 +99,15 @@ def virtual(host: str, domains: tuple[str, ...]) -> str | None:
     if not domains:
         return None
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    name = name.lower().rstrip(".")
-    for domain in domains:
-        if name.endswith("." + domain):
-            return name[: -len(domain) - 1]
-    return None
+    match = _hosts(domains).fullmatch(name.lower().rstrip("."))
+    return match["bucket"] if match else None
+
+
+@lru_cache(maxsize=16)
+def _hosts(domains: tuple[str, ...]) -> re.Pattern[str]:
+    """Hosts that name a bucket; ``s3``, ``dualstack`` and a region may stand between it and the domain, as on AWS."""
+    names = "|".join(re.escape(d).replace(r"\*", "[^.]+") for d in sorted(domains, key=len, reverse=True))
+    return re.compile(rf"(?!s3[.-])(?P<bucket>[^:]+?)(?:\.s3(?:[.-]dualstack)?(?:[.-][a-z0-9-]+-[0-9])?)?\.(?:{names})")
 
 
 def decode(text: str) -> str:

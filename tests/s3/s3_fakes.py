@@ -5,7 +5,7 @@ import os
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from s3facade.core.errors import NoSuchKey, SourceChanged
+from s3facade.core.errors import AccessDenied, NoSuchKey, SourceChanged
 from s3facade.core.identity import etag
 from s3facade.core.image import Source
 from s3facade.core.keyspace import File
@@ -18,6 +18,7 @@ class Bucket:
     created: int = 1_700_000_000 * 10**9
     access: str = "public"
     cache_control: str | None = None
+    cors: tuple = ("*",)
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class FakeFound:
     key: str
     file: File
     etag: str
+    pin: str = "0" * 32
 
 
 def literal(key, data, modified=1_700_000_000 * 10**9 + 123, media_type="application/octet-stream"):
@@ -61,6 +63,9 @@ class FakeCatalog:
 
     def peek(self, bucket, key):
         return None
+
+    async def pin(self, bucket, prefix):
+        return "0" * 32
 
     async def find(self, bucket, key):
         await asyncio.sleep(0)
@@ -150,6 +155,8 @@ class FakeEngine:
 @dataclass(frozen=True)
 class Anyone:
     signed: bool = False
+    grants: dict | None = None
+    quota: object = None
 
 
 class OpenGuard:
@@ -158,5 +165,8 @@ class OpenGuard:
     def verify(self, method, raw_target, headers, host):
         return Anyone()
 
-    def may(self, principal, bucket):
+    def link(self, principal, bucket, token, key):
+        raise AccessDenied("no links")
+
+    def may(self, principal, bucket, action="know", name=""):
         return bucket is not None and bucket.access == "public"

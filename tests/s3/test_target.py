@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3facade.core.errors import BadRequest, KeyTooLong, MethodNotAllowed, NotSupported
-from s3facade.s3.operations import SUBRESOURCES, classify
-from s3facade.s3.target import parse
+from s3facade.s3.operations import OF_BUCKETS, OF_OBJECTS, SUBRESOURCES, classify
+from s3facade.s3.target import parse, virtual
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 
@@ -63,10 +63,13 @@ def test_key_length():
 
 @pytest.mark.parametrize("name", SUBRESOURCES)
 def test_sub_resources_one_by_one(name):
-    for path in ("/", "/b", "/b/k"):
+    for path, known in (("/", {}), ("/b", OF_BUCKETS), ("/b/k", OF_OBJECTS)):
         for tail in (name, f"{name}=", f"{name}=1&list-type=2"):
-            with pytest.raises(NotSupported):
-                classify("GET", parse(f"{path}?{tail}", "", ()))
+            if name in known:
+                assert classify("GET", parse(f"{path}?{tail}", "", ())) == (known[name], name)
+            else:
+                with pytest.raises(NotSupported):
+                    classify("GET", parse(f"{path}?{tail}", "", ()))
         with pytest.raises(MethodNotAllowed):
             classify("HEAD", parse(f"{path}?{name}", "", ()))
 
@@ -79,4 +82,45 @@ def test_sub_resources_one_by_one(name):
      ("GET", "/b/k?x-id=GetObject&unknown", "GetObject"), ("HEAD", "/b/k?versionId=null", "HeadObject")],
 )  # fmt: skip
 def test_operations(method, raw, operation):
-    assert classify(method, parse(raw, "", ())) == operation
+    assert classify(method, parse(raw, "", ()))[0] == operation
+
+
+def test_two_sub_resources_at_once_are_no_operation():
+    with pytest.raises(NotSupported):
+        classify("GET", parse("/b?acl&cors", "", ()))
+
+
+DOMAINS = ("s3.test", "*.wild.test", "host.test")
+
+
+@pytest.mark.parametrize(
+    ("host", "bucket"),
+    [("b.s3.test", "b"), ("B.S3.test:9000", "b"), ("a.b.s3.test", "a.b"), ("s3.test", None), ("s3.test:80", None),
+     ("xs3.test", None), ("127.0.0.1:9000", None), ("[::1]:9000", None), ("", None), ("b.any.wild.test", "b"),
+     ("any.wild.test", None), ("b.host.test", "b"), ("b.s3.host.test", "b"), ("b.s3.eu-west-1.host.test", "b"),
+     ("b.s3.dualstack.eu-west-1.host.test", "b"), ("b.s3-eu-west-1.host.test", "b"), ("s3.host.test", None),
+     ("s3.eu-west-1.host.test", None), ("s3.dualstack.eu-west-1.host.test", None), (".s3.test", None)],
+)  # fmt: skip
+def test_hosts(host, bucket):
+    assert virtual(host, DOMAINS) == bucket
+
+
+TOKEN = "~abcd1234.1790000000.3." + "A" * 22
+PIN = "@" + "0f" * 16
+
+
+@pytest.mark.parametrize(
+    ("key", "lead", "rest"),
+    [("a/b", "", "a/b"), (f"{TOKEN}/a/b", TOKEN + "/", "a/b"), (f"{PIN}/a", PIN + "/", "a"), (TOKEN, TOKEN, ""),
+     (f"{TOKEN}/{PIN}/a", f"{TOKEN}/{PIN}/", "a"), (f"{PIN}/{TOKEN}/a", PIN + "/", f"{TOKEN}/a"),
+     (f"{TOKEN}x/a", "", f"{TOKEN}x/a"), ("~home/a", "", "~home/a"), (f"a/{PIN}/b", "", f"a/{PIN}/b"),
+     ("@2/a", "", "@2/a"), (PIN.upper() + "/a", "", PIN.upper() + "/a"), (f"{TOKEN}//a", TOKEN + "/", "/a"),
+     (f"{TOKEN}/../a", TOKEN + "/", "../a")],
+)  # fmt: skip
+def test_what_stands_before_a_key(key, lead, rest):
+    target = parse("/b/" + quote(key), "", ())
+    assert (target.lead, target.key, target.whole) == (lead, rest, False)
+    listed = parse("/b?prefix=" + quote(key), "", ())
+    assert (listed.lead, listed.key, listed.whole) == (lead, "", True)
+    assert target.link == (TOKEN[1:] if TOKEN in lead else "")
+    assert target.pin == (PIN[1:] if PIN in lead else "")
