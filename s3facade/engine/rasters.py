@@ -12,7 +12,7 @@ from s3facade.core.identity import canonical, digest
 from s3facade.core.image import Opened, Source
 from s3facade.core.protocols import Raster, Reader
 from s3facade.engine.flight import Flights, Work
-from s3facade.stores.local import LocalFile, describe
+from s3facade.stores.local import LocalFile, describe, unchanged
 
 NOWHERE = Source(path="", size=0, modified=0, etag="")
 """The source of images that are made, not read."""
@@ -40,6 +40,7 @@ class Rasters:
         ``path`` may be empty for readers that need no file.
         """
         source = describe(path) if path else NOWHERE
+        self._forget_changed(source, reader, options)
         implementation = self._reader(reader)
         images = []
         for series, raster in enumerate(self._rasters(source, reader, options)):
@@ -54,8 +55,17 @@ class Rasters:
         """The open image behind a leaf of a plan; opened again if it was put away. Raises `SourceError`."""
         return self._rasters(image.source, image.reader, image.options)[image.series]
 
+    def _forget_changed(self, source: Source, reader: str, options: Mapping[str, object]) -> None:
+        """Drop what was parsed if another file of a multi-file image has changed since."""
+        key = _key(source, reader, options)
+        rasters = self._open.get(key, ())
+        members = {f.source.path: f.source for raster in rasters for f in raster.files}
+        if not all(unchanged(member) for member in members.values()):
+            with self._lock:
+                self._open.pop(key, None)
+
     def _rasters(self, source: Source, reader: str, options: Mapping[str, object]) -> Sequence[Raster]:
-        key = (source.path, source.etag, reader, canonical(options) if options else "")
+        key = _key(source, reader, options)
         with self._lock:
             found = self._open.get(key)
             if found is not None:
@@ -73,3 +83,7 @@ class Rasters:
             while len(self._open) > self._limit:
                 self._open.popitem(last=False)
         return rasters
+
+
+def _key(source: Source, reader: str, options: Mapping[str, object]) -> Key:
+    return (source.path, source.etag, reader, canonical(options) if options else "")

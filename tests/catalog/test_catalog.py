@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -170,23 +171,51 @@ async def test_new_files_of_a_plain_bucket_are_seen_at_once_and_links_stay_insid
             await catalog.find("files", key)
 
 
-def test_files_of_a_multi_file_image_are_grouped_not_listed_as_images(tmp_path: Path, engine: Engine) -> None:
+def multi_file(root: Path, files: int) -> None:
+    """One image over ``files`` files, a time point in each; pixels plus the time."""
     uuid = "urn:uuid:00000000-0000-0000-0000-00000000000"
-    for t in range(2):
+    for t in range(files):
         planes = "".join(
             f'<TiffData FirstT="{i}" FirstC="0" FirstZ="0" IFD="0" PlaneCount="1">'
             f'<UUID FileName="t{i}.ome.tif">{uuid}{i}</UUID></TiffData>'
-            for i in range(2)
+            for i in range(files)
         )
         xml = (
             '<?xml version="1.0" encoding="UTF-8"?>'
             f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}{t}">'
             '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="60" SizeY="50" '
-            f'SizeZ="1" SizeC="1" SizeT="2"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}'
+            f'SizeZ="1" SizeC="1" SizeT="{files}"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}'
             "</Pixels></Image></OME>"
         )
-        tifffile.imwrite(tmp_path / f"t{t}.ome.tif", PIXELS[:50, :60] + t, description=xml, metadata=None)
+        tifffile.imwrite(root / f"t{t}.ome.tif", PIXELS[:50, :60] + t, description=xml, metadata=None)
+
+
+def test_files_of_a_multi_file_image_are_grouped_not_listed_as_images(tmp_path: Path, engine: Engine) -> None:
+    multi_file(tmp_path, 2)
     catalog = Catalog(settings(tmp_path), engine)
     catalog.probe(time.monotonic() + 60)
     assert catalog.broken() == []
     assert keys(catalog, "images", delimiter="/") == ["t0.ome.zarr/"]
+
+
+@pytest.mark.parametrize("files", [2, 6])
+async def test_a_replaced_member_of_a_multi_file_image_is_noticed(tmp_path: Path, engine: Engine, files: int) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    multi_file(root, files)
+    catalog = Catalog(settings(root), engine)
+    catalog.probe(time.monotonic() + 60)
+    key = f"t0.ome.zarr/0/c/{files - 1}/0/0"
+    before, old = await catalog.find("images", key), await read(catalog, "images", key)
+    other = tmp_path / "other.tif"
+    with tifffile.TiffFile(root / f"t{files - 1}.ome.tif") as file:
+        description = file.pages[0].description
+    tifffile.imwrite(other, PIXELS[:50, :60] + 1000, description=description, metadata=None)
+    other.replace(root / f"t{files - 1}.ome.tif")
+    until = time.monotonic() + 5
+    while catalog.current(before):
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
+    after = await catalog.find("images", key)
+    assert after.etag != before.etag
+    assert await read(catalog, "images", key) != old
