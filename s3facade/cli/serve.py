@@ -6,13 +6,15 @@ import argparse
 import ipaddress
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 from s3facade import __version__
 from s3facade.app import Announcement, run
 from s3facade.cli.lines import lines
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.config import units
-from s3facade.config.settings import Settings
+from s3facade.config.settings import Settings, ShelfConfig
+from s3facade.core.errors import ConfigError
 
 SHOWN = 10
 
@@ -21,6 +23,7 @@ def add(commands: Commands) -> None:
     """The command's arguments."""
     command = commands.add_parser("serve", help="serve files, folders or a configuration")
     add_what(command)
+    command.add_argument("--buckets-from", metavar="DIR", help="show every sub-folder of DIR as a bucket")
     command.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     command.add_argument("--port", type=_port, help="TCP port (default: 9000; 0: any free one)")
     command.add_argument("--workers", type=_positive, help="worker processes (default: one per core, at most 8)")
@@ -32,10 +35,22 @@ def add(commands: Commands) -> None:
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     # What is shown at the start is the answer; the log keeps to what goes wrong, and to requests if asked.
-    chosen = override(settings(arguments.what), arguments)
+    chosen = override(chosen_by(arguments), arguments)
     level = logging.INFO if chosen.server.access_log else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return run(chosen, on_ready=lambda ready: print(announcement(ready, chosen), flush=True))
+
+
+def chosen_by(arguments: argparse.Namespace) -> Settings:
+    """Settings for what is named; a folder of buckets alone needs nothing else."""
+    if arguments.buckets_from is None:
+        return settings(arguments.what)
+    root = Path(arguments.buckets_from).expanduser().absolute()
+    if not root.is_dir():
+        raise ConfigError(f"{root} is not a folder; name one whose sub-folders are the buckets")
+    base = settings(arguments.what) if arguments.what else Settings({}, {}, ())
+    names = base.shelf or ShelfConfig(root)
+    return replace(base, shelf=replace(names, root=root))
 
 
 def override(chosen: Settings, arguments: argparse.Namespace) -> Settings:
@@ -48,11 +63,12 @@ def override(chosen: Settings, arguments: argparse.Namespace) -> Settings:
 def announcement(ready: Announcement, chosen: Settings) -> str:
     """What is served, what is not and why, and lines to copy."""
     out = [f"s3facade {__version__} serves {ready.url} (read-only; stop with Ctrl-C)", ""]
-    access = {b.name: b.access for b in chosen.buckets}
+    access = {name: chosen.shelf.access for name, _ in ready.buckets} if chosen.shelf else {}
+    access |= {b.name: b.access for b in chosen.buckets}
     width = max((len(name) for name, _ in ready.buckets), default=0)
     for name, count in ready.buckets:
         shown = f"{count} image{'' if count == 1 else 's'}" if count else "files"
-        out.append(f"  s3://{name:<{width}}  {shown}, {access.get(name, 'public')}")
+        out.append(f"  s3://{name:<{width}}  {shown}, {access[name]}")
     if ready.unopened:
         out += ["", f"  {ready.unopened} images are not opened yet; this goes on in the background."]
     if ready.broken:
@@ -62,9 +78,9 @@ def announcement(ready: Announcement, chosen: Settings) -> str:
             out.append(f"  … all of them: {ready.url}/-/status")
     if ready.images:
         image = ready.images[0]
-        private = access.get(image.bucket) == "private"
+        private = access[image.bucket] != "public"
         out += ["", f"Open s3://{image.bucket}/{image.prefix}:", *lines(ready.url, image, private=private)]
-    elif not any(count for _, count in ready.buckets):
+    elif not chosen.shelf and not any(count for _, count in ready.buckets):
         out += ["", "No image was found; `s3facade formats` lists what can be read."]
     if not _loopback(chosen.server.host) and "public" in access.values():
         out += ["", f"Note: {chosen.server.host} can be reached from other machines, and public buckets need no key."]
