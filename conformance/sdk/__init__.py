@@ -1,0 +1,1 @@
+"""SDKs of other languages, each a small program driven over lines of JSON."""
