@@ -19,6 +19,10 @@ need rclone rclone
 need chromium chromium
 need node nodejs
 need npm npm
+need s3cmd s3cmd
+need s3fs s3fs
+need javac default-jdk-headless
+need mvn maven
 need nginx nginx-light
 need wrk wrk
 need fc-list fontconfig
@@ -48,3 +52,6 @@ fi
 if ! "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("ngff_zarr") is None)'; then
     "$python" -m pip install --quiet --no-deps --disable-pip-version-check ngff-zarr==0.50.0
 fi
+
+# The clients in other languages, built from source: minutes the first time, nothing the second.
+sh "$here/sdk/install.sh"
