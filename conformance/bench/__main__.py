@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from conformance.bench import figures, measure, rival
+from conformance.bench import figures, measure, rival, signed
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 PAGE = """# Benchmarks
@@ -33,7 +33,7 @@ absolute speeds belong to that machine alone. Made by `python -m conformance.ben
 def main() -> int:
     """Run; 0 whether or not goals are met: this measures, tests assert."""
     parser = argparse.ArgumentParser(prog="python -m conformance.bench", description=__doc__)
-    parser.add_argument("--only", help="comma-separated: static, listing, first, crowd")
+    parser.add_argument("--only", help="comma-separated: static, listing, signed, first, crowd")
     parser.add_argument("--seconds", type=float, default=3, help="length of one turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each rival")
     parser.add_argument(
@@ -44,7 +44,7 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help=f"Markdown page to write, e.g. {DOC.relative_to(DOC.parents[1])}")
     asked = parser.parse_args()
-    chosen = set((asked.only or "static,listing,first,crowd").split(","))
+    chosen = set((asked.only or "static,listing,signed,first,crowd").split(","))
     found: list[figures.Figure] = []
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="s3facade-bench-") as name:
@@ -55,6 +55,8 @@ def main() -> int:
             )
         if "listing" in chosen:
             found += measure.listing(scratch, seconds=asked.seconds, rounds=asked.rounds)
+        if "signed" in chosen:
+            found += signed.signed(scratch, seconds=asked.seconds, rounds=asked.rounds)
         if "first" in chosen:
             found += measure.first_chunk(scratch, asked.large)
         if "crowd" in chosen:

@@ -29,6 +29,8 @@ class Request:
     method: str = "GET"
     span: tuple[int, int] | None = None
     """First byte and end of a Range."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """More header lines."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def script(requests: Sequence[Request]) -> str:
     """Lua for wrk: the requests in turn, prepared once."""
     lines = ["local prepared = {}", "function init(args)"]
     for r in requests:
-        headers = f'{{["Range"]="bytes={r.span[0]}-{r.span[1] - 1}"}}' if r.span else "{}"
+        sent = dict(r.headers) | ({"Range": f"bytes={r.span[0]}-{r.span[1] - 1}"} if r.span else {})
+        headers = "{" + ", ".join(f"[{json.dumps(n)}]={json.dumps(v)}" for n, v in sent.items()) + "}"
         lines.append(
             f"  prepared[#prepared + 1] = wrk.format({json.dumps(r.method)}, {json.dumps(r.target)}, {headers})"
         )
@@ -87,7 +90,10 @@ def load(url: str, pid: int, requests: Sequence[Request], seconds: float) -> Rat
 def _heads(url: str, pid: int, requests: Sequence[Request], seconds: float) -> Rate:
     """HEAD requests in turn on every connection; wrk cannot, it waits for the body that Content-Length announces."""
     host = urlsplit(url)
-    prepared = [f"HEAD {r.target} HTTP/1.1\r\nHost: {host.netloc}\r\n\r\n".encode() for r in requests]
+    prepared = []
+    for r in requests:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in r.headers)
+        prepared.append(f"HEAD {r.target} HTTP/1.1\r\nHost: {host.netloc}\r\n{lines}\r\n".encode())
     sockets = [socket.create_connection((host.hostname or "", host.port or 80), timeout=10) for _ in range(CONNECTIONS)]
     try:
         before, start, count = cpu_seconds(pid), time.perf_counter(), 0

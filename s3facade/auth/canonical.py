@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
+
+
+_CANONICAL = re.compile(r"[A-Za-z0-9/._~-]*", re.ASCII)
 
 
 class Headers(Protocol):
@@ -25,6 +29,8 @@ class Headers(Protocol):
 
 def path(raw: str) -> str:
     """The raw path decoded once and encoded again: whatever was escaped, one spelling."""
+    if _CANONICAL.fullmatch(raw):
+        return raw
     return quote(unquote_to_bytes(raw.encode("utf-8", "surrogateescape")), safe="/-_.~")
 
 
@@ -50,14 +56,17 @@ def plain(text: str) -> str:
 
 def header_lines(headers: Headers, names: list[str], host: str) -> str | None:
     """The canonical headers; None if one of ``names`` is missing."""
-    lines = []
+    lines = ""
     for name in names:
         try:
             values = [host] if name == "host" else headers.getall(name)
         except KeyError:
             return None
-        lines.append(f"{name}:{','.join(' '.join(value.split()) for value in values)}\n")
-    return "".join(lines)
+        value = values[0] if len(values) == 1 else ",".join([" ".join(v.split()) for v in values])
+        if " " in value or "\t" in value:
+            value = " ".join(value.split())
+        lines += f"{name}:{value}\n"
+    return lines
 
 
 def _encode(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 from calendar import timegm
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import sha256
 from time import gmtime, strftime
 
@@ -27,6 +28,8 @@ SKEW = 15 * 60
 """Seconds by which clocks may differ."""
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _PAYLOAD = re.compile(r"[0-9a-fA-F]{64}")
+_NO_PAYLOAD = sha256(b"").hexdigest()
+_USUAL = re.compile(r"Credential=([^, ]+), ?SignedHeaders=([^, ]+), ?Signature=([^, ]+)")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _KEYS = 1024
 
@@ -127,11 +130,8 @@ def read_header(method: str, raw_target: str, headers: Headers, host: str, now: 
     algorithm, _, rest = values[0].strip().partition(" ")
     if algorithm != ALGORITHM:
         raise BadRequest(f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.")
-    parts = [part.strip().partition("=") for part in rest.split(",")]
-    found = {name: value for name, _, value in parts}
-    if len(found) != len(parts) or found.keys() != {"Credential", "SignedHeaders", "Signature"}:
-        raise BadAuthorization("The authorization header is malformed: it needs Credential, SignedHeaders, Signature.")
-    scope = read_scope(found["Credential"])
+    who, signed_names, signature = _parts(rest)
+    scope = read_scope(who)
     if scope is None:
         raise BadAuthorization("The authorization header is malformed: the Credential is mal-formed.")
     stamp, moment = _signed_at(headers)
@@ -139,22 +139,34 @@ def read_header(method: str, raw_target: str, headers: Headers, host: str, now: 
         raise ClockSkew("The difference between the request time and the current time is too large.")
     if not stamp.startswith(scope.date):
         raise BadAuthorization("The authorization header is malformed: the date in the Credential is another day.")
-    names = found["SignedHeaders"].split(";")
+    names = signed_names.split(";")
     lines = canonical.header_lines(headers, names, host)
     if "host" not in names or lines is None:
         raise mismatch()
     for name in headers:
-        if name.lower().startswith("x-amz-") and name.lower() not in names:
+        if name[:1] in "xX" and name.lower().startswith("x-amz-") and name.lower() not in names:
             raise AccessDenied(
                 "There were headers present in the request which were not signed.", HeadersNotSigned=name
             )
     path, _, query = raw_target.partition("?")
     return Signed(
-        method, canonical.path(path), canonical.joined(canonical.fields(query)), lines, found["SignedHeaders"],
-        payload(headers.get("x-amz-content-sha256")), stamp, scope, found["Signature"],
+        method, canonical.path(path), canonical.joined(canonical.fields(query)) if query else "", lines, signed_names,
+        payload(headers.get("x-amz-content-sha256")), stamp, scope, signature,
     )  # fmt: skip
 
 
+def _parts(text: str) -> tuple[str, str, str]:
+    """Credential, SignedHeaders and Signature, in whatever order they stand. Raises `BadAuthorization`."""
+    if usual := _USUAL.fullmatch(text):
+        return usual[1], usual[2], usual[3]
+    parts = [part.strip().partition("=") for part in text.split(",")]
+    found = {name: value for name, _, value in parts}
+    if len(found) != len(parts) or found.keys() != {"Credential", "SignedHeaders", "Signature"}:
+        raise BadAuthorization("The authorization header is malformed: it needs Credential, SignedHeaders, Signature.")
+    return found["Credential"], found["SignedHeaders"], found["Signature"]
+
+
+@lru_cache(maxsize=256)
 def read_scope(text: str) -> Scope | None:
     """The parts of a credential string, or None if it is not one for S3."""
     parts = text.rsplit("/", 4)
@@ -172,11 +184,12 @@ def payload(value: str | None) -> str:
     """
     if value is None:
         raise BadRequest("Missing required header for this request: x-amz-content-sha256")
-    if value == "UNSIGNED-PAYLOAD" or _PAYLOAD.fullmatch(value):
+    if value in (_NO_PAYLOAD, "UNSIGNED-PAYLOAD") or _PAYLOAD.fullmatch(value):
         return value
     raise AccessDenied("Access Denied: this server is read-only and takes no signed payload streams.")
 
 
+@lru_cache(maxsize=256)
 def timestamp(stamp: str) -> int | None:
     """Seconds since 1970 of ``20261121T120000Z``; None for anything else."""
     match = _STAMP.fullmatch(stamp)
