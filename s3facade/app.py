@@ -12,6 +12,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -38,6 +39,8 @@ LOOK = 5.0
 """Seconds that a start may spend on opening images; what is left is opened while serving."""
 DRAIN = 30.0
 """Seconds that running requests get to end after SIGTERM."""
+SPARE_FILES = 512
+"""Open files that connections leave over: sources, folders, libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
         ConfigError: The port is taken, or the configuration contradicts itself.
     """
     _tune_malloc()
+    _raise_file_limit()
     workers = settings.limits.workers or min(os.cpu_count() or 1, 8)
     listener = _listen(settings)
     try:
@@ -122,6 +126,8 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
     def stop(*_: object) -> None:
         nonlocal stopping
         stopping = True
+        # Nobody accepts any more: a client must be refused, not left waiting in the queue.
+        listener.close()
         for pid in running:
             os.kill(pid, signal.SIGTERM)
 
@@ -173,6 +179,7 @@ def _worker(catalog: Catalog, listener: socket.socket) -> int:
     # A terminal's Ctrl-C reaches the whole group; the parent passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with_the_parent()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(catalog, listener))
@@ -203,7 +210,10 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
         catalog.engine,
         door,
         S3Settings(
-            region=settings.server.region, domains=settings.server.domains, access_log=settings.server.access_log
+            region=settings.server.region,
+            domains=settings.server.domains,
+            max_connections=min(2000, max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES)),
+            access_log=settings.server.access_log,
         ),
         internal={
             "/-/healthz": lambda: (200, "text/plain", b"ok\n"),
@@ -273,6 +283,23 @@ def _shown(path: str, roots: Sequence[str]) -> str:
     """A path without what lies above the served folders: that is nobody's business."""
     root = next((r for r in roots if path.startswith(r.rstrip("/") + "/")), os.path.dirname(path))
     return os.path.relpath(path, root)
+
+
+def _end_with_the_parent() -> None:
+    """Have the kernel end this worker if the parent is killed: orphans would keep the port, deaf to Ctrl-C."""
+    pr_set_pdeathsig = 1
+    try:
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    except (OSError, AttributeError):
+        log.debug("prctl is not to be had here")
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: a connection is one, too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _tune_malloc() -> None:

@@ -17,8 +17,8 @@ from s3facade.catalog.folder import Folder, passed
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.plan import Broken, Plan, Planner
 from s3facade.catalog.shelf import Shelf
-from s3facade.config.settings import Access, Settings, ShelfConfig
-from s3facade.core.errors import NoSuchBucket, NoSuchKey, SourceError
+from s3facade.config.settings import Access, BucketConfig, Settings, ShelfConfig
+from s3facade.core.errors import NoSuchBucket, NoSuchKey, SourceDenied, SourceError, SourceUnavailable
 from s3facade.core.identity import etag
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Grid, Node, find, scan
@@ -52,6 +52,8 @@ class Found:
     """Unquoted."""
     mount: Mount | None
     """The image it belongs to, or None for a plain file."""
+    node: Dir | Grid | None
+    """The key space of that image which it was found in."""
     source: Source | None
     """The plain file, if it has bytes."""
     generation: int
@@ -164,7 +166,8 @@ class Catalog:
         if found.generation != self.generation:
             return False
         if found.mount is not None:
-            return found.mount.fresh(time.monotonic())
+            # The mount may have been opened anew for another key since: fresh then, but not what was found.
+            return found.mount.fresh(time.monotonic()) and found.pin == found.mount.newest
         return found.source is None or unchanged(found.source)
 
     async def pin(self, bucket: str, prefix: str) -> str:
@@ -196,17 +199,21 @@ class Catalog:
         def resolve(node: Deferred) -> Dir | Grid:
             try:
                 return _opened(node, now)
+            except SourceUnavailable:
+                if isinstance(node.token, Folder):
+                    # A list without what lies there would make a mirror delete it.
+                    raise
+                log.warning("an image is left out of a listing of %s: its file is gone", bucket)
             except SourceError as error:
                 log.warning("left out of a listing of %s: %s", bucket, error.explain())
-                return Dir({})
+            return Dir({})
 
         entries = scan(entry.root, prefix=prefix, bound=bound, delimiter=delimiter, resolve=resolve)
         page = islice(entries, limit)
-        generation = self.generation
         # Which mount or file it is nobody asks of a listing; finding out would cost more than all the rest.
+        rest = (None, None, None, self.generation)
         return [
-            e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), None, None, generation)
-            for e in page
+            e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), *rest) for e in page
         ]
 
     # What is asked for by operators.
@@ -258,7 +265,7 @@ class Catalog:
 
     def rescan(self) -> None:
         """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`."""
-        plans = {config.name: self._planner.plan(config) for config in self.settings.buckets}
+        plans = {config.name: self._plan(config) for config in self.settings.buckets}
         for name, plan in plans.items():
             old = self._buckets.get(name)
             for prefix, mount in plan.mounts.items():
@@ -266,6 +273,17 @@ class Catalog:
                 if before is not None and before.same(mount):
                     plan.mounts[prefix] = before
         self._swap(plans)
+
+    def _plan(self, config: BucketConfig) -> Plan:
+        """What the bucket holds; what it held, where its folders cannot be looked at now."""
+        try:
+            return self._planner.plan(config)
+        except SourceUnavailable as error:
+            log.warning("bucket %s stays as it was: %s", config.name, error.explain())
+            old = self._buckets.get(config.name)
+            return old.plan if old else Plan(broken=[Broken(error.private, error.public)])
+        except SourceDenied as error:
+            return Plan(broken=[Broken(error.private, error.public)])
 
     def _swap(self, plans: Mapping[str, Plan]) -> None:
         with self._changing:
@@ -312,13 +330,13 @@ class Catalog:
         return bucket
 
     def _found(self, key: str, file: File, met: Sequence[tuple[Mount, Dir | Grid]]) -> Found:
-        mount = met[-1][0] if met else None
-        pin = met[-1][0].pin(met[-1][1]) if met else file.identity
+        mount, node = met[-1] if met else (None, None)
+        pin = file.identity if mount is None or node is None else mount.pin(node)
         source = None
         if mount is None and file.size:
             part = file.body().parts[0]
             source = part.source if isinstance(part, Passed) else None
-        return Found(key, file, etag(file.identity, key), mount, source, self.generation, pin)
+        return Found(key, file, etag(file.identity, key), mount, node, source, self.generation, pin)
 
 
 def _opened(node: Deferred, now: float) -> Dir | Grid:
@@ -361,10 +379,7 @@ def _tree(plan: Plan) -> Node:
     for prefix, folder in plan.folders.items():
         leaves[prefix] = (Deferred(folder), True)
     for key, path in plan.files.items():
-        try:
-            leaves[key] = (passed(describe(path)), True)
-        except SourceError:
-            continue
+        leaves[key] = (passed(describe(path)), True)
     for prefix, mount in plan.mounts.items():
         if prefix not in members:
             leaves[prefix] = (Deferred(mount), mount.error is None)

@@ -16,7 +16,7 @@ from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Node
 from s3facade.core.objects import Object, Passed
-from s3facade.stores.local import fingerprint
+from s3facade.stores.local import GONE, fingerprint, translated
 
 VERSION = 1
 RACY = 50_000_000
@@ -59,11 +59,20 @@ class Folder:
         return self._children if self._listed == (about.st_mtime_ns, about.st_ino) else None
 
     def open(self) -> Dir:
-        """The folder's key space; empty once the folder is gone."""
+        """The folder's key space; empty once the folder is gone.
+
+        Raises:
+            SourceUnavailable: It cannot be looked at now, or the root itself is missing.
+            SourceDenied: The server may not look at it.
+        """
         try:
             about = os.stat(self.path)
-        except OSError:
+        except GONE as error:
+            if os.path.realpath(self.path) == self.root:
+                raise translated(self.path, error) from error
             return Dir({})
+        except OSError as error:
+            raise translated(self.path, error) from error
         stamp = (about.st_mtime_ns, about.st_ino)
         if self._children is None or self._listed != stamp:
             children = _Children(self.root, self.path)
@@ -87,8 +96,10 @@ class _Children(Mapping[str, Node]):
                     token = self._token(entry)
                     if token:
                         order.append((token, entry.name))
-        except OSError:
+        except GONE:
             order = []
+        except OSError as error:
+            raise translated(path, error) from error
         self.order = sorted(order)
         self._names = {name for _, name in self.order}
 
@@ -100,7 +111,7 @@ class _Children(Mapping[str, Node]):
             if entry.is_dir():
                 return entry.name + "/"
             return entry.name if entry.is_file() else None
-        except (OSError, UnicodeEncodeError):
+        except UnicodeEncodeError:
             return None
 
     def __getitem__(self, name: str) -> Node:
@@ -109,8 +120,10 @@ class _Children(Mapping[str, Node]):
         path = f"{self._path}/{name}"
         try:
             about = os.stat(path)
-        except OSError:
+        except GONE:
             raise KeyError(name) from None
+        except OSError as error:
+            raise translated(path, error) from error
         if os.path.islink(path) and not inside(path, self._root):
             raise KeyError(name)
         if modes.S_ISDIR(about.st_mode):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from s3facade.core.errors import BadSource, SourceError, Unsupported
+from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image, Opened, Source, derive, sources
 from s3facade.core.keyspace import Dir, Grid
@@ -14,7 +14,7 @@ from s3facade.core.operators import Transform
 from s3facade.core.protocols import Layout
 from s3facade.core.spec import Level, Spec
 from s3facade.engine.engine import Engine
-from s3facade.stores.local import describe, unchanged
+from s3facade.stores.local import LocalFile, describe, unchanged
 from s3facade.transforms.pyramid import pyramid, pyramid_like
 
 MANY = 4
@@ -37,6 +37,7 @@ class Recipe:
     path: str
     """Absolute; empty for images that need no file."""
     reader: str
+    """Empty for a file that claims to be an image but that no reader recognises: its keys say so."""
     options: Mapping[str, object] = field(default_factory=dict)
     series: int | None = None
     pixel_size: Mapping[str, float] = field(default_factory=dict)
@@ -118,6 +119,11 @@ class Mount:
         self._checked = 0.0
         self._named: tuple[object, str] = (None, "")
 
+    @property
+    def newest(self) -> str:
+        """The digest of what it shows now; see `pin`."""
+        return self._named[1]
+
     def pin(self, node: Dir | Grid) -> str:
         """The digest of all that the bytes below ``node`` depend on; empty if ``node`` is not the newest one."""
         newest, name = self._named
@@ -154,11 +160,14 @@ class Mount:
                 self._refuse_again(now)
                 try:
                     node = self._build()
+                except (SourceUnavailable, SourceChanged) as error:
+                    # It passes: the file is not broken, and the next request may be luckier.
+                    error.at(self.recipe.path)
+                    raise
                 except SourceError as error:
                     error.at(self.recipe.path)
                     self.error = error
                     self._failed = (now, _tag(self.recipe.path))
-                    self._node = None
                     raise
                 self.error = None
                 self._node = node
@@ -174,6 +183,9 @@ class Mount:
             raise self.error.with_traceback(None)
 
     def _build(self) -> Dir | Grid:
+        if self.recipe.path and not self.recipe.reader:
+            LocalFile.open(self.recipe.path).stream().close()
+            raise BadSource("No reader recognises the file: it is empty, damaged or of another format.")
         images = [pyramid(image) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         for name, recipe in self.labels.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat as modes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,11 @@ from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount, Recipe
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig
 from s3facade.config.template import compile_template
-from s3facade.core.errors import ConfigError
+from s3facade.core.errors import ConfigError, SourceUnavailable
 from s3facade.core.operators import Transform
 from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
-from s3facade.stores.local import fingerprint
+from s3facade.stores.local import GONE, fingerprint, translated
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
@@ -66,9 +67,16 @@ class Planner:
         self._settings = settings
         self._engine = engine
         self._sniffed: dict[tuple[str, str], str] = {}
+        self._devices: dict[str, int] = {}
+        """Device that each root was on at first: another one means that a share is not mounted."""
 
     def plan(self, bucket: BucketConfig) -> Plan:
-        """What ``bucket`` holds now. Blocking. Raises `ConfigError` where the configuration contradicts itself."""
+        """What ``bucket`` holds now. Blocking.
+
+        Raises:
+            ConfigError: The configuration contradicts itself.
+            SourceUnavailable: A folder cannot be looked at now; nothing is known about what it holds.
+        """
         plan = Plan()
         for view in bucket.views:
             if isinstance(view, FilesView):
@@ -128,30 +136,31 @@ class Planner:
         if source.synthetic is not None:
             yield Item("", "synthetic", {"stem": source.name, "path": source.name})
             return
-        for path, captures in _paths(source):
-            try:
-                reader = source.reader or self._sniff(path)
-            except OSError as error:
-                plan.broken.append(Broken(path, f"It cannot be read: {error.strerror}."))
-                continue
-            if reader:
+        for path, captures in _paths(source, self._devices, plan.broken):
+            reader = source.reader or self._sniff(path)
+            claims = source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES
+            if reader or claims:
                 yield Item(path, reader, captures)
-            elif source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES:
-                plan.broken.append(Broken(path, "No reader recognises it: it is empty, damaged or of another format."))
             else:
                 plan.others += 1
 
     def _sniff(self, path: str) -> str:
-        """Name of the reader that recognises the file, or ""."""
-        key = (path, fingerprint(os.stat(path)))
-        known = self._sniffed.get(key)
-        if known is None:
+        """Name of the reader that recognises the file; "" if there is none, or if it may not be read."""
+        try:
+            key = (path, fingerprint(os.stat(path)))
+            known = self._sniffed.get(key)
+            if known is not None:
+                return known
             with open(path, "rb") as file:
                 head = file.read(HEAD)
+        except (*GONE, PermissionError):
+            return ""
+        except OSError as error:
+            raise translated(path, error) from error
+        else:
             name = os.path.basename(path)
-            known = next((n for n, r in registry.readers() if r.sniff(head, name)), "")
-            self._sniffed[key] = known
-        return known
+            self._sniffed[key] = next((n for n, r in registry.readers() if r.sniff(head, name)), "")
+            return self._sniffed[key]
 
 
 def _agree(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
@@ -174,7 +183,9 @@ def _layout(view: ImageView) -> Layout:
     return made
 
 
-def _paths(source: SourceConfig) -> Iterator[tuple[str, dict[str, object]]]:
+def _paths(
+    source: SourceConfig, devices: dict[str, int], broken: list[Broken]
+) -> Iterator[tuple[str, dict[str, object]]]:
     """Files of a source with what their paths say, sorted by path."""
     if source.file is not None:
         yield str(source.file), {"stem": stem(source.file.name), "path": source.file.name}
@@ -182,28 +193,57 @@ def _paths(source: SourceConfig) -> Iterator[tuple[str, dict[str, object]]]:
     pattern = source.files
     if pattern is None:
         raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
-    for path in _walk(str(pattern.root)):
-        relative = os.path.relpath(path, pattern.root)
+    root = str(pattern.root)
+    for path in _walk(root, devices, broken):
+        relative = os.path.relpath(path, root)
         found = pattern.match(relative)
         if found is not None and not any(p.accepts(Path(path)) for p in source.skip):
             yield path, {"stem": stem(relative), "path": relative, **found}
 
 
-def _walk(root: str) -> Iterator[str]:
-    """Every file below ``root``, sorted; links that lead out of it are not followed."""
+def _walk(root: str, devices: dict[str, int], broken: list[Broken]) -> Iterator[str]:
+    """Every file below ``root``, sorted; links that lead out of it are not followed.
+
+    A folder that may not be read is named in ``broken``. One that cannot be read now is an error: files that are
+    not seen would be taken for deleted, and their keys for absent.
+    """
     real = os.path.realpath(root)
-    for folder, folders, names in os.walk(root):
+
+    def failed(error: OSError) -> None:
+        path = str(error.filename)
+        if isinstance(error, PermissionError) and path != root:
+            broken.append(Broken(path, "The folder may not be read by the server; check its permissions."))
+        elif not isinstance(error, GONE) or path == root:
+            raise translated(path, error)
+
+    try:
+        if os.stat(root).st_dev != devices.setdefault(root, os.stat(root).st_dev):
+            raise SourceUnavailable("A source folder is on another device than at first: is it mounted?", private=root)
+    except OSError as error:
+        raise translated(root, error) from error
+    for folder, folders, names in os.walk(root, onerror=failed):
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)
             if os.path.islink(path) and not os.path.realpath(path).startswith(real + "/"):
                 continue
-            if os.path.isfile(path):
-                try:
-                    path.encode()
-                except UnicodeEncodeError:
-                    continue
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                broken.append(Broken(ascii(path), "Its name is not UTF-8; rename it: S3 keys are."))
+                continue
+            if _file(path):
                 yield path
+
+
+def _file(path: str) -> bool:
+    """Whether it is a plain file, links followed."""
+    try:
+        return modes.S_ISREG(os.stat(path).st_mode)
+    except (*GONE, PermissionError):
+        return False
+    except OSError as error:
+        raise translated(path, error) from error
 
 
 def stem(path: str) -> str:

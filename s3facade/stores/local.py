@@ -28,7 +28,7 @@ def describe(path: str) -> Source:
     try:
         return _source(path, os.stat(path))
     except OSError as error:
-        raise _translated(path, error) from error
+        raise translated(path, error) from error
 
 
 def unchanged(source: Source) -> bool:
@@ -44,7 +44,12 @@ def _source(path: str, stat: os.stat_result) -> Source:
     return Source(path, stat.st_size, stat.st_mtime_ns, fingerprint(stat))
 
 
-def _translated(path: str, error: OSError) -> SourceDenied | SourceUnavailable:
+GONE = (FileNotFoundError, NotADirectoryError)
+"""What alone means that a path leads to nothing. Anything else means that it cannot be looked at now."""
+
+
+def translated(path: str, error: OSError) -> SourceDenied | SourceUnavailable:
+    """The operating system's refusal in the package's words."""
     if isinstance(error, PermissionError):
         return SourceDenied("The source file may not be read by the server; check its permissions.", private=path)
     reason = error.strerror or type(error).__name__
@@ -94,7 +99,7 @@ class Handles:
         try:
             handle = Handle(os.open(source.path, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
-            raise _translated(source.path, error) from error
+            raise translated(source.path, error) from error
         verify(handle, source)
         with self._lock:
             self._open[(source.path, source.etag)] = handle
@@ -153,7 +158,7 @@ class LocalFile:
                     break
                 data += more
         except OSError as error:
-            raise _translated(source.path, error) from error
+            raise translated(source.path, error) from error
         verify(handle, source)
         if len(data) != nbytes:
             raise SourceUnavailable("The source file could not be read whole.", private=source.path)
@@ -164,7 +169,7 @@ class LocalFile:
         try:
             file = open(self._source.path, "rb")  # noqa: SIM115 - the caller's to close
         except OSError as error:
-            raise _translated(self._source.path, error) from error
+            raise translated(self._source.path, error) from error
         if fingerprint(os.fstat(file.fileno())) != self._source.etag:
             file.close()
             raise SourceChanged("The source file has changed; ask again.", private=self._source.path)

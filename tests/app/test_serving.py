@@ -266,3 +266,27 @@ def test_a_port_that_is_taken_is_one_clear_sentence(server: Running) -> None:
     assert done.returncode != 0
     assert str(server.port) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    command = [sys.executable, "-m", "s3facade", "serve", str(root), "--port", "0", "--workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    found = re.search(r"http://[^ :]+:(\d+)", process.stdout.readline())
+    assert found
+    running = Running(root, int(found[1]), tmp_path / "none", process)
+    assert running.get("/-/healthz").status == 200
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until = time.monotonic() + 20
+    while True:
+        try:
+            running.get("/-/healthz")
+        except ConnectionRefusedError:
+            break
+        except (OSError, http.client.HTTPException):
+            pass
+        assert time.monotonic() < until, "orphans hold the port"
+        time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import time
@@ -101,6 +102,8 @@ async def test_a_replaced_file_gets_new_tags_and_new_pixels(root: Path, engine: 
     assert catalog.peek("images", key) is None
     after = await catalog.find("images", key)
     assert after.etag != before.etag
+    assert catalog.current(after)
+    assert not catalog.current(before), "although the image is open and true again"
     assert await read(catalog, "images", key) != old
 
 
@@ -126,12 +129,53 @@ async def test_a_broken_file_is_named_and_leaves_the_others_alone(root: Path, en
     assert {os.path.basename(b.path) for b in catalog.broken()} == {"cut.tif", "noise.tif"}
     assert all(b.reason.endswith(".") for b in catalog.broken())
     assert keys(catalog, "images", delimiter="/") == ["a.ome.zarr/", "sub/"]
-    with pytest.raises(BadSource):
-        await catalog.find("images", "cut.ome.zarr/zarr.json")
+    for name in ("cut", "noise"):
+        with pytest.raises(BadSource):
+            await catalog.find("images", f"{name}.ome.zarr/zarr.json")
     (root / "cut.tif").write_bytes(whole)
     catalog.rescan()
     catalog.probe(time.monotonic() + 60)
     assert "cut.ome.zarr/" in keys(catalog, "images", delimiter="/")
+
+
+async def test_a_share_that_is_not_there_is_unavailable_not_empty(root: Path, engine: Engine) -> None:
+    catalog = Catalog(settings(root), engine)
+    away = root.with_name("away")
+    root.rename(away)
+    catalog.rescan()
+    for bucket, key in (("images", "a.ome.zarr/0/c/0/0"), ("files", "notes.txt"), ("files", "sub/b.tif")):
+        with pytest.raises(SourceUnavailable):
+            await catalog.find(bucket, key)
+    with pytest.raises(SourceUnavailable):
+        keys(catalog, "files")
+    away.rename(root)
+    assert await read(catalog, "files", "notes.txt") == b"hello"
+    assert await read(catalog, "images", "a.ome.zarr/0/c/0/0")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.ESTALE])
+async def test_trouble_with_a_folder_is_never_taken_for_absence(
+    root: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A disk that fails cannot be had in a test: scandir and stat fail in its place."""
+    catalog = Catalog(settings(root), engine)
+
+    def fail(path: object = ".", **_: object) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", fail)
+        catalog.rescan()
+        with pytest.raises(SourceUnavailable):
+            await catalog.find("files", "notes.txt")
+        assert await read(catalog, "images", "a.ome.zarr/0/c/0/0"), "known and still readable"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", fail)
+        with pytest.raises(SourceUnavailable):
+            await catalog.find("images", "a.ome.zarr/0/c/0/0")
+        with pytest.raises(SourceUnavailable):
+            await catalog.find("files", "notes.txt")
+    assert await read(catalog, "files", "notes.txt") == b"hello"
 
 
 def test_a_rescan_that_finds_nothing_new_changes_nothing(root: Path, engine: Engine) -> None:
