@@ -25,6 +25,7 @@ absolute speeds belong to that machine alone. Made by `python -m conformance.ben
   nothing else. It shows what the kernel's copy costs; nginx sends files without that copy.
 - Several objects of a size take turns, so that they do not stay in the processor's cache: 16, but 4 of 8 MiB.
 - Objects are computed once and then in memory; the first request is not among those measured.
+- Load average of the machine at the end: {load:.1f}.{note}
 
 {table}
 """
@@ -43,6 +44,7 @@ def main() -> int:
         help="4 GB TIFF, written there when absent (about 2 GB on disk)",
     )
     parser.add_argument("--out", type=Path, help=f"Markdown page to write, e.g. {DOC.relative_to(DOC.parents[1])}")
+    parser.add_argument("--note", default="", help="sentence about this run, for the page")
     asked = parser.parse_args()
     chosen = set((asked.only or "static,listing,signed,first,crowd").split(","))
     found: list[figures.Figure] = []
@@ -73,6 +75,8 @@ def main() -> int:
             rounds=asked.rounds,
             seconds=asked.seconds,
             table=table,
+            load=os.getloadavg()[0],
+            note=f" {asked.note}" if asked.note else "",
         )
         asked.out.write_text(page, encoding="utf-8")
     return 0

@@ -47,7 +47,7 @@ def version() -> str:
     """What ``nginx -v`` says."""
     if NGINX is None:
         raise RuntimeError("nginx is not installed (conformance/install.sh)")
-    return subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=True).stderr.strip().rpartition(" ")[2]
+    return subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=True).stderr.strip().rpartition("/")[2]
 
 
 @contextlib.contextmanager
