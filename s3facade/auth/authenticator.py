@@ -57,7 +57,11 @@ class Authenticator:
         if headers.get("Authorization") is not None:
             if signed:
                 raise BadRequest("Only one auth mechanism allowed: the header or the query.")
-            request = sigv4.read_header(method, raw_target, headers, host, self._clock())
+            now = self._clock()
+            usual = sigv4.check_usual(method, raw_target, headers, host, now, self._ring, self._keys)
+            if usual is not None and usual.token is None:
+                return self._ring.principal(usual)
+            request = sigv4.read_header(method, raw_target, headers, host, now)
             credential = sigv4.check(request, self._ring, self._keys)
         elif signed == 4:
             request = presigned.read_v4(method, raw_target, headers, host, self._clock())

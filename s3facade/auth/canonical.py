@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
 
@@ -54,7 +54,7 @@ def plain(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
 
 
-def header_lines(headers: Headers, names: list[str], host: str) -> str | None:
+def header_lines(headers: Headers, names: Sequence[str], host: str) -> str | None:
     """The canonical headers; None if one of ``names`` is missing."""
     lines = ""
     for name in names:

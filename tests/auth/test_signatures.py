@@ -239,5 +239,5 @@ def test_policy(grants, lab, secret, open_, unknown):
 def test_many_regions_do_not_pile_up():
     keys, credential = SigningKeys(), Credential(KEY, SECRET)
     for i in range(3000):
-        keys.get(credential, Scope(KEY, "20260101", f"r-{i}"))
+        keys.get(credential, Scope(KEY, "20260101", f"r-{i}", f"20260101/r-{i}/s3/aws4_request"))
     assert len(keys._keys) <= 1024
