@@ -37,8 +37,6 @@ from s3facade.s3.target import virtual
 log = logging.getLogger("s3facade")
 LOOK = 5.0
 """Seconds that a start may spend on opening images; what is left is opened while serving."""
-DRAIN = 30.0
-"""Seconds that running requests get to end after SIGTERM."""
 SPARE_FILES = 512
 """Open files that connections leave over: sources, folders, libraries."""
 
@@ -227,7 +225,7 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
     finally:
         watch.cancel()
         listening.close()
-        await server.shutdown(DRAIN)
+        await server.shutdown(settings.server.drain)
         catalog.engine.close()
 
 

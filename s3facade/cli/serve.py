@@ -95,21 +95,22 @@ def _loopback(host: str) -> bool:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("must be from 0 to 65535")
-    return port
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
+    return int(text)
 
 
 def _size(text: str) -> int:
     try:
-        return units.size(text)
+        size = units.size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if size < 64 << 20:
+        raise argparse.ArgumentTypeError("must be at least 64 MiB")
+    return size

@@ -72,6 +72,12 @@ def _origins(value: object) -> tuple[str, ...]:
     return tuple(map(str, texts))
 
 
+def _enough(value: int) -> int:
+    if value < 64 << 20:
+        raise ValueError("must be at least 64 MiB: one chunk and what it is made from must fit")
+    return value
+
+
 def _header(value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise ValueError("must be plain ASCII text on one line")
@@ -292,7 +298,7 @@ class CredentialModel(Model):
 class LimitsModel(Model):
     """What the server may use."""
 
-    memory: Bytes = "1 GiB"
+    memory: Annotated[Bytes, AfterValidator(_enough)] = "1 GiB"
     """Memory for pixels and encoded chunks, over all worker processes."""
     workers: Workers = "auto"
     """Worker processes; `auto`: one per core, at most 8."""
@@ -309,12 +315,14 @@ class ServerModel(Model):
     """Address to listen on; `0.0.0.0` is every network."""
     port: Annotated[int, Field(ge=0, le=65535)] = 9000
     """TCP port; 0: any free one."""
-    region: Annotated[str, Field(min_length=1)] = "us-east-1"
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "us-east-1"
     """Region name that clients are told."""
     domains: list[str] = []
     """Host names for virtual-host addresses: `bucket.<domain>`."""
     rescan: Seconds = "10 s"
     """How long a folder's listing is trusted; `0 s`: never look again."""
+    drain: Seconds = "30 s"
+    """How long running downloads may go on after SIGTERM."""
     access_log: bool = False
     """One log line per request."""
 

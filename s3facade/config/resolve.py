@@ -54,7 +54,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
         raise ConfigError("\n".join(dict.fromkeys(resolver.problems)))
     limits = Limits(config.limits.memory, config.limits.workers, config.limits.queue)
     net = config.server
-    server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log)
+    server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
     return Settings(
         sources, images, buckets, access, links, shelf, limits, server, document.path, modified
     )  # fmt: skip

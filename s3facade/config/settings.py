@@ -185,6 +185,8 @@ class Server:
     rescan: float = 10.0
     """Seconds until a folder is looked at again; 0 turns it off."""
     access_log: bool = False
+    drain: float = 30.0
+    """Seconds that running requests get to end after SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from s3facade.core.errors import BadSource
+from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.operators import Block
 from s3facade.core.protocols import SourceFile
 from s3facade.core.region import Region
@@ -50,12 +50,14 @@ class TiffReader:
         """Whether this is a TIFF, by its first four bytes, or an OME companion file, by its name."""
         return head[:4] in _MAGIC or name.lower().endswith(_NAMES)
 
-    def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TiffRaster]:  # noqa: ARG002
+    def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TiffRaster]:
         """The images of a TIFF and of the files it belongs to, in order.
 
         Raises:
             BadSource: The file contradicts itself, or is incomplete.
-            Unsupported: Pixels or dimensions that cannot be shown truly.
+            Unsupported: An option, since there are none; or pixels or dimensions that cannot be shown truly.
             SourceNotFound: A member file is missing.
         """
+        if options:
+            raise Unsupported(f"The TIFF reader has no option {next(iter(options))!r}; it takes none.")
         return [TiffRaster(p.spec, p.files, p.tables) for p in parse(file)]
