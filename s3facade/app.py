@@ -25,7 +25,7 @@ import uvloop
 from s3facade import __version__
 from s3facade.auth import configured
 from s3facade.catalog import registry
-from s3facade.catalog.catalog import Catalog, Viewable
+from s3facade.catalog.catalog import REST, Catalog, Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
 from s3facade.core.errors import ConfigError, FacadeError
@@ -245,8 +245,7 @@ async def _watch(catalog: Catalog) -> None:
             await asyncio.sleep(every)
             begun = time.monotonic()
             await catalog.engine.run(catalog.rescan)
-            # A share of a folder walked without end would starve its disk: rest twenty times as long as it took.
-            await asyncio.sleep(min(20 * (time.monotonic() - begun), 3600.0))
+            await asyncio.sleep(min(REST * (time.monotonic() - begun), 3600.0))
         except FacadeError as error:
             log.warning("looking at the sources failed: %s", error.explain())
             await asyncio.sleep(max(every, 1.0))

@@ -27,6 +27,8 @@ from s3facade.engine.engine import Engine
 from s3facade.stores.local import describe, unchanged
 
 log = logging.getLogger("s3facade.catalog")
+REST = 20
+"""Looking at all folders again may take a twentieth of the time at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Catalog:
         self.generation = 0
         self._planner = Planner(settings, engine)
         self._changing = threading.Lock()
+        self._scanning = threading.Lock()
+        self._rested = 0.0
         self._buckets: Mapping[str, Bucket] = {}
         self._shelf = Shelf(settings.shelf) if settings.shelf else None
         self._shelved: dict[tuple[str, str], Bucket] = {}
@@ -157,6 +161,8 @@ class Catalog:
             return opened
 
         file = find(entry.root, key, resolve)
+        if file is None and not met and self._look_again(bucket):
+            file = find(self._entry(bucket).root, key, resolve)
         if file is None:
             raise NoSuchKey("The specified key does not exist.", Key=key)
         return self._found(key, file, met)
@@ -193,6 +199,7 @@ class Catalog:
 
     def page_now(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
         """`page`, blocking."""
+        self._look_again(bucket)
         entry = self._entry(bucket)
         now = time.monotonic()
 
@@ -212,9 +219,7 @@ class Catalog:
         page = islice(entries, limit)
         # Which mount or file it is nobody asks of a listing; finding out would cost more than all the rest.
         rest = (None, None, None, self.generation)
-        return [
-            e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), *rest) for e in page
-        ]
+        return [e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), *rest) for e in page]
 
     # What is asked for by operators.
 
@@ -263,8 +268,28 @@ class Catalog:
                     log.debug("does not open: %s", error.explain())
         self._swap({name: b.plan for name, b in self._buckets.items()})
 
+    def _look_again(self, bucket: str) -> bool:
+        """Look at the folders once more if one has changed: a file that is there must not be called absent.
+
+        Other workers, asked before, may know it already. Not more often than the time that looking takes allows:
+        a microscope that writes all the time must not keep the server walking.
+        """
+        entry = self._buckets.get(bucket)
+        if entry is None or not self.settings.server.rescan:
+            return False
+        if time.monotonic() < self._rested or not entry.plan.watch.moved():
+            return False
+        self.rescan()
+        return True
+
     def rescan(self) -> None:
         """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`."""
+        with self._scanning:
+            begun = time.monotonic()
+            self._rescan()
+            self._rested = time.monotonic() + REST * (time.monotonic() - begun)
+
+    def _rescan(self) -> None:
         plans = {config.name: self._plan(config) for config in self.settings.buckets}
         for name, plan in plans.items():
             old = self._buckets.get(name)

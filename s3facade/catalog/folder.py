@@ -9,9 +9,9 @@ from __future__ import annotations
 import mimetypes
 import os
 import stat as modes
-import time
 from collections.abc import Iterator, Mapping
 
+from s3facade.catalog.watch import stamp
 from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Node
@@ -19,8 +19,6 @@ from s3facade.core.objects import Object, Passed
 from s3facade.stores.local import GONE, fingerprint, translated
 
 VERSION = 1
-RACY = 50_000_000
-"""Nanoseconds: a folder listed this shortly after it changed may change again within the same clock tick."""
 
 
 def passed(source: Source) -> File:
@@ -41,12 +39,14 @@ def passed(source: Source) -> File:
 class Folder:
     """A folder below ``root``; the token of a `Deferred`."""
 
-    __slots__ = ("_children", "_listed", "path", "root")
+    __slots__ = ("_children", "_listed", "above", "path", "root")
 
-    def __init__(self, root: str, path: str) -> None:
+    def __init__(self, root: str, path: str, above: frozenset[str] = frozenset()) -> None:
         self.root = root
         """Real path: nothing outside it is ever shown."""
         self.path = path
+        self.above = above
+        """Real paths of the folders on the way here: a link back to one of them would never end."""
         self._children: Dir | None = None
         self._listed = (0, 0)
 
@@ -73,21 +73,23 @@ class Folder:
             return Dir({})
         except OSError as error:
             raise translated(self.path, error) from error
-        stamp = (about.st_mtime_ns, about.st_ino)
-        if self._children is None or self._listed != stamp:
-            children = _Children(self.root, self.path)
+        if self._children is None or self._listed != (about.st_mtime_ns, about.st_ino):
+            try:
+                self._listed = stamp(self.path)
+            except OSError as error:
+                raise translated(self.path, error) from error
+            children = _Children(self.root, self.path, self.above)
             self._children = Dir(children, children.order)
-            racy = time.time_ns() - about.st_mtime_ns < RACY
-            self._listed = (0, 0) if racy else stamp
         return self._children
 
 
 class _Children(Mapping[str, Node]):
     """Names listed once; what a name stands for is looked up when it is wanted."""
 
-    def __init__(self, root: str, path: str) -> None:
+    def __init__(self, root: str, path: str, above: frozenset[str]) -> None:
         self._root = root
         self._path = path
+        self._above = above | {os.path.realpath(path)}
         self._folders: dict[str, Folder] = {}
         order: list[tuple[str, str]] = []
         try:
@@ -106,13 +108,17 @@ class _Children(Mapping[str, Node]):
     def _token(self, entry: os.DirEntry[str]) -> str | None:
         try:
             entry.name.encode()
-            if entry.is_symlink() and not inside(entry.path, self._root):
+            if entry.is_symlink() and not self._leads_on(entry.path):
                 return None
             if entry.is_dir():
                 return entry.name + "/"
             return entry.name if entry.is_file() else None
         except UnicodeEncodeError:
             return None
+
+    def _leads_on(self, link: str) -> bool:
+        """Whether a link stays inside the root and does not lead back to a folder on the way to it."""
+        return inside(link, self._root) and os.path.realpath(link) not in self._above
 
     def __getitem__(self, name: str) -> Node:
         if name not in self._names:
@@ -124,10 +130,10 @@ class _Children(Mapping[str, Node]):
             raise KeyError(name) from None
         except OSError as error:
             raise translated(path, error) from error
-        if os.path.islink(path) and not inside(path, self._root):
+        if os.path.islink(path) and not self._leads_on(path):
             raise KeyError(name)
         if modes.S_ISDIR(about.st_mode):
-            folder = self._folders.setdefault(name, Folder(self._root, path))
+            folder = self._folders.setdefault(name, Folder(self._root, path, self._above))
             return Deferred(folder)
         return passed(Source(path, about.st_size, about.st_mtime_ns, fingerprint(about)))
 

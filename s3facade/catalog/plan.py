@@ -11,6 +11,7 @@ from pathlib import Path
 from s3facade.catalog import registry
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount, Recipe
+from s3facade.catalog.watch import Watch
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig
 from s3facade.config.template import compile_template
 from s3facade.core.errors import ConfigError, SourceUnavailable
@@ -56,6 +57,7 @@ class Plan:
     files: dict[str, str] = field(default_factory=dict)
     """Path of a single file by key."""
     broken: list[Broken] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
     others: int = 0
     """Files that are no images."""
 
@@ -136,7 +138,7 @@ class Planner:
         if source.synthetic is not None:
             yield Item("", "synthetic", {"stem": source.name, "path": source.name})
             return
-        for path, captures in _paths(source, self._devices, plan.broken):
+        for path, captures in _paths(source, self._devices, plan):
             reader = source.reader or self._sniff(path)
             claims = source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES
             if reader or claims:
@@ -183,9 +185,7 @@ def _layout(view: ImageView) -> Layout:
     return made
 
 
-def _paths(
-    source: SourceConfig, devices: dict[str, int], broken: list[Broken]
-) -> Iterator[tuple[str, dict[str, object]]]:
+def _paths(source: SourceConfig, devices: dict[str, int], plan: Plan) -> Iterator[tuple[str, dict[str, object]]]:
     """Files of a source with what their paths say, sorted by path."""
     if source.file is not None:
         yield str(source.file), {"stem": stem(source.file.name), "path": source.file.name}
@@ -194,17 +194,17 @@ def _paths(
     if pattern is None:
         raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
     root = str(pattern.root)
-    for path in _walk(root, devices, broken):
+    for path in _walk(root, devices, plan):
         relative = os.path.relpath(path, root)
         found = pattern.match(relative)
         if found is not None and not any(p.accepts(Path(path)) for p in source.skip):
             yield path, {"stem": stem(relative), "path": relative, **found}
 
 
-def _walk(root: str, devices: dict[str, int], broken: list[Broken]) -> Iterator[str]:
+def _walk(root: str, devices: dict[str, int], plan: Plan) -> Iterator[str]:
     """Every file below ``root``, sorted; links that lead out of it are not followed.
 
-    A folder that may not be read is named in ``broken``. One that cannot be read now is an error: files that are
+    A folder that may not be read is named as broken. One that cannot be read now is an error: files that are
     not seen would be taken for deleted, and their keys for absent.
     """
     real = os.path.realpath(root)
@@ -212,7 +212,7 @@ def _walk(root: str, devices: dict[str, int], broken: list[Broken]) -> Iterator[
     def failed(error: OSError) -> None:
         path = str(error.filename)
         if isinstance(error, PermissionError) and path != root:
-            broken.append(Broken(path, "The folder may not be read by the server; check its permissions."))
+            plan.broken.append(Broken(path, "The folder may not be read by the server; check its permissions."))
         elif not isinstance(error, GONE) or path == root:
             raise translated(path, error)
 
@@ -221,8 +221,11 @@ def _walk(root: str, devices: dict[str, int], broken: list[Broken]) -> Iterator[
             raise SourceUnavailable("A source folder is on another device than at first: is it mounted?", private=root)
     except OSError as error:
         raise translated(root, error) from error
+    plan.watch.note(root)
     for folder, folders, names in os.walk(root, onerror=failed):
         folders.sort()
+        for name in folders:
+            plan.watch.note(os.path.join(folder, name))
         for name in sorted(names):
             path = os.path.join(folder, name)
             if os.path.islink(path) and not os.path.realpath(path).startswith(real + "/"):
@@ -230,7 +233,7 @@ def _walk(root: str, devices: dict[str, int], broken: list[Broken]) -> Iterator[
             try:
                 path.encode()
             except UnicodeEncodeError:
-                broken.append(Broken(ascii(path), "Its name is not UTF-8; rename it: S3 keys are."))
+                plan.broken.append(Broken(ascii(path), "Its name is not UTF-8; rename it: S3 keys are."))
                 continue
             if _file(path):
                 yield path

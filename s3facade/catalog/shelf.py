@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
 
-from s3facade.catalog.folder import RACY, inside
+from s3facade.catalog.folder import inside
+from s3facade.catalog.watch import RACY
 from s3facade.config.names import bucket_name
 from s3facade.config.settings import ShelfConfig
+
+log = logging.getLogger("s3facade.catalog")
 
 
 class Shelf:
@@ -22,16 +26,20 @@ class Shelf:
         self._listed = (0, 0)
 
     def folders(self) -> Mapping[str, str]:
-        """Real paths by bucket; none once the folder is gone. Costs one ``stat`` while nothing changed."""
+        """Real paths by bucket. Costs one ``stat`` while nothing changed.
+
+        While the folder cannot be looked at, its buckets stay: their keys say that they are unavailable, where no
+        bucket would say that they do not exist.
+        """
         try:
             about = os.stat(self._root)
-        except OSError:
-            return {}
-        stamp = (about.st_mtime_ns, about.st_ino)
-        if self._listed != stamp:
-            self._look()
-            racy = time.time_ns() - about.st_mtime_ns < RACY
-            self._listed = (0, 0) if racy else stamp
+            stamp = (about.st_mtime_ns, about.st_ino)
+            if self._listed != stamp:
+                self._look()
+                racy = time.time_ns() - about.st_mtime_ns < RACY
+                self._listed = (0, 0) if racy else stamp
+        except OSError as error:
+            log.warning("the folder of buckets cannot be looked at: %s", error)
         return self._folders
 
     def others(self) -> Sequence[tuple[str, str]]:
@@ -42,11 +50,8 @@ class Shelf:
     def _look(self) -> None:
         found: dict[str, str] = {}
         others: list[tuple[str, str]] = []
-        try:
-            with os.scandir(self._root) as entries:
-                folders = sorted((e.name, e.path) for e in entries if not e.name.startswith(".") and e.is_dir())
-        except OSError:
-            folders = []
+        with os.scandir(self._root) as entries:
+            folders = sorted((e.name, e.path) for e in entries if not e.name.startswith(".") and _is_folder(e))
         for folder, path in folders:
             reason = self._reason(folder, path, found)
             if reason:
@@ -67,3 +72,10 @@ class Shelf:
         except ValueError as error:
             return f"{str(error)[0].upper()}{str(error)[1:]}; give it one under `names:` of `buckets_from:`."
         return ""
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

@@ -190,6 +190,32 @@ def test_a_rescan_that_finds_nothing_new_changes_nothing(root: Path, engine: Eng
     assert "c.ome.zarr" in catalog.images("images")
 
 
+async def test_a_file_that_is_there_is_never_absent_although_nobody_looked_again(root: Path, engine: Engine) -> None:
+    catalog = Catalog(settings(root), engine)
+    time.sleep(0.1)
+    for name in ("new", "sub/newer"):
+        tifffile.imwrite(root / f"{name}.tif", PIXELS[:9, :9])
+        time.sleep(0.1)  # more than the rest after a walk
+        assert await read(catalog, "images", f"{name}.ome.zarr/0/c/0/0")
+    tifffile.imwrite(root / "sub" / "newest.tif", PIXELS[:9, :9])
+    time.sleep(0.1)
+    assert "sub/newest.ome.zarr/zarr.json" in keys(catalog, "images")
+
+
+async def test_links_in_a_circle_end(root: Path, engine: Engine) -> None:
+    (root / "here").symlink_to(root)
+    (root / "sub" / "up").symlink_to(root / "other")
+    (root / "other").mkdir()
+    (root / "other" / "down").symlink_to(root / "sub")
+    catalog = Catalog(settings(root), engine)
+    listed = keys(catalog, "files")
+    assert len(listed) < 20
+    assert "other/down/b.tif" in listed
+    for key in ("here/notes.txt", "other/down/up/down/b.tif"):
+        with pytest.raises(NoSuchKey):
+            await catalog.find("files", key)
+
+
 def test_two_files_of_one_stem_are_both_shown(root: Path, engine: Engine) -> None:
     tifffile.imwrite(root / "a.tif", PIXELS[:9, :9])
     catalog = Catalog(settings(root), engine)
