@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
 
-
 _CANONICAL = re.compile(r"[A-Za-z0-9/._~-]*", re.ASCII)
 
 

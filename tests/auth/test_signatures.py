@@ -241,3 +241,100 @@ def test_many_regions_do_not_pile_up():
     for i in range(3000):
         keys.get(credential, Scope(KEY, "20260101", f"r-{i}", f"20260101/r-{i}/s3/aws4_request"))
     assert len(keys._keys) <= 1024
+
+
+def changed_query(old, new):
+    method, target, headers, host = signed(S3SigV4QueryAuth)
+    assert old in target
+    return method, target.replace(old, new, 1), headers, host
+
+
+QUERY_TABLE = [
+    ("X-Amz-Expires=3600", "X-Amz-Expires=0", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=-1", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=604801", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=9999999999999", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=3600.0", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=%D9%A3", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=", e.BadQueryAuthorization),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=3601", e.BadSignature),
+    ("X-Amz-Expires=3600", "X-Amz-Expires=3600&X-Amz-Expires=3600", e.BadQueryAuthorization),
+    ("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1", e.BadQueryAuthorization),
+    ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256", e.BadQueryAuthorization),
+    ("%2Fs3%2F", "%2Fiam%2F", e.BadQueryAuthorization),
+    ("%2Faws4_request", "%2Faws4", e.BadQueryAuthorization),
+    ("%2Feu-central-1", "%2Fus-east-1", e.BadSignature),
+    ("X-Amz-Credential=" + KEY, "X-Amz-Credential=" + KEY + "%2F", e.UnknownKey),
+    ("X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=", e.BadSignature),
+    ("X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=range", e.BadSignature),
+    ("X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=host%3Brange", e.BadSignature),
+    ("X-Amz-Signature=", "X-Amz-Signature=0", e.BadSignature),
+    ("X-Amz-Signature=", "X-Amz-Signature=%20", e.BadSignature),
+    ("X-Amz-Signature=", "X-Amz-Signature=&a=", e.BadSignature),
+    ("X-Amz-Date=2", "X-Amz-Date=1", e.BadQueryAuthorization),
+    ("X-Amz-Date=", "X-Amz-Date=x", e.BadQueryAuthorization),
+    ("X-Amz-Algorithm", "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&X-Amz-Algorithm", e.BadSignature),
+    (
+        "X-Amz-Algorithm",
+        "X-Amz-Content-Sha256=STREAMING-AWS4-HMAC-SHA256-PAYLOAD&X-Amz-Algorithm",
+        e.AccessDenied,
+    ),
+    ("X-Amz-Algorithm", "X-Amz-Security-Token=t&X-Amz-Algorithm", e.BadSignature),
+    ("/lab/", "/lab//", e.BadSignature),
+    ("/lab/", "/lab/./", e.BadSignature),
+    ("/lab/", "/other/", e.BadSignature),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "error"), QUERY_TABLE, ids=range(len(QUERY_TABLE)))
+def test_query_mutations(old, new, error):
+    with pytest.raises(error):
+        guard().verify(*changed_query(old, new))
+
+
+@pytest.mark.parametrize("signer", [S3SigV4Auth, S3SigV4QueryAuth, HmacV1QueryAuth])
+@pytest.mark.parametrize(("token", "error"), [("T/+=", None), ("t", e.BadToken), (None, e.UnknownKey)])
+def test_session_tokens(signer, token, error):
+    door = Authenticator([Credential(KEY, SECRET, None, token="T/+=")])
+    request = signed(signer, token=token)
+    if error is None:
+        assert door.verify(*request).signed
+    else:
+        with pytest.raises(error):
+            door.verify(*request)
+
+
+def test_knowing_others_from_now_on():
+    door, request = guard(), signed(S3SigV4Auth)
+    assert door.verify(*request).signed
+    door.replace([Credential(KEY, SECRET + "x")], None)
+    with pytest.raises(e.BadSignature):
+        door.verify(*request)
+    door.replace([], None)
+    with pytest.raises(e.UnknownKey):
+        door.verify(*request)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_both_ways_through_the_header_agree(data):
+    """The quick way says yes or nothing; where it says yes, the long way does."""
+    from s3facade.auth.keys import Keyring
+    from s3facade.auth.sigv4 import check, check_usual, read_header
+
+    method, target, headers, host = signed(S3SigV4Auth, query=data.draw(st.sampled_from(["", "?a=b"])))
+    name = data.draw(st.sampled_from(["", *headers]))
+    if name:
+        text = headers[name]
+        at = data.draw(st.integers(0, len(text) - 1))
+        headers[name] = text[:at] + data.draw(st.sampled_from(["", " ", "0", "x", ";", text[at]])) + text[at + 1 :]
+    if data.draw(st.booleans()):
+        headers["x-amz-meta-a"] = "b"
+    ring, now = Keyring([Credential(KEY, SECRET)]), time.time()
+    usual = check_usual(method, target, headers, host, now, ring, SigningKeys())
+    try:
+        long = check(read_header(method, target, headers, host, now), ring, SigningKeys())
+    except e.RequestError:
+        long = None
+    assert usual in (None, long)
+    assert usual is not None or name or "?" in target or "x-amz-meta-a" in headers
