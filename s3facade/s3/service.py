@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote
 
 from s3facade.core.errors import (
     AccessDenied,
@@ -35,6 +37,8 @@ log = logging.getLogger("s3facade.request")
 access = logging.getLogger("s3facade.access")
 
 _XML = b"Content-Type: application/xml\r\n"
+_CODES = re.compile(r"(~[0-9a-z]{8}\.[0-9]+\.[0-9]+\.|(?:Signature|[Ss]ecurity-[Tt]oken)=)[^/&\s]+", re.ASCII)
+"""The secret part of links, and what presigned queries carry."""
 _ANY_TARGET = ("GET", "HEAD", "OPTIONS")
 
 
@@ -92,13 +96,15 @@ class Service:
         except FacadeError as error:
             reply = self._refuse(message.method, message.path, target, error, request_id)
         except Exception:  # the request boundary: whatever happens is answered
-            log.exception("%s 500 %s %r failed unexpectedly", request_id, message.method, message.path)
+            path = _secretless(message.path)
+            log.exception("%s 500 %s %r failed unexpectedly", request_id, message.method, path)
             sentence = "We encountered an internal error. Please try again."
             reply = self._document(message.method, message.path, INTERNAL, sentence, {}, request_id)
         reply.request_id = request_id
         reply.cors = cors.answer(self._origins(target), message.headers.get("Origin"))
         if self._settings.access_log:
-            access.info("%s %s %r %d %d", request_id, message.method, message.path, reply.status, reply.length)
+            path = _secretless(message.path)
+            access.info("%s %s %r %d %d", request_id, message.method, path, reply.status, reply.length)
         return reply
 
     def busy(self) -> bytes:
@@ -202,6 +208,7 @@ class Service:
             level = logging.WARNING if isinstance(error, LoadError) or status == 503 else logging.ERROR
             bucket, key = (target.bucket, target.key) if target else (None, path)
             text = _printable(error.explain())
+            key = _secretless(key)
             log.log(level, "%s %d %s %s bucket=%r key=%r: %s", request_id, status, name, method, bucket, key, text)
         reply = self._document(method, path, (name, status), error.public, error.fields, request_id)
         if method == "HEAD" and status == 403 and target and target.whole:
@@ -244,6 +251,12 @@ def _expect_owner(headers: Headers) -> None:
 def _whole(method: str, status: int, lines: str, body: bytes) -> Reply:
     head = f"{lines}Content-Length: {len(body)}\r\n".encode()
     return Reply(status, head) if method == "HEAD" else Reply(status, head, [body], length=len(body))
+
+
+def _secretless(path: str) -> str:
+    """A path or target for logs, without what would open something to those who read them."""
+    plain = unquote(path)
+    return _CODES.sub(lambda found: found[1] + "…", plain) if _CODES.search(plain) else path
 
 
 def _printable(text: str) -> str:
