@@ -35,8 +35,12 @@ from s3facade.s3.settings import S3Settings
 from s3facade.s3.target import virtual
 
 log = logging.getLogger("s3facade")
-LOOK = 5.0
+LOOK = 2.0
 """Seconds that a start may spend on opening images; what is left is opened while serving."""
+WORKER_MEMORY = 256 << 20
+"""Bytes that a worker gets at least, unless the number of workers is given."""
+BACKLOG = 1024
+"""Connections that may wait to be accepted: a viewer opens dozens at once."""
 SPARE_FILES = 512
 """Open files that connections leave over: sources, folders, libraries."""
 
@@ -70,7 +74,9 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
     """
     _tune_malloc()
     _raise_file_limit()
-    workers = settings.limits.workers or min(os.cpu_count() or 1, 8)
+    # Each worker needs room for a plane of one strip; with less, more workers would serve less.
+    room = max(1, settings.limits.memory // WORKER_MEMORY)
+    workers = settings.limits.workers or min(os.cpu_count() or 1, 8, room)
     listener = _listen(settings)
     try:
         catalog = open_catalog(settings, workers=workers)
@@ -95,7 +101,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(1024)
+        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -218,7 +224,7 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
             "/-/status": lambda: (200, "application/json", _status(catalog, begun)),
         },
     )
-    listening = await loop.create_server(server, sock=listener)
+    listening = await loop.create_server(server, sock=listener, backlog=BACKLOG)
     watch = asyncio.create_task(_watch(catalog))
     try:
         await stop.wait()
@@ -246,8 +252,9 @@ async def _watch(catalog: Catalog) -> None:
             begun = time.monotonic()
             await catalog.engine.run(catalog.rescan)
             await asyncio.sleep(min(REST * (time.monotonic() - begun), 3600.0))
-        except FacadeError as error:
-            log.warning("looking at the sources failed: %s", error.explain())
+        except (FacadeError, OSError) as error:
+            reason = error.explain() if isinstance(error, FacadeError) else str(error)
+            log.warning("looking at the sources failed: %s", reason)
             await asyncio.sleep(max(every, 1.0))
 
 
@@ -256,13 +263,16 @@ def _status(catalog: Catalog, begun: float) -> bytes:
     roots = [str(v.root) for b in catalog.settings.buckets for v in b.views if isinstance(v, FilesView)]
     if catalog.settings.shelf:
         roots.append(str(catalog.settings.shelf.root))
+    # Anybody may ask for this page: it tells of buckets that anybody may list.
+    shown = [b for b in catalog.buckets() if b.access == "public"]
     document = {
         "version": __version__,
         "worker": os.getpid(),
         "uptime_seconds": round(time.time() - begun, 1),
-        "buckets": {b.name: {"images": len(catalog.images(b.name)), "access": b.access} for b in catalog.buckets()},
+        "buckets": {b.name: {"images": len(catalog.images(b.name)), "access": b.access} for b in shown},
+        "buckets_not_public": len(catalog.buckets()) - len(shown),
         "not_opened_yet": catalog.unopened(),
-        "broken": [{"file": _shown(b.path, roots), "reason": b.reason} for b in catalog.broken()],
+        "broken": [{"file": _shown(b.path, roots), "reason": b.reason} for b in catalog.broken(public=True)],
         "memory": {
             "cache_bytes": engine.memory.held,
             "cache_limit": engine.memory.limit,

@@ -223,10 +223,17 @@ class Catalog:
 
     # What is asked for by operators.
 
-    def broken(self) -> Sequence[Broken]:
-        """Files that are not shown, and why; sorted by path."""
-        found = {path: Broken(path, reason) for path, reason in (self._shelf.others() if self._shelf else ())}
+    def broken(self, *, public: bool = False) -> Sequence[Broken]:
+        """Files that are not shown, and why; sorted by path.
+
+        Args:
+            public: Only those of buckets that anybody may list.
+        """
+        shelf = self._shelf if self._shelf and not (public and self._shelf.config.access != "public") else None
+        found = {path: Broken(path, reason) for path, reason in (shelf.others() if shelf else ())}
         for bucket in self._buckets.values():
+            if public and bucket.info.access != "public":
+                continue
             for item in bucket.plan.broken:
                 found[item.path] = item
             for prefix, mount in bucket.plan.mounts.items():

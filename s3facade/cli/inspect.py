@@ -16,6 +16,7 @@ from s3facade.core.protocols import ChunkTable
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.layouts.chunking import tiling
+from s3facade.transforms.pyramid import pyramid
 
 HARD_TYPES = ("float64", "int64", "float16", "bool")
 """Types that at least one of the common viewers cannot read."""
@@ -34,7 +35,7 @@ def show(arguments: argparse.Namespace) -> int:
     engine = Engine(registry.reader)
     try:
         reader = recognise(path)
-        images = Recipe(str(path), reader).images(engine)
+        images = [pyramid(image) for image in Recipe(str(path), reader).images(engine)]
         print(f"{arguments.file}: {len(images)} image{'' if len(images) == 1 else 's'}, read by {reader!r}")
         for number, image in enumerate(images):
             print("\n".join(describe(number, image, engine)))
@@ -49,6 +50,8 @@ def recognise(path: Path) -> str:
     Raises:
         Unsupported: None does, or the file cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise Unsupported(f"{path} is not a plain file; `s3facade serve` and `check` take folders.")
     try:
         with path.open("rb") as file:
             head = file.read(4096)

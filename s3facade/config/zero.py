@@ -48,6 +48,8 @@ def _existing(path: Path) -> Path:
     absolute = Path(os.path.normpath(path.expanduser().absolute()))
     if not absolute.exists():
         raise ConfigError(f"{path}: there is no such file or folder")
+    if not absolute.is_dir() and not absolute.is_file():
+        raise ConfigError(f"{path}: is neither a plain file nor a folder")
     if not os.access(absolute, os.R_OK | (os.X_OK if absolute.is_dir() else 0)):
         raise ConfigError(f"{path}: you may not read it; check its permissions")
     return absolute

@@ -14,10 +14,12 @@ class Budget:
     Args:
         limit: Bytes.
         queue: How many may wait; the next one is refused at once.
+        giant: Bytes that a piece of work may need if nothing runs beside it; by default no more than ``limit``.
     """
 
-    def __init__(self, limit: int, queue: int) -> None:
+    def __init__(self, limit: int, queue: int, giant: int = 0) -> None:
         self.limit = limit
+        self.giant = max(giant, limit)
         self.held = 0
         self._queue = queue
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -29,22 +31,26 @@ class Budget:
 
     def take(self, amount: int) -> bool:
         """Take ``amount`` bytes if they are free and nobody waits."""
-        if self._waiting or self.held + amount > self.limit:
+        if self._waiting or not self._fits(amount):
             return False
         self.held += amount
         return True
+
+    def _fits(self, amount: int) -> bool:
+        """Whether there is room; a giant needs all of it, and so it runs alone."""
+        return self.held + min(amount, self.limit) <= self.limit
 
     async def hold(self, amount: int) -> None:
         """Take ``amount`` bytes, waiting in line for them. Call `release` afterwards.
 
         Raises:
-            TooCostly: More than the whole budget.
+            TooCostly: More than even a giant may hold.
             Overloaded: The line is full.
         """
-        if amount > self.limit:
+        if amount > self.giant:
             raise TooCostly(
                 "This part of the image needs more memory at once than the server may use; raise limits.memory.",
-                private=f"{amount} bytes wanted, {self.limit} allowed",
+                private=f"{amount} bytes wanted, {self.giant} allowed",
             )
         if self.take(amount):
             return
@@ -69,7 +75,7 @@ class Budget:
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self.held + self._waiting[0][0] <= self.limit:
+        while self._waiting and self._fits(self._waiting[0][0]):
             amount, turn = self._waiting.popleft()
             if not turn.done():
                 self.held += amount

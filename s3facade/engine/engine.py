@@ -34,7 +34,8 @@ PIECE = 1 << 20
 class EngineLimits:
     """What one process may use.
 
-    ``memory`` bytes are divided evenly between the cache and work in progress.
+    ``memory`` bytes are divided evenly between the cache and work in progress. A single piece of work that needs
+    more than its half, for a plane of one strip for instance, runs alone, and the cache makes room for it.
     """
 
     memory: int = 512 << 20
@@ -85,7 +86,7 @@ class Engine:
         self.memory = Memory(self.limits.memory // 2)
         # Small, asked for first by every client, and dear: measured on a plane of pixels. Pixels must not evict them.
         self._documents = Memory(min(self.limits.memory // 16, 32 << 20))
-        self.budget = Budget(self.limits.memory // 2, self.limits.queue)
+        self.budget = Budget(self.limits.memory // 2, self.limits.queue, giant=self.limits.memory)
         self.rasters = Rasters(reader)
         self._evaluator = Evaluator(self.rasters, self.memory)
         self._flights = Flights()
@@ -171,6 +172,8 @@ class Engine:
             await self.budget.hold(job.amount)
         elif not self.budget.take(job.amount):
             return None
+        if job.amount > self.budget.limit:
+            self.memory.shrink(self.limits.memory - job.amount)
         work = job.work
         job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch])
         return job

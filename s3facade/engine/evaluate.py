@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from s3facade.core.errors import BadSource, SourceError
-from s3facade.core.image import Derived, Image, Joined, Opened
+from s3facade.core.image import Derived, Image, Joined, Opened, sources
 from s3facade.core.operators import Block, Need
 from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
@@ -117,7 +117,11 @@ class Evaluator:
     def _apply(self, image: Derived, level: int, region: Region, need: Need | None, work: Work) -> Block:
         block = None if need is None else self.read(image.parent, need.level, need.region, work)
         work.check()
-        return image.transform.apply(image.parent.spec, level, region, block)
+        try:
+            return image.transform.apply(image.parent.spec, level, region, block)
+        except SourceError as error:
+            error.at(f"{next((s.path for s in sources(image)), '')}, level {level}")
+            raise
 
     def _kept(self, image: Derived, level: int, region: Region, work: Work) -> Block:
         """A region put together from cached blocks of the level's own grid."""

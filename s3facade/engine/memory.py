@@ -56,8 +56,9 @@ class Memory:
                 _, gone = self._values.popitem(last=False)
                 self.held -= gone.nbytes
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def shrink(self, size: int) -> None:
+        """Forget the oldest until ``size`` bytes are held at most."""
         with self._lock:
-            self._values.clear()
-            self.held = 0
+            while self._values and self.held > size:
+                _, gone = self._values.popitem(last=False)
+                self.held -= gone.nbytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from s3facade.core.errors import BadSource, SourceChanged, SourceDenied, SourceN
 from s3facade.core.image import Source
 
 
-def fingerprint(stat: os.stat_result) -> str:
+def fingerprint(about: os.stat_result) -> str:
     """Changes whenever the bytes of a file could have: size, mtime_ns and inode."""
-    return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}"
+    return f"{about.st_size}-{about.st_mtime_ns}-{about.st_ino}"
 
 
 def describe(path: str) -> Source:
@@ -23,25 +24,28 @@ def describe(path: str) -> Source:
 
     Raises:
         SourceUnavailable: It is not there, or cannot be reached.
-        SourceDenied: The operating system refuses.
+        SourceDenied: The operating system refuses, or it is no plain file: a pipe would be waited for without end.
     """
     try:
-        return _source(path, os.stat(path))
+        about = os.stat(path)
     except OSError as error:
         raise translated(path, error) from error
+    if not stat.S_ISREG(about.st_mode):
+        raise SourceDenied("The source is not a plain file.", private=path)
+    return _source(path, about)
 
 
 def unchanged(source: Source) -> bool:
     """Whether the path still leads to the file that was described. One ``stat``, about 2 µs."""
     try:
-        stat = os.stat(source.path)
+        about = os.stat(source.path)
     except OSError:
         return False
-    return stat.st_size == source.size and stat.st_mtime_ns == source.modified and source.etag == fingerprint(stat)
+    return about.st_size == source.size and about.st_mtime_ns == source.modified and source.etag == fingerprint(about)
 
 
-def _source(path: str, stat: os.stat_result) -> Source:
-    return Source(path, stat.st_size, stat.st_mtime_ns, fingerprint(stat))
+def _source(path: str, about: os.stat_result) -> Source:
+    return Source(path, about.st_size, about.st_mtime_ns, fingerprint(about))
 
 
 GONE = (FileNotFoundError, NotADirectoryError)

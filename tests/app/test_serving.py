@@ -217,6 +217,7 @@ def test_a_private_bucket_needs_a_signature(server: Running) -> None:
     for target in ("/secret/kept.tif", "/secret/none", "/secret?list-type=2", "/secret"):
         assert server.get(target).status == 403
     assert b"secret" not in server.get("/").body
+    assert b"secret" not in server.get("/-/status").body
     assert "verysecret" not in server.log.read_text()
 
 

@@ -68,6 +68,14 @@ def test_inspect_notes_what_makes_an_image_slow(tmp_path, capsys):
     assert "slow: Compressed in pieces of 34 MiB" in capsys.readouterr().out
 
 
+def test_inspect_lists_levels_that_are_computed(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "flat.tif", np.zeros((1500, 1300), np.uint16), tile=(256, 256))
+    assert main(["inspect", str(tmp_path / "flat.tif")]) == 0
+    out = capsys.readouterr().out
+    assert "level 0   1500x1300, in the file" in out
+    assert "level 2   375x325, computed" in out
+
+
 @pytest.mark.parametrize("name", ["broken.tif", "notes.txt", "missing.tif"])
 def test_inspect_fails_with_a_sentence(folder, name, capsys):
     assert main(["inspect", str(folder / name)]) == 1

@@ -219,6 +219,22 @@ async def test_more_than_the_budget_is_refused_and_so_is_a_full_queue() -> None:
     assert budget.held == 30
 
 
+async def test_a_giant_waits_until_it_is_alone_and_nothing_starts_beside_it() -> None:
+    budget = Budget(100, queue=9, giant=200)
+    await budget.hold(1)
+    giant = asyncio.ensure_future(budget.hold(150))
+    small = asyncio.ensure_future(budget.hold(1))
+    await asyncio.sleep(0)
+    assert not giant.done()
+    budget.release(1)
+    await giant
+    assert not small.done()
+    budget.release(150)
+    await asyncio.wait_for(small, 1)
+    with pytest.raises(TooCostly):
+        await budget.hold(201)
+
+
 async def test_a_waiter_that_leaves_the_line_lets_the_next_one_through() -> None:
     budget = Budget(100, queue=9)
     await budget.hold(50)
@@ -240,6 +256,9 @@ def test_memory_keeps_to_its_limit_and_forgets_the_oldest() -> None:
     assert memory.get(1) is None
     memory.put("giant", memoryview(bytes(101)))
     assert memory.get("giant") is None
+    memory.shrink(250)
+    assert memory.held == 200
+    assert memory.get(0) is not None
 
 
 def test_a_flight_called_off_is_taken_over_by_who_waits() -> None:
