@@ -167,7 +167,8 @@ class Engine:
         job = _Job(at_hand)
         if at_hand is not None:
             return job
-        job.amount = sum(self._cost(c.segment) for c in batch)
+        # One after the other: all results are held at the end, but only one segment's work at a time.
+        job.amount = sum(c.segment.nbytes or 0 for c in batch) + max(self._cost(c.segment) for c in batch)
         if wait:
             await self.budget.hold(job.amount)
         elif not self.budget.take(job.amount):
