@@ -11,7 +11,9 @@ from conformance.clients.test_zarrita import MODULES, NODE
 from conformance.sdk.contract import SdkContract
 
 if shutil.which("node") is None or not (MODULES / "@aws-sdk" / "client-s3").exists():
-    pytest.skip("Node or its package @aws-sdk/client-s3 is not installed (conformance/install.sh)", allow_module_level=True)
+    pytest.skip(
+        "Node or its package @aws-sdk/client-s3 is not installed (conformance/install.sh)", allow_module_level=True
+    )
 
 
 class TestJavaScript(SdkContract):
