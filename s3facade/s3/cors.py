@@ -21,6 +21,7 @@ EXPOSED = (
 )
 _VARY = "Vary: Origin, Access-Control-Request-Headers, Access-Control-Request-Method\r\n"
 _EXPOSE = f"Access-Control-Expose-Headers: {EXPOSED}\r\n{_VARY}"
+_ALONE = b"Vary: Origin\r\n"
 ANSWER = f"Access-Control-Allow-Origin: *\r\n{_EXPOSE}".encode()
 """Header lines of every answer to a request with an Origin where every origin may read."""
 _NAMES = re.compile(r"[\w!#$%&'*+.^`|~ ,-]*", re.ASCII)
@@ -30,14 +31,14 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|null")
 def answer(origins: Sequence[str], origin: str | None) -> bytes:
     """Header lines of any answer to a request with the header ``Origin: <origin>``; None is without.
 
-    Where not every origin is allowed, caches must tell apart what they keep for each.
+    ``Vary`` also without: a browser must not show a page what it cached for an image tag, which lacks the permission.
     """
     if "*" in origins:
-        return b"" if origin is None else ANSWER
+        return _ALONE if origin is None else ANSWER
     if not origins:
         return b""
     if origin is None or not allowed(origins, origin):
-        return b"Vary: Origin\r\n"
+        return _ALONE
     return f"Access-Control-Allow-Origin: {origin}\r\n{_EXPOSE}".encode()
 
 

@@ -128,9 +128,7 @@ class Objects:
             if span is not None:
                 start, stop = span
                 head = STATUS[206] + hit.lines + _partial(start, stop, hit.size)
-        origin = headers.get(_ORIGIN)
-        if origin is not None or hit.info.cors != cors.ANY:
-            head += cors.answer(hit.info.cors, origin)
+        head += cors.answer(hit.info.cors, headers.get(_ORIGIN))
         out: list[Buffer] = [head + self._stamp.end()]
         if method == "GET" and stop > start:
             body = self._engine.ready(hit.obj, start, stop) if stop - start <= WHOLE else None
