@@ -37,6 +37,8 @@ from s3facade.s3.target import virtual
 log = logging.getLogger("s3facade")
 LOOK = 2.0
 """Seconds that a start may spend on opening images; what is left is opened while serving."""
+EARLY = 5.0
+"""Seconds: a worker that ends sooner than this after its start will do so again."""
 WORKER_MEMORY = 256 << 20
 """Bytes that a worker gets at least, unless the number of workers is given."""
 BACKLOG = 1024
@@ -125,7 +127,8 @@ def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
 def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
     """Fork the workers, start those again that die, end all of them on a signal."""
     running: dict[int, float] = {}
-    stopping = False
+    stopping = failed = False
+    early = 0
 
     def stop(*_: object) -> None:
         nonlocal stopping
@@ -158,13 +161,19 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
             for pid in running:
                 os.kill(pid, signal.SIGTERM)
         if not running:
-            return 0
+            return 1 if failed else 0
         pid, status = os.wait()
         born = running.pop(pid, 0.0)
-        if not stopping:
-            log.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
-            if time.monotonic() - born < 1.0:
-                time.sleep(1.0)
+        if stopping:
+            continue
+        log.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
+        early = early + 1 if time.monotonic() - born < EARLY else 0
+        if early > 10 * workers:
+            log.error("workers end as soon as they start; giving up")
+            failed = True
+            stop()
+        elif early:
+            time.sleep(1.0)
 
 
 def renew(catalog: Catalog) -> bool:
