@@ -24,7 +24,7 @@ class Signing(Adapter, Protocol):
     """An adapter that also signs."""
 
     refused: tuple[type[BaseException], ...]
-    """What the client raises for a 403; its text must name the status or the code."""
+    """What the client raises for a 403; its text must tell the refusal."""
 
     def presign(self, bucket: str, key: str) -> str:
         """A URL that gives the object to anyone for a minute."""
@@ -33,7 +33,11 @@ class Signing(Adapter, Protocol):
 
 Sign = Callable[[str, str], Signing]
 
-REFUSAL = "(?i)403|Access ?Denied|SignatureDoesNotMatch|InvalidAccessKeyId|Forbidden|PERMISSION_DENIED"
+REFUSAL = (
+    "(?i)403|Access[ _]?Denied|Signature_?Does_?Not_?Match|Invalid_?Access_?Key_?Id|Forbidden"
+    # what mc says of the same codes
+    "|signature we calculated|access key Id you provided|Insufficient permissions"
+)
 
 
 @dataclass(frozen=True)
