@@ -66,3 +66,6 @@ class TestCloudFiles:
         source.transfer_to(f"file://{tmp_path}", paths=keys)
         for key in keys:
             assert (tmp_path / key).read_bytes() == plain(object_url(facade, "images", f"two.ome.zarr/{key}")), key
+
+    def test_anonymous_over_s3(self):
+        pytest.skip("cloud-files 6.4 takes no_sign_request but does not hand it to boto3, which then finds no key")
