@@ -12,20 +12,24 @@ from botocore.exceptions import ClientError
 
 from conformance.contract import S3Contract
 from conformance.server import Facade
+from conformance.signed import SignedContract
 
 CLIENT, VERSION = "boto3", boto3.__version__
 
 
-def client_for(facade: Facade):
-    """An unsigned client with few retries, so that a 5xx shows."""
-    config = Config(signature_version=UNSIGNED, s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
-    return boto3.client("s3", endpoint_url=facade.url, region_name="us-east-1", config=config)
+def client_for(facade: Facade, key: str = "", secret: str = ""):
+    """A client with few retries, so that a 5xx shows; unsigned without a key."""
+    signing = {} if key else {"signature_version": UNSIGNED}
+    config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **signing)
+    account = {"aws_access_key_id": key, "aws_secret_access_key": secret} if key else {}
+    return boto3.client("s3", endpoint_url=facade.url, region_name="us-east-1", config=config, **account)
 
 
 class Boto3:
     """The verbs of the contract."""
 
     missing = (ClientError,)
+    refused = (ClientError,)
 
     def __init__(self, client) -> None:
         self.client = client
@@ -57,6 +61,10 @@ class Boto3:
         assert found["ResponseMetadata"]["HTTPStatusCode"] == (206 if wanted else 200)
         return found["Body"].read()
 
+    def presign(self, bucket, key):
+        wanted = {"Bucket": bucket, "Key": key}
+        return self.client.generate_presigned_url("get_object", wanted, ExpiresIn=60)
+
     def _status(self, **conditions) -> str:
         try:
             return str(self.client.get_object(**conditions)["ResponseMetadata"]["HTTPStatusCode"])
@@ -77,7 +85,12 @@ def adapter(facade):
     client.close()
 
 
-class TestBoto3(S3Contract):
+@pytest.fixture(scope="module")
+def sign(private):
+    return lambda key, secret: Boto3(client_for(private.facade, key, secret))
+
+
+class TestBoto3(S3Contract, SignedContract):
     def test_error_codes(self, adapter):
         with pytest.raises(adapter.client.exceptions.NoSuchKey):
             adapter.get("files", "absent")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import obstore
 import pytest
 from obstore.exceptions import NotModifiedError, PreconditionError
 from obstore.store import S3Store
 
 from conformance.contract import S3Contract
+from conformance.signed import SignedContract
 
 CLIENT, VERSION = "obstore", obstore.__version__
 
@@ -16,19 +19,23 @@ class Obstore:
     """The verbs of the contract; one store a bucket."""
 
     missing = (FileNotFoundError,)
+    refused = (obstore.exceptions.BaseError, PermissionError)
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, key: str = "", secret: str = "", buckets: tuple[str, ...] = ("files", "images")
+    ) -> None:
+        account = {"access_key_id": key, "secret_access_key": secret} if key else {"skip_signature": True}
         self.stores = {
             name: S3Store(
                 name,
                 endpoint=url,
                 region="us-east-1",
-                skip_signature=True,
+                **account,
                 virtual_hosted_style_request=False,
                 client_options={"allow_http": True},
                 retry_config={"max_retries": 0},
             )
-            for name in ("files", "images")
+            for name in buckets
         }
 
     def keys(self, bucket, prefix):
@@ -48,6 +55,9 @@ class Obstore:
         if start is not None:
             options = {"range": {"suffix": -start} if start < 0 else (start, stop)}
         return bytes(obstore.get(self.stores[bucket], key, options=options).bytes())
+
+    def presign(self, bucket, key):
+        return obstore.sign(self.stores[bucket], "GET", key, dt.timedelta(minutes=1))
 
     def if_none_match(self, bucket, key, etag):
         try:
@@ -69,7 +79,13 @@ def adapter(facade):
     return Obstore(facade.url)
 
 
-class TestObstore(S3Contract):
+@pytest.fixture(scope="module")
+def sign(private):
+    buckets = ("vault", "vault-images", "closed")
+    return lambda key, secret: Obstore(private.facade.url, key, secret, buckets)
+
+
+class TestObstore(S3Contract, SignedContract):
     def test_list_from_an_offset(self, adapter, tree):
         keys = sorted(tree, key=str.encode)
         pages = obstore.list(adapter.stores["files"], offset=keys[700])

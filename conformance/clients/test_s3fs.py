@@ -6,6 +6,7 @@ import pytest
 import s3fs
 
 from conformance.contract import S3Contract
+from conformance.signed import SignedContract
 
 CLIENT, VERSION = "s3fs", s3fs.__version__
 
@@ -14,6 +15,7 @@ class S3fs:
     """The verbs of the contract."""
 
     missing = (FileNotFoundError,)
+    refused = (PermissionError,)
 
     def __init__(self, fs: s3fs.S3FileSystem) -> None:
         self.fs = fs
@@ -45,6 +47,9 @@ class S3fs:
     def get(self, bucket, key, start=None, stop=None):
         return self.fs.cat_file(f"{bucket}/{key}", start=start, end=stop)
 
+    def presign(self, bucket, key):
+        return self.fs.sign(f"{bucket}/{key}", expiration=60)
+
     def if_none_match(self, bucket, key, etag):
         try:
             self.fs.call_s3("get_object", Bucket=bucket, Key=key, IfNoneMatch=etag)
@@ -69,7 +74,17 @@ def adapter(facade):
     return S3fs(fs)
 
 
-class TestS3fs(S3Contract):
+@pytest.fixture(scope="module")
+def sign(private):
+    def made(key, secret):
+        account = {"key": key, "secret": secret} if key else {"anon": True}
+        fs = s3fs.S3FileSystem(endpoint_url=private.facade.url, skip_instance_cache=True, **account)
+        return S3fs(fs)
+
+    return made
+
+
+class TestS3fs(S3Contract, SignedContract):
     def test_exists(self, adapter):
         fs = adapter.fs
         fs.invalidate_cache()
