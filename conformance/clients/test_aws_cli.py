@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from conformance.contract import S3Contract, crop_of, cut, same
 from conformance.shards import group_arrays
+from conformance.signed import SignedContract, object_url, plain
 
 PROGRAM = shutil.which("aws", path=str(Path(sys.executable).parent)) or shutil.which("aws")
 if PROGRAM is None:
@@ -34,14 +36,19 @@ class AwsCli:
     """The verbs of the contract; one process each."""
 
     missing = (MissingError,)
+    refused = (RuntimeError,)
 
-    def __init__(self, url: str, scratch: Path) -> None:
+    def __init__(self, url: str, scratch: Path, key: str = "", secret: str = "") -> None:
         self.url, self.scratch = url, scratch
+        self.account = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_DEFAULT_REGION": "us-east-1"}
+        self.signs = bool(key)
 
     def run(self, *args: str) -> str:
         """Standard output of ``aws ARGS``."""
-        command = [PROGRAM, "--no-sign-request", "--endpoint-url", self.url, *args]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        unsigned = () if self.signs else ("--no-sign-request",)
+        command = [PROGRAM, *unsigned, "--endpoint-url", self.url, *args]
+        environment = os.environ | (self.account if self.signs else {})
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
         if done.returncode:
             if "(404)" in done.stderr or "NoSuchKey" in done.stderr:
                 raise MissingError(done.stderr)
@@ -74,6 +81,9 @@ class AwsCli:
             self.run("s3api", "get-object", "--bucket", bucket, "--key", key, "--range", wanted, str(target))
         return target.read_bytes()
 
+    def presign(self, bucket, key):
+        return self.run("s3", "presign", f"s3://{bucket}/{key}", "--expires-in", "60").strip()
+
     def _status(self, bucket, key, *condition) -> str:
         try:
             self.run("s3api", "get-object", "--bucket", bucket, "--key", key, *condition, str(self.scratch / "object"))
@@ -103,8 +113,22 @@ def synced(adapter, tmp_path_factory):
     return target, options
 
 
-class TestAwsCli(S3Contract):
+@pytest.fixture(scope="module")
+def sign(private, tmp_path_factory):
+    return lambda key, secret: AwsCli(private.facade.url, tmp_path_factory.mktemp("signed"), key, secret)
+
+
+class TestAwsCli(S3Contract, SignedContract):
     """A process per call is slow: the pixel tests read what ``aws s3 sync`` brought."""
+
+    def test_copy_of_an_image(self, sign, private, facade, tmp_path):
+        """By sync: a process for each object would take minutes."""
+        sign(private.key, private.secret).run("s3", "sync", "s3://vault-images/two.ome.zarr", str(tmp_path))
+        copied = [p for p in tmp_path.rglob("*") if p.is_file()]
+        assert len(copied) > 5
+        for path in copied:
+            key = f"two.ome.zarr/{path.relative_to(tmp_path).as_posix()}"
+            assert path.read_bytes() == plain(object_url(facade, "images", key)), key
 
     def test_sync_again_does_nothing(self, adapter, synced):
         target, options = synced

@@ -10,6 +10,11 @@ RCLONE=v1.76.0
 MC=v0.0.0-20250313080218-cf909e1063a9
 
 note() { echo "conformance/sdk/install.sh: $*" >&2; }
+failed=$(mktemp)
+broken() { # a build that should work and does not; a continuous integration must not pass over it
+    note "$*"
+    echo "$*" >>"$failed"
+}
 stale() { # stale TARGET SOURCE...: whether TARGET is absent or older than a source
     target=$1
     shift
@@ -20,7 +25,7 @@ stale() { # stale TARGET SOURCE...: whether TARGET is absent or older than a sou
 # Debian's Go may be too old for these modules: Go fetches the newer one that they ask for, from 1.21 on.
 if command -v go >/dev/null 2>&1; then
     if stale "$cache/bin/aws-sdk-go" "$here/go"; then
-        (cd "$here/go" && go build -o "$cache/bin/aws-sdk-go" .) || note "the AWS SDK for Go cannot be built"
+        (cd "$here/go" && go build -o "$cache/bin/aws-sdk-go" .) || broken "the AWS SDK for Go cannot be built"
     fi
     tool() { # tool NAME MODULE VERSION
         if [ ! -x "$cache/bin/$1-$3" ]; then
@@ -29,7 +34,7 @@ if command -v go >/dev/null 2>&1; then
                 mv "$cache/bin/$1" "$cache/bin/$1-$3"
                 ln -s "$1-$3" "$cache/bin/$1"
             else
-                note "$1 $3 cannot be built"
+                broken "$1 $3 cannot be built"
             fi
         fi
     }
@@ -47,8 +52,14 @@ if command -v mvn >/dev/null 2>&1 && command -v javac >/dev/null 2>&1; then
         (cd "$here/java" &&
             mvn -q -B dependency:copy-dependencies "-DoutputDirectory=$cache/java/lib" >/dev/null &&
             javac -nowarn -Xlint:none -cp "$cache/java/lib/*" -d "$cache/java/classes" ./*.java 2>/dev/null) ||
-            note "the AWS SDKs for Java cannot be built"
+            broken "the AWS SDKs for Java cannot be built"
     fi
 else
     note "there is no JDK or no Maven: without the AWS SDKs for Java"
 fi
+
+if [ -s "$failed" ] && [ -n "${CI:-}" ]; then
+    rm -f "$failed"
+    exit 1
+fi
+rm -f "$failed"
