@@ -12,6 +12,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from conformance.contract import S3Contract
+from conformance.signed import SignedContract
 
 CLIENT, VERSION = "aiobotocore", aiobotocore.__version__
 
@@ -20,6 +21,7 @@ class Aiobotocore:
     """The verbs of the contract, each run to its end on one event loop."""
 
     missing = (ClientError,)
+    refused = (ClientError,)
 
     def __init__(self, client, run) -> None:
         self.client, self.run = client, run
@@ -53,6 +55,10 @@ class Aiobotocore:
         async with found["Body"] as stream:
             return await stream.read()
 
+    def presign(self, bucket, key):
+        wanted = {"Bucket": bucket, "Key": key}
+        return self.run(self.client.generate_presigned_url("get_object", wanted, ExpiresIn=60))
+
     def _status(self, **conditions) -> str:
         try:
             self.run(self.body(**conditions))
@@ -67,17 +73,37 @@ class Aiobotocore:
         return self._status(Bucket=bucket, Key=key, IfMatch=etag)
 
 
+def context(url: str, key: str = "", secret: str = ""):
+    """A client with few retries, to be entered; unsigned without a key."""
+    signing = {} if key else {"signature_version": UNSIGNED}
+    config = AioConfig(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **signing)
+    account = {"aws_access_key_id": key, "aws_secret_access_key": secret} if key else {}
+    return get_session().create_client("s3", endpoint_url=url, region_name="us-east-1", config=config, **account)
+
+
 @pytest.fixture(scope="module")
 def adapter(facade):
-    config = AioConfig(signature_version=UNSIGNED, s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
-    context = get_session().create_client("s3", endpoint_url=facade.url, region_name="us-east-1", config=config)
     with asyncio.Runner() as runner:
-        client = runner.run(context.__aenter__())
-        yield Aiobotocore(client, runner.run)
-        runner.run(context.__aexit__(None, None, None))
+        made = context(facade.url)
+        yield Aiobotocore(runner.run(made.__aenter__()), runner.run)
+        runner.run(made.__aexit__(None, None, None))
 
 
-class TestAiobotocore(S3Contract):
+@pytest.fixture(scope="module")
+def sign(private):
+    with asyncio.Runner() as runner:
+        entered = []
+
+        def made(key, secret):
+            entered.append(context(private.facade.url, key, secret))
+            return Aiobotocore(runner.run(entered[-1].__aenter__()), runner.run)
+
+        yield made
+        for one in entered:
+            runner.run(one.__aexit__(None, None, None))
+
+
+class TestAiobotocore(S3Contract, SignedContract):
     def test_many_at_once(self, adapter, folder):
         async def all_of_them():
             return await asyncio.gather(*(adapter.body(Bucket="files", Key=f"many/{i}.txt") for i in range(200)))
