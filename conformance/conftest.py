@@ -89,3 +89,19 @@ def _anonymous_aws() -> Iterator[None]:
     patch.setenv("RCLONE_CONFIG", "/dev/null")
     yield
     patch.undo()
+
+
+MISSING = ("is not installed", "not installed (", "not built", "could not import")
+"""What a skip says when something should have been installed, not when a client lacks a feature."""
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In continuous integration, a client that is skipped because it was not installed is a failure."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or terminal is None:
+        return
+    reasons = {str(report.longrepr) for report in terminal.stats.get("skipped", ())}
+    hidden = sorted(reason for reason in reasons if any(mark in reason for mark in MISSING))
+    if hidden:
+        terminal.write_line(f"skipped for want of an installation: {hidden}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
