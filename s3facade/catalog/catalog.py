@@ -54,8 +54,6 @@ class Found:
     """Unquoted."""
     mount: Mount | None
     """The image it belongs to, or None for a plain file."""
-    node: Dir | Grid | None
-    """The key space of that image which it was found in."""
     source: Source | None
     """The plain file, if it has bytes."""
     generation: int
@@ -218,7 +216,7 @@ class Catalog:
         entries = scan(entry.root, prefix=prefix, bound=bound, delimiter=delimiter, resolve=resolve)
         page = islice(entries, limit)
         # Which mount or file it is nobody asks of a listing; finding out would cost more than all the rest.
-        rest = (None, None, None, self.generation)
+        rest = (None, None, self.generation)
         return [e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), *rest) for e in page]
 
     # What is asked for by operators.
@@ -368,7 +366,7 @@ class Catalog:
         if mount is None and file.size:
             part = file.body().parts[0]
             source = part.source if isinstance(part, Passed) else None
-        return Found(key, file, etag(file.identity, key), mount, node, source, self.generation, pin)
+        return Found(key, file, etag(file.identity, key), mount, source, self.generation, pin)
 
 
 def _opened(node: Deferred, now: float) -> Dir | Grid:

@@ -58,8 +58,6 @@ class Plan:
     """Path of a single file by key."""
     broken: list[Broken] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
-    others: int = 0
-    """Files that are no images."""
 
 
 class Planner:
@@ -143,8 +141,6 @@ class Planner:
             claims = source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES
             if reader or claims:
                 yield Item(path, reader, captures)
-            else:
-                plan.others += 1
 
     def _sniff(self, path: str) -> str:
         """Name of the reader that recognises the file; "" if there is none, or if it may not be read."""

@@ -111,11 +111,6 @@ class Handles:
                 self._open.popitem(last=False)
         return handle
 
-    def clear(self) -> None:
-        """Forget all; descriptors in use stay open until their users are done."""
-        with self._lock:
-            self._open.clear()
-
 
 def verify(handle: Handle, source: Source) -> None:
     """Raise `SourceChanged` unless the open file still is what was described."""
