@@ -12,8 +12,8 @@ from s3facade import __version__
 from s3facade.app import Announcement, run
 from s3facade.cli.lines import lines
 from s3facade.cli.what import Commands, add_what, settings
-from s3facade.config import units
 from s3facade.config.settings import Settings, ShelfConfig
+from s3facade.core import units
 from s3facade.core.errors import ConfigError
 
 SHOWN = 10

@@ -11,8 +11,8 @@ from s3facade.app import open_catalog
 from s3facade.auth import configured
 from s3facade.catalog.shelf import Shelf
 from s3facade.cli.what import Commands, add_what, settings
-from s3facade.config import units
 from s3facade.config.settings import Access, Settings
+from s3facade.core import units
 from s3facade.core.errors import ConfigError, NoSuchKey
 
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from s3facade.config import units
 from s3facade.config.document import Plain
 from s3facade.config.names import BUCKET, bucket_name
+from s3facade.core import units
 
 SPACE = ("z", "y", "x")
 AXES = ("t", "c", *SPACE)

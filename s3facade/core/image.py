@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from s3facade.core.identity import digest
-from s3facade.core.operators import Transform
+from s3facade.core.operators import Combination, Transform
 from s3facade.core.spec import Spec
 
 
@@ -47,20 +47,18 @@ class Derived:
     parent: Image
     transform: Transform
     spec: Spec
-    keep: bool = False
-    """Cache its blocks: worth it where `apply` reads more than it gives."""
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """Images stacked along one axis."""
+class Combined:
+    """Several images made into one."""
 
     parents: tuple[Image, ...]
-    axis: str
+    combination: Combination
     spec: Spec
 
 
-Image: TypeAlias = Opened | Derived | Joined
+Image: TypeAlias = Opened | Derived | Combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +73,40 @@ class Dataset:
     """Nanoseconds since 1970, UTC: when the way of showing it last changed, e.g. the configuration file."""
 
 
-def derive(parent: Image, transform: Transform, *, keep: bool = False) -> Derived:
+def derive(parent: Image, transform: Transform) -> Derived:
     """``transform`` applied to ``parent``, with its spec and identity worked out.
 
     Raises:
         Unsupported: The transform cannot act on this image; raised now, not at the first read.
     """
-    name = f"{type(transform).__module__}.{type(transform).__qualname__}"
-    identity = digest(parent.spec.identity, name, transform.version, transform)
-    return Derived(parent, transform, replace(transform.spec(parent.spec), identity=identity), keep)
+    identity = digest(parent.spec.identity, _name(transform), transform.version, transform)
+    return Derived(parent, transform, replace(transform.spec(parent.spec), identity=identity))
+
+
+def combine(parents: Sequence[Image], combination: Combination) -> Combined:
+    """``combination`` of ``parents``, with its spec and identity worked out.
+
+    Raises:
+        Unsupported: They do not go together; raised now, not at the first read.
+    """
+    specs = [parent.spec for parent in parents]
+    tags = [spec.identity for spec in specs]
+    identity = digest(tags, _name(combination), combination.version, combination)
+    return Combined(tuple(parents), combination, replace(combination.spec(specs), identity=identity))
+
+
+def _name(operator: object) -> str:
+    return f"{type(operator).__module__}.{type(operator).__qualname__}"
 
 
 def sources(image: Image) -> Iterator[Source]:
-    """Every file that pixels of ``image`` come from."""
+    """Every file that pixels of ``image`` come from, those that transforms read their parameters from included."""
     if isinstance(image, Opened):
         yield from image.members or (image.source,)
     elif isinstance(image, Derived):
+        yield from getattr(image.transform, "files", ())
         yield from sources(image.parent)
     else:
+        yield from getattr(image.combination, "files", ())
         for parent in image.parents:
             yield from sources(parent)

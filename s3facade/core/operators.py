@@ -1,10 +1,11 @@
-"""What acts on voxels: transforms and codecs, as plans and objects refer to them.
+"""What acts on voxels: transforms, combinations and codecs, as plans and objects refer to them.
 
-Both are structural; nothing inherits from them. Implementations are frozen dataclasses whose fields are their options.
+All are structural; nothing inherits from them. Implementations are frozen dataclasses whose fields are their options.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -35,6 +36,9 @@ class Transform(Protocol):
     """
 
     version: ClassVar[int]
+    """Bump when any voxel or field would change."""
+    keep: ClassVar[bool]
+    """Whether its blocks are worth keeping: it computes, or reads more than it gives."""
 
     def spec(self, source: Spec) -> Spec:
         """The description afterwards; ``identity`` is set by `derive`. Raises `Unsupported`."""
@@ -46,6 +50,31 @@ class Transform(Protocol):
 
     def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
         """Output voxels: the region's shape, output dtype. Must not keep or change ``block``."""
+        ...
+
+
+class Combination(Protocol):
+    """Several images to one, without I/O. A frozen dataclass; its fields are its options.
+
+    The law of `Transform` holds. Images are counted in the order in which `combine` gets them.
+    """
+
+    version: ClassVar[int]
+    keep: ClassVar[bool]
+
+    def spec(self, sources: Sequence[Spec]) -> Spec:
+        """The description of the result; ``identity`` is set by `combine`. Raises `Unsupported`."""
+        ...
+
+    def needs(self, sources: Sequence[Spec], level: int, region: Region) -> Sequence[tuple[int, Need]]:
+        """The boxes behind this output box, each with the number of its image, in the order that `apply` takes them."""
+        ...
+
+    def apply(self, sources: Sequence[Spec], level: int, region: Region, blocks: Iterator[Block]) -> Block:
+        """Output voxels from the blocks of `needs`, each of which is read when it is taken: hold few of them.
+
+        Must not keep or change them.
+        """
         ...
 
 

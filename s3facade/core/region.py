@@ -46,6 +46,13 @@ class Region:
             tuple(min(a, b) for a, b in zip(self.stop, other.stop, strict=True)),
         )
 
+    def grow(self, halo: tuple[int, ...]) -> Region:
+        """The box with ``halo`` voxels more on both sides of each axis, not clipped."""
+        return Region(
+            tuple(a - h for a, h in zip(self.start, halo, strict=True)),
+            tuple(b + h for b, h in zip(self.stop, halo, strict=True)),
+        )
+
     def slices(self, origin: tuple[int, ...] | None = None) -> tuple[slice, ...]:
         """Index of this box in an array whose voxel 0 stands at ``origin`` (default: the level's own)."""
         o = origin or (0,) * len(self.start)

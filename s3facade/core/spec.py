@@ -78,7 +78,8 @@ class Spec:
     """The source's own metadata, JSON-compatible. Keys with a meaning, all optional: ``name``; ``ome_xml``, the
     whole document, and ``ome_image``, the position of this image in it; ``codec``, the codec chain in words;
     ``axes``, the axes as the format names them; ``positions`` and ``times`` of planes; ``reasons``, sentences on
-    why reading is slow; ``notes``, sentences on what was decided where the file is ambiguous.
+    why reading is slow; ``notes``, sentences on what was decided where the file is ambiguous; ``categorical``,
+    True where values are names, not quantities (labels): they are never averaged or interpolated.
     """
 
     @property

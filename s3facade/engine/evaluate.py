@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from s3facade.core.errors import BadSource, SourceError
-from s3facade.core.image import Derived, Image, Joined, Opened, sources
+from s3facade.core.image import Combined, Derived, Image, Opened, sources
 from s3facade.core.operators import Block, Need
 from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
@@ -41,9 +41,9 @@ class Evaluator:
         work.check()
         if isinstance(image, Opened):
             return self._opened(image, level, region, work)
-        if isinstance(image, Derived):
-            return self._derived(image, level, region, work)
-        return self._joined(image, level, region, work)
+        if _kept(image, level, region):
+            return self._assembled(image, level, region, work)
+        return self._made(image, level, region, work)
 
     def _opened(self, image: Opened, level: int, region: Region, work: Work) -> Block:
         raster = self._rasters.get(image)
@@ -108,22 +108,22 @@ class Evaluator:
             )
         return _owned(block)
 
-    def _derived(self, image: Derived, level: int, region: Region, work: Work) -> Block:
-        need = image.transform.need(image.parent.spec, level, region)
-        if image.keep and need != Need(level, region):
-            return self._kept(image, level, region, work)
-        return self._apply(image, level, region, need, work)
-
-    def _apply(self, image: Derived, level: int, region: Region, need: Need | None, work: Work) -> Block:
-        block = None if need is None else self.read(image.parent, need.level, need.region, work)
-        work.check()
+    def _made(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
+        """A region computed from what it needs."""
+        needs = needed(image, level, region)
+        blocks = (self.read(parent, need.level, need.region, work) for parent, need in needs)
         try:
+            if isinstance(image, Combined):
+                specs = [parent.spec for parent in image.parents]
+                return image.combination.apply(specs, level, region, blocks)
+            block = next(blocks, None)
+            work.check()
             return image.transform.apply(image.parent.spec, level, region, block)
         except SourceError as error:
             error.at(f"{next((s.path for s in sources(image)), '')}, level {level}")
             raise
 
-    def _kept(self, image: Derived, level: int, region: Region, work: Work) -> Block:
+    def _assembled(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
         """A region put together from cached blocks of the level's own grid."""
         about = image.spec.levels[level]
         out: Block | None = None
@@ -139,41 +139,34 @@ class Evaluator:
         assert out is not None  # noqa: S101 - a non-empty region touches a block
         return out
 
-    def _block(self, image: Derived, level: int, index: tuple[int, ...], box: Region, work: Work) -> Block:
+    def _block(self, image: Derived | Combined, level: int, index: tuple[int, ...], box: Region, work: Work) -> Block:
         key = (image.spec.identity, level, index)
         found = self._memory.get(key)
         if found is not None:
             return cast(Block, found)
 
         def make() -> Block:
-            need = image.transform.need(image.parent.spec, level, box)
-            block = _owned(self._apply(image, level, box, need, work))
+            block = _owned(self._made(image, level, box, work))
             self._memory.put(key, block)
             return block
 
         return self._flights.run(key, make, work)
 
-    def _joined(self, image: Joined, level: int, region: Region, work: Work) -> Block:
-        axis = image.spec.axis(image.axis)
-        if axis is None:
-            raise BadSource(f"The joined image has no axis {image.axis}.")
-        out = np.empty(region.shape, image.spec.dtype)
-        at = 0
-        for parent in image.parents:
-            own = parent.spec.axis(image.axis)
-            length = 1 if own is None else parent.spec.levels[level].shape[own]
-            lo, hi = max(region.start[axis], at), min(region.stop[axis], at + length)
-            if lo < hi:
-                start, stop = list(region.start), list(region.stop)
-                start[axis], stop[axis] = lo - at, hi - at
-                if own is None:
-                    del start[axis], stop[axis]
-                block = self.read(parent, level, Region(tuple(start), tuple(stop)), work)
-                put = [slice(None)] * out.ndim
-                put[axis] = slice(lo - region.start[axis], hi - region.start[axis])
-                out[tuple(put)] = block if own is not None else np.expand_dims(block, axis)
-            at += length
-        return out
+
+def needed(image: Derived | Combined, level: int, region: Region) -> list[tuple[Image, Need]]:
+    """The boxes of its parents that a region of a plan is computed from."""
+    if isinstance(image, Combined):
+        specs = [parent.spec for parent in image.parents]
+        return [(image.parents[i], need) for i, need in image.combination.needs(specs, level, region)]
+    need = image.transform.need(image.parent.spec, level, region)
+    return [] if need is None else [(image.parent, need)]
+
+
+def _kept(image: Derived | Combined, level: int, region: Region) -> bool:
+    """Whether the region is put together from blocks that are kept; what only passes through a transform is not."""
+    if isinstance(image, Combined):
+        return image.combination.keep
+    return image.transform.keep and image.transform.need(image.parent.spec, level, region) != Need(level, region)
 
 
 def _owned(block: Block) -> Block:
@@ -190,23 +183,14 @@ def cost(image: Image, level: int, region: Region) -> int:
     if isinstance(image, Opened):
         chunk = math.prod(image.spec.levels[level].block) * image.spec.dtype.itemsize
         return size + 2 * chunk
-    if isinstance(image, Joined):
-        return size + max(cost(p, level, _shrunk(p, level, region)) for p in image.parents)
-    need = image.transform.need(image.parent.spec, level, region)
-    if need is None:
-        return size
-    if image.keep and need != Need(level, region):
+    if _kept(image, level, region):
         about = image.spec.levels[level]
-        box = Region(
-            region.start, tuple(min(s, a + n) for a, n, s in zip(region.start, about.block, about.shape, strict=True))
-        )
-        need = image.transform.need(image.parent.spec, level, box)
-        size += box.size * image.spec.dtype.itemsize
-    # A reduction in a wider type holds about twice its input for a moment.
-    inner = 0 if need is None else need.region.size * image.parent.spec.dtype.itemsize
-    return size + inner + (0 if need is None else cost(image.parent, need.level, need.region))
-
-
-def _shrunk(parent: Image, level: int, region: Region) -> Region:
-    shape = parent.spec.levels[level].shape
-    return Region.whole(tuple(min(n, s) for n, s in zip(region.shape[-len(shape) :], shape, strict=True)))
+        ends = zip(region.start, about.block, about.shape, strict=True)
+        size += region.size * image.spec.dtype.itemsize
+        region = Region(region.start, tuple(min(s, a + n) for a, n, s in ends))
+    # The blocks of one computation may all be held at once, with one more of the largest in a wider type.
+    boxes = [
+        (parent, need, need.region.size * parent.spec.dtype.itemsize) for parent, need in needed(image, level, region)
+    ]
+    held = sum(nbytes for _, _, nbytes in boxes)
+    return size + held + max((cost(parent, need.level, need.region) for parent, need, _ in boxes), default=0)

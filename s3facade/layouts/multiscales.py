@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.image import Derived, Image, Joined
+from s3facade.core.image import Combined, Derived, Image
 from s3facade.core.spec import Axis, Spec
 
 _UNITS = {"space": "micrometer", "time": "second"}
@@ -55,8 +55,8 @@ def stored_levels(image: Image) -> int:
     """How many levels, from the finest, the source itself stores; those after them are computed."""
     if isinstance(image, Derived):
         return min(stored_levels(image.parent), len(image.spec.levels))
-    if isinstance(image, Joined):
-        return min(map(stored_levels, image.parents))
+    if isinstance(image, Combined):
+        return min(len(image.spec.levels), *map(stored_levels, image.parents))
     return len(image.spec.levels)
 
 

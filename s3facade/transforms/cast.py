@@ -22,6 +22,7 @@ class Cast:
     """
 
     version: ClassVar[int] = 1
+    keep: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     dtype: str

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from s3facade.core.errors import Unsupported
+from s3facade.core.levels import block_of
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Level, Spec
 from s3facade.transforms.reduce import mean, mode
 
 Method = Literal["mean", "mode", "nearest"]
-_VOLUME = 16
-"""From this many z planes on the new level is computed in cubes, below in tiles of one plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,7 @@ class AddLevel:
     """
 
     version: ClassVar[int] = 1
+    keep: ClassVar[bool] = True
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     factors: tuple[int, ...]
@@ -50,11 +50,7 @@ class AddLevel:
         origin = last.origin
         if self.method != "nearest":
             origin = tuple(o + (new - s) / 2 for o, new, s in zip(origin, scale, last.scale, strict=True))
-        cube = source.length("z") >= _VOLUME
-        most = {"z": 64 if cube else 1, "y": 64 if cube else 512, "x": 64 if cube else 512}
-        block = tuple(
-            min(most.get(name, 1), 1 << (n - 1).bit_length()) for name, n in zip(source.names, shape, strict=True)
-        )
+        block = block_of(source.names, shape)
         return replace(source, levels=(*source.levels, Level(shape, scale, origin, block)))
 
     def need(self, source: Spec, level: int, region: Region) -> Need:

@@ -19,7 +19,7 @@ def pyramid(image: Image, *, method: Method = "mean", smallest: int = 512) -> Im
     and continued.
     """
     while max(image.spec.levels[-1].shape[-2:]) > max(smallest, 1):
-        image = derive(image, AddLevel(_halving(image.spec), method), keep=True)
+        image = derive(image, AddLevel(_halving(image.spec), method))
     return image
 
 
@@ -32,7 +32,7 @@ def pyramid_like(image: Image, like: Spec, *, method: Method = "mode") -> Image:
         n = len(image.spec.levels)
         fine, coarse = like.levels[n - 1], like.levels[n]
         ratios = {name: max(1, round(a / b)) for name, a, b in zip(like.names, fine.shape, coarse.shape, strict=True)}
-        image = derive(image, AddLevel(tuple(ratios.get(name, 1) for name in image.spec.names), method), keep=True)
+        image = derive(image, AddLevel(tuple(ratios.get(name, 1) for name in image.spec.names), method))
     return image
 
 

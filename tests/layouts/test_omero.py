@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from plain_evaluator import dump, opened
 
-from s3facade.core.image import Dataset, Joined
+from s3facade.core.image import Combined, Dataset
 from s3facade.core.keyspace import find
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel
@@ -38,7 +38,7 @@ def test_window_is_measured_on_the_smallest_stored_level():
 
 def test_joined_images_count_the_levels_that_all_parts_store():
     parts = tuple(opened(np.zeros((8, 8), "u2"), *[np.zeros((4, 4), "u2")] * n) for n in (1, 0))
-    joined = Joined(parts, "c", opened(np.zeros((2, 8, 8), "u2"), names="cyx").spec)
+    joined = Combined(parts, None, opened(np.zeros((2, 8, 8), "u2"), names="cyx").spec)
     assert stored_levels(joined) == 1
     assert [sample(joined, c).region for c in (0, 1)] == [Region((c, 0, 0), (c + 1, 8, 8)) for c in (0, 1)]
 

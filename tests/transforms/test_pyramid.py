@@ -26,7 +26,7 @@ def test_halves_until_small():
     plan = pyramid(image((3, 2051, 1500), names="cyx"))
     assert shapes(plan) == [(3, 2051, 1500), (3, 1025, 750), (3, 512, 375)]
     assert isinstance(plan, Derived)
-    assert plan.keep
+    assert plan.transform.keep
     assert [level.scale[-1] for level in plan.spec.levels] == [1, 2, 4]
     assert [level.origin[-1] for level in plan.spec.levels] == [0, 0.5, 1.5]
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
-_QUANTITY = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(\S+)\s*")
+_QUANTITY = re.compile(r"\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(\S+)\s*")
 
 BYTES: Mapping[str, float] = {
     "B": 1,
@@ -75,4 +75,12 @@ def rate(text: object) -> float:
 
 def duration(text: object) -> float:
     """``"10 s"`` in seconds."""
-    return quantity(text, SECONDS, "10 s")
+    value = quantity(text, SECONDS, "10 s")
+    if value < 0:
+        raise ValueError("must not be negative")
+    return value
+
+
+def position(text: object) -> float:
+    """``"-12.5 um"`` in µm."""
+    return quantity(text, MICROMETERS, "12.5 um")

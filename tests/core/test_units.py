@@ -1,6 +1,6 @@
 import pytest
 
-from s3facade.config import units
+from s3facade.core import units
 
 
 @pytest.mark.parametrize(
