@@ -78,8 +78,8 @@ def uploads(info: BucketInfo, query: Mapping[str, str]) -> bytes:
     return _document("ListMultipartUploadsResult", inner)
 
 
-def attributes(found: Found, headers: Headers) -> bytes:
-    """GetObjectAttributes: those of the asked ones that every object has.
+def attributes(found: Found, checksum: str, headers: Headers) -> bytes:
+    """GetObjectAttributes: those of the asked ones that the object has; ``checksum`` is empty where none is known.
 
     Raises:
         BadRequest: None is asked for.
@@ -99,5 +99,7 @@ def attributes(found: Found, headers: Headers) -> bytes:
             ArgumentValue=",".join(unknown)[:64],
         )
     values = {"ETag": found.etag, "StorageClass": "STANDARD", "ObjectSize": str(found.file.size)}
+    if checksum:
+        values["Checksum"] = f"<ChecksumCRC32>{checksum}</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>"
     inner = "".join(f"<{name}>{values[name]}</{name}>" for name in _ATTRIBUTES if name in asked and name in values)
     return _document("GetObjectAttributesResponse", inner)

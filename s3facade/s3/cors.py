@@ -17,7 +17,7 @@ MAX_AGE = 86400
 """Seconds for which a browser may remember a preflight."""
 EXPOSED = (
     "ETag, Content-Range, Content-Length, Content-Type, Last-Modified, Accept-Ranges, Date, "
-    "x-amz-request-id, x-amz-id-2, x-amz-bucket-region"
+    "x-amz-request-id, x-amz-id-2, x-amz-bucket-region, x-amz-checksum-crc32, x-amz-checksum-type"
 )
 _VARY = "Vary: Origin, Access-Control-Request-Headers, Access-Control-Request-Method\r\n"
 _EXPOSE = f"Access-Control-Expose-Headers: {EXPOSED}\r\n{_VARY}"

@@ -22,7 +22,7 @@ from s3facade.core.errors import (
     Unmodified,
 )
 from s3facade.core.objects import Object, Passed, cut
-from s3facade.s3 import canned, conditions, cors, heads, ranges
+from s3facade.s3 import canned, checksums, conditions, cors, heads, ranges
 from s3facade.s3.reply import STATUS, Passing, Reply, Stamp
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Hit:
     """Status line, ``lines`` and length of a whole answer."""
     obj: Object
     size: int
+    checked: bool
+    """Whether a whole answer may carry a checksum."""
 
 
 class Objects:
@@ -120,14 +122,17 @@ class Objects:
 
     def _at_once(self, hit: Hit, method: str, headers: Headers) -> list[Buffer] | None:
         start, stop, head = 0, hit.size, hit.head
+        sums = hit.checked and checksums.asked(headers)
         value = headers.get(_RANGE)
         if value is not None:
             if _IF_RANGE in headers:
                 return None
             span = ranges.resolve(value, hit.size)
             if span is not None:
-                start, stop = span
+                start, stop, sums = *span, False
                 head = STATUS[206] + hit.lines + _partial(start, stop, hit.size)
+        if sums:
+            head += checksums.lines(checksums.whole(self._engine, hit.obj, hit.size))
         head += cors.answer(hit.info.cors, headers.get(_ORIGIN))
         out: list[Buffer] = [head + self._stamp.end()]
         if method == "GET" and stop > start:
@@ -183,7 +188,8 @@ class Objects:
         """
         found = await self.look(target, info, principal)
         if operation == "GetObjectAttributes":
-            return canned.attributes(found, message.headers), heads.validators(found).partition("\r\n")[2]
+            checksum = checksums.whole(self._engine, found.file.body(), found.file.size)
+            return canned.attributes(found, checksum, message.headers), heads.validators(found).partition("\r\n")[2]
         if operation == "GetObjectAcl":
             return canned.acl(everybody=info.access != "private"), ""
         return canned.EMPTY[operation], ""
@@ -193,10 +199,11 @@ class Objects:
         lines = heads.lines(found, info, pinned=bool(target.pin))
         size, headers = found.file.size, message.headers
         obj = found.file.body()
+        checked = checksums.checked(obj, size)
         if not _ONCE & target.query.keys():
             is_open = info.access != "private" and not target.link
             head = STATUS[200] + lines + _length(size)
-            self._remember(message, Hit(target, info, is_open, found, lines, head, obj, size))
+            self._remember(message, Hit(target, info, is_open, found, lines, head, obj, size, checked))
         try:
             conditions.check(headers, found.etag, found.file.modified // 10**9)
         except Unmodified:
@@ -212,6 +219,11 @@ class Objects:
         if message.method == "GET" and stop > start:
             reply.length = stop - start
             await self._fill(reply, obj, start, stop)
+        if checked and span is None and checksums.asked(headers):
+            # A first piece that is all of the body has been made before its head is sent.
+            made = reply.length > 0 and sum(map(len, reply.body)) == size
+            checksum = checksums.crc32(reply.body) if made else checksums.whole(self._engine, obj, size)
+            reply.lines += checksums.lines(checksum)
         return reply
 
     async def _fill(self, reply: Reply, obj: Object, start: int, stop: int) -> None:
