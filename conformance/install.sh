@@ -28,18 +28,25 @@ need wrk wrk
 need fc-list fontconfig
 [ -d /usr/share/fonts/truetype/dejavu ] || packages="$packages fonts-dejavu-core"
 
+install() { # install PACKAGE...
+    $sudo apt-get update -qq &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+log=$(mktemp)
 if [ -n "$packages" ]; then
-    log=$(mktemp)
     # shellcheck disable=SC2086 # a list of words
-    if ! { $sudo apt-get update -qq &&
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >"$log" 2>&1
-    then
+    if ! install $packages >"$log" 2>&1; then
         cat "$log" >&2
         echo "conformance/install.sh: apt-get could not install:$packages" >&2
         exit 1
     fi
-    rm -f "$log"
 fi
+
+# What not every release has; the tests of these say so where they are missing. Debian 12 has a new Rust for its
+# browsers under a name of its own, and version 2 of the AWS command line; the conformance extra brings version 1.
+command -v cargo >/dev/null 2>&1 || install cargo-web >"$log" 2>&1 || install cargo >"$log" 2>&1 || cat "$log" >&2
+[ -x /usr/bin/aws ] || install awscli >"$log" 2>&1 || cat "$log" >&2
+rm -f "$log"
 
 # npm reads exact versions from package.json; no lock file, because a lock file would name a registry.
 if [ ! -d "$here/node/node_modules/zarrita-0.5" ] || [ ! -d "$here/node/node_modules/playwright-core" ] ||
