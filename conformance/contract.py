@@ -5,7 +5,7 @@ A test's name is the operation in the compatibility table: ``test_list_recursive
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import numpy as np
@@ -70,6 +70,15 @@ def crop_of(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def cut(array: Array, box: tuple[tuple[int, ...], tuple[int, ...]]) -> Array:
     """The part of ``array`` inside ``box``."""
     return array[tuple(slice(a, b) for a, b in zip(*box, strict=True))]
+
+
+def lacks(reason: str) -> Callable[..., None]:
+    """A test of something that the client cannot do: it is named, with the reason, in the table."""
+
+    def test(self: object) -> None:
+        pytest.skip(reason)
+
+    return test
 
 
 class S3Contract:
