@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from s3facade.core.errors import ConditionFailed, Unmodified
+from s3facade.s3 import documents
 
 if TYPE_CHECKING:
     from s3facade.s3.ports import Headers
@@ -25,6 +27,7 @@ def check(headers: Headers, etag: str, modified: int) -> None:
         ConditionFailed: If-Match or If-Unmodified-Since does not hold.
         Unmodified: The client has this version.
     """
+    modified = documents.writable(modified)
     if (tags := headers.get("If-Match")) is not None:
         if not matches(tags, etag):
             raise _failed("If-Match")
@@ -40,7 +43,7 @@ def check(headers: Headers, etag: str, modified: int) -> None:
 def in_range(value: str, etag: str, modified: int) -> bool:
     """Whether an If-Range of ``value`` lets the Range header count."""
     if (when := seconds(value)) is not None:
-        return when == modified
+        return when == documents.writable(modified)
     return matches(value, etag)
 
 
@@ -58,7 +61,9 @@ def seconds(date: str | None) -> int | None:
     if date is None:
         return None
     try:
-        return int(parsedate_to_datetime(date).timestamp())
+        moment = parsedate_to_datetime(date)
+        # The form without a zone, asctime's, is UTC too, and not the time of wherever this runs.
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -19,6 +19,7 @@ OWNER = f"<Owner><ID>{OWNER_ID}</ID><DisplayName>{OWNER_ID}</DisplayName></Owner
 _SPECIAL = re.compile('[&<>"\r\n\t]')
 _HARMLESS = re.compile("[ !#-%'-;=?-~]*")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+_FIRST, _LAST = -11_644_473_600, 253_402_300_799
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -37,10 +38,15 @@ def visible(text: str) -> str:
     return escape(_ILLEGAL.sub("\ufffd", text))
 
 
+def writable(seconds: int) -> int:
+    """The nearest time that dates with four digits of a year can say, from 1601 to 9999; file systems know others."""
+    return min(max(seconds, _FIRST), _LAST)
+
+
 @lru_cache(maxsize=4096)
 def timestamp(nanoseconds: int) -> str:
     """ISO 8601 in UTC, whole seconds written with milliseconds: equal to Last-Modified to the second."""
-    moment = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
+    moment = datetime.fromtimestamp(writable(nanoseconds // 10**9), UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 

@@ -7,6 +7,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from s3facade.core.errors import BadRequest
+from s3facade.s3 import documents
 
 if TYPE_CHECKING:
     from s3facade.catalog.catalog import Found
@@ -33,16 +34,23 @@ def lines(found: Found, info: BucketInfo, *, pinned: bool = False) -> bytes:
     text = f"{validators(found)}Content-Type: {found.file.media_type}\r\n"
     # "Accept-Range" is misspelt on purpose: the OME-Zarr world asks for it beside the real one.
     text += "Accept-Ranges: bytes\r\nAccept-Range: bytes\r\n"
+    return (text + _keep(info, pinned=pinned)).encode()
+
+
+def unmodified(found: Found, info: BucketInfo, *, pinned: bool = False) -> bytes:
+    """Header lines of an answer that says: you have it already, and may keep it."""
+    return (validators(found) + _keep(info, pinned=pinned)).encode()
+
+
+def _keep(info: BucketInfo, *, pinned: bool) -> str:
     if pinned:
-        text += f"Cache-Control: {'public' if info.access == 'public' else 'private'}, {FOR_EVER}\r\n"
-    elif info.cache_control:
-        text += f"Cache-Control: {info.cache_control}\r\n"
-    return text.encode()
+        return f"Cache-Control: {'public' if info.access == 'public' else 'private'}, {FOR_EVER}\r\n"
+    return f"Cache-Control: {info.cache_control}\r\n" if info.cache_control else ""
 
 
 def validators(found: Found) -> str:
     """ETag and Last-Modified."""
-    modified = formatdate(found.file.modified // 10**9, usegmt=True)
+    modified = formatdate(documents.writable(found.file.modified // 10**9), usegmt=True)
     return f'ETag: "{found.etag}"\r\nLast-Modified: {modified}\r\n'
 
 

@@ -1,3 +1,4 @@
+import time
 from email.utils import formatdate
 from itertools import product
 
@@ -73,3 +74,24 @@ def test_if_range():
     assert not in_range(BEFORE, TAG, NOW)
     assert not in_range('"a"', TAG, NOW)
     assert not matches("", TAG)
+
+
+@pytest.mark.parametrize("date", ["Tue Nov 14 22:13:20 2023", "Tuesday, 14-Nov-23 22:13:20 GMT", AT])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_every_form_of_date_is_utc_wherever_this_runs(monkeypatch, date, zone):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with pytest.raises(Unmodified):
+            check(CIMultiDict({"If-Modified-Since": date}), TAG, NOW)
+        assert in_range(date, TAG, NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_dates_that_no_header_can_say():
+    last = "Fri, 31 Dec 9999 23:59:59 GMT"
+    with pytest.raises(Unmodified):
+        check(CIMultiDict({"If-Modified-Since": last}), TAG, 10**13)
+    check(CIMultiDict({"If-Unmodified-Since": last}), TAG, 10**13)

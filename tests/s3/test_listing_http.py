@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from s3_fakes import literal
 
 NS = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 PART = st.text(st.sampled_from(list("ab/.-+ 0é&<\u20ac\U0001f600")), min_size=1, max_size=6)
@@ -116,6 +117,14 @@ def test_entries(bucket):
 def test_keys_that_xml_cannot_carry(bucket):
     assert rows(fetch(bucket, "some", list_type=2), encoded=False)[0] == ["a", "b/1", "b/2", "c", "e\nf"]
     assert rows(fetch(bucket, "some", list_type=2, encoding_type="url"), encoded=True)[0][-2:] == ["d\x01", "e\nf"]
+
+
+@pytest.mark.parametrize(("seconds", "year"), [(10**13, "9999"), (253_402_300_800, "9999"), (-(10**12), "1601")])
+def test_times_that_no_date_can_say(served, seconds, year):
+    served.catalog.add("times", {"k": literal("k", b"x", seconds * 10**9)})
+    assert fetch(served, "times").find(f"{NS}Contents/{NS}LastModified").text.startswith(year)
+    head = served.ask("HEAD", "/times/k")
+    assert (head.status, head.headers["last-modified"][12:16]) == (200, year)
 
 
 def test_url_encoding_in_the_raw(served):
