@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 from s3facade.core.identity import digest
 from s3facade.core.operators import Combination, Transform
@@ -73,6 +73,14 @@ class Dataset:
     """Nanoseconds since 1970, UTC: when the way of showing it last changed, e.g. the configuration file."""
 
 
+class Composite(Protocol):
+    """The options of a step that is made of several operators. A frozen dataclass."""
+
+    def build(self, image: Image) -> Image:
+        """The operators applied to ``image``. Pure; raises `Unsupported`."""
+        ...
+
+
 def derive(parent: Image, transform: Transform) -> Derived:
     """``transform`` applied to ``parent``, with its spec and identity worked out.
 
@@ -93,6 +101,13 @@ def combine(parents: Sequence[Image], combination: Combination) -> Combined:
     tags = [spec.identity for spec in specs]
     identity = digest(tags, _name(combination), combination.version, combination)
     return Combined(tuple(parents), combination, replace(combination.spec(specs), identity=identity))
+
+
+def apply_step(image: Image, step: Transform | Composite) -> Image:
+    """One step of a pipeline applied to ``image``. Raises `Unsupported`."""
+    if hasattr(step, "build"):
+        return cast(Composite, step).build(image)
+    return derive(image, cast(Transform, step))
 
 
 def _name(operator: object) -> str:
