@@ -24,7 +24,7 @@ import uvloop
 
 from s3facade import __version__
 from s3facade.auth import configured
-from s3facade.catalog import registry
+from s3facade import registry
 from s3facade.catalog.catalog import REST, Catalog, Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
@@ -64,7 +64,7 @@ class Announcement:
 def open_catalog(settings: Settings, *, workers: int = 1) -> Catalog:
     """The catalog and its engine, for tools that need no server. Blocking. Raises `ConfigError`."""
     limits = settings.limits
-    share = EngineLimits(memory=limits.memory // workers, threads=2, queue=limits.queue)
+    share = EngineLimits(limits.memory // workers, threads=2, queue=limits.queue, deadline=limits.deadline)
     return Catalog(settings, Engine(registry.reader, share))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s3facade.catalog import registry
+from s3facade import registry
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount, Recipe
 from s3facade.catalog.watch import Watch

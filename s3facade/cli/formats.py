@@ -6,7 +6,7 @@ import argparse
 import sys
 from importlib.metadata import entry_points
 
-from s3facade.catalog import registry
+from s3facade import registry
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported
 from s3facade.core.protocols import Reader

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from s3facade.catalog import registry
+from s3facade import registry
 from s3facade.catalog.mount import Recipe
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from s3facade.catalog import registry
+from s3facade import registry
 from s3facade.catalog.catalog import Catalog, Found
 from s3facade.config.settings import Settings
 from s3facade.config.zero import zero
