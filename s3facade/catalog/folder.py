@@ -19,6 +19,8 @@ from s3facade.core.objects import Object, Passed
 from s3facade.stores.local import GONE, fingerprint, translated
 
 VERSION = 1
+ROOM = 1024
+"""Bytes of a key; what lies deeper has none, and cannot be shown."""
 
 
 def passed(source: Source) -> File:
@@ -39,14 +41,20 @@ def passed(source: Source) -> File:
 class Folder:
     """A folder below ``root``; the token of a `Deferred`."""
 
-    __slots__ = ("_children", "_listed", "above", "path", "root")
+    __slots__ = ("_children", "_listed", "above", "path", "real", "room", "root")
 
-    def __init__(self, root: str, path: str, above: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, root: str, path: str, above: frozenset[str] = frozenset(), room: int = ROOM, real: str = ""
+    ) -> None:
         self.root = root
         """Real path: nothing outside it is ever shown."""
         self.path = path
         self.above = above
         """Real paths of the folders on the way here: a link back to one of them would never end."""
+        self.room = room
+        """Bytes that are left for the keys below. It bounds how deep folders are followed, too."""
+        self.real = real
+        """Real path where it is known, since finding it costs a look at every folder above."""
         self._children: Dir | None = None
         self._listed = (0, 0)
 
@@ -78,7 +86,7 @@ class Folder:
                 self._listed = stamp(self.path)
             except OSError as error:
                 raise translated(self.path, error) from error
-            children = _Children(self.root, self.path, self.above)
+            children = _Children(self)
             self._children = Dir(children, children.order)
         return self._children
 
@@ -86,14 +94,14 @@ class Folder:
 class _Children(Mapping[str, Node]):
     """Names listed once; what a name stands for is looked up when it is wanted."""
 
-    def __init__(self, root: str, path: str, above: frozenset[str]) -> None:
-        self._root = root
-        self._path = path
-        self._above = above | {os.path.realpath(path)}
+    def __init__(self, folder: Folder) -> None:
+        self._root, self._path, self._room = folder.root, folder.path, folder.room
+        self._real = folder.real or os.path.realpath(folder.path)
+        self._above = folder.above | {self._real}
         self._folders: dict[str, Folder] = {}
         order: list[tuple[str, str]] = []
         try:
-            with os.scandir(path) as entries:
+            with os.scandir(self._path) as entries:
                 for entry in entries:
                     token = self._token(entry)
                     if token:
@@ -101,17 +109,17 @@ class _Children(Mapping[str, Node]):
         except GONE:
             order = []
         except OSError as error:
-            raise translated(path, error) from error
+            raise translated(self._path, error) from error
         self.order = sorted(order)
         self._names = {name for _, name in self.order}
 
     def _token(self, entry: os.DirEntry[str]) -> str | None:
         try:
-            entry.name.encode()
-            if entry.is_symlink() and not self._leads_on(entry.path):
+            room = self._room - len(entry.name.encode())
+            if room < 0 or (entry.is_symlink() and not self._leads_on(entry.path)):
                 return None
             if entry.is_dir():
-                return entry.name + "/"
+                return entry.name + "/" if room > 1 else None
             return entry.name if entry.is_file() else None
         except UnicodeEncodeError:
             return None
@@ -130,11 +138,15 @@ class _Children(Mapping[str, Node]):
             raise KeyError(name) from None
         except OSError as error:
             raise translated(path, error) from error
-        if os.path.islink(path) and not self._leads_on(path):
+        link = os.path.islink(path)
+        if link and not self._leads_on(path):
             raise KeyError(name)
         if modes.S_ISDIR(about.st_mode):
-            folder = self._folders.setdefault(name, Folder(self._root, path, self._above))
-            return Deferred(folder)
+            if name not in self._folders:
+                room = self._room - len(name.encode()) - 1
+                real = "" if link else f"{self._real}/{name}"
+                self._folders[name] = Folder(self._root, path, self._above, room, real)
+            return Deferred(self._folders[name])
         return passed(Source(path, about.st_size, about.st_mtime_ns, fingerprint(about)))
 
     def __iter__(self) -> Iterator[str]:

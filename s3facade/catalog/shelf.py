@@ -65,6 +65,8 @@ class Shelf:
         name = self.config.names.get(folder, folder)
         if not inside(path, self._root):
             return "It is a link that leads out of the folder of buckets."
+        if os.path.realpath(path) == self._root:
+            return "It is a link to the folder of buckets itself."
         if name in found:
             return f"Another folder is the bucket {name!r}; give this one another name under `names:`."
         try:

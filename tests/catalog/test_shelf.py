@@ -32,9 +32,10 @@ def test_links(root):
     (root / "alias").symlink_to("one")
     (root / "out").symlink_to("../outside")
     (root / "loop").symlink_to("loop")
+    (root / "itself").symlink_to(".")
     shelf = Shelf(ShelfConfig(root))
     assert shelf.folders() == {"one": str(root / "one"), "alias": str(root / "one")}
-    assert dict(shelf.others()).keys() == {str(root / "out")}
+    assert dict(shelf.others()).keys() == {str(root / "out"), str(root / "itself")}
 
 
 def test_changes_are_seen_at_once(root):
