@@ -44,6 +44,8 @@ def read_v4(method: str, raw_target: str, headers: Headers, host: str, now: floa
     path, _, query = raw_target.partition("?")
     parameters = canonical.fields(query)
     found = _once(parameters, _V4)
+    if found is None:
+        raise BadQueryAuthorization(f"Query-string authentication version 4 requires {', '.join(_V4)}, each once.")
     if found["X-Amz-Algorithm"] != sigv4.ALGORITHM:
         raise BadQueryAuthorization(f'X-Amz-Algorithm only supports "{sigv4.ALGORITHM}"')
     scope = sigv4.read_scope(found["X-Amz-Credential"])
@@ -83,14 +85,15 @@ def check_v2(
         now: Seconds since 1970.
 
     Raises:
-        BadQueryAuthorization: A parameter is missing or repeated.
-        AccessDenied: Expired.
+        AccessDenied: A parameter is missing or repeated, or it is expired.
         UnknownKey: The access key is not configured.
         BadSignature: The signature is another one.
     """
     path, _, query = raw_target.partition("?")
     parameters = canonical.fields(query)
     found = _once(parameters, _V2)
+    if found is None:
+        raise AccessDenied(f"Query-string authentication requires {', '.join(_V2)}, each once.")
     expires = found["Expires"]
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
         raise AccessDenied("Invalid date (should be seconds since epoch): " + expires[:32])
@@ -131,12 +134,10 @@ def _v2_resource(query: str) -> str:
     return "?" + "&".join(sorted(kept, key=lambda item: item.partition("=")[0])) if kept else ""
 
 
-def _once(parameters: list[tuple[str, str]], names: tuple[str, ...]) -> dict[str, str]:
-    """The decoded values of ``names``, each of which must stand once."""
+def _once(parameters: list[tuple[str, str]], names: tuple[str, ...]) -> dict[str, str] | None:
+    """The decoded values of ``names``, or None unless each of them stands once."""
     found = [(name, canonical.plain(value)) for name, value in parameters if name in names]
-    if len(found) != len(names) or len(dict(found)) != len(names):
-        raise BadQueryAuthorization(f"Query-string authentication requires {', '.join(names)}, each once.")
-    return dict(found)
+    return dict(found) if len(found) == len(names) == len(dict(found)) else None
 
 
 def _expired(at: int, now: float) -> AccessDenied:

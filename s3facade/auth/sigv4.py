@@ -190,6 +190,7 @@ def read_header(method: str, raw_target: str, headers: Headers, host: str, now: 
         raise ClockSkew("The difference between the request time and the current time is too large.")
     if not stamp.startswith(scope.date):
         raise BadAuthorization("The authorization header is malformed: the date in the Credential is another day.")
+    sha = payload(headers.get("x-amz-content-sha256"))
     names = signed_names.split(";")
     lines = canonical.header_lines(headers, names, host)
     if "host" not in names or lines is None:
@@ -202,7 +203,7 @@ def read_header(method: str, raw_target: str, headers: Headers, host: str, now: 
     path, _, query = raw_target.partition("?")
     return Signed(
         method, canonical.path(path), canonical.joined(canonical.fields(query)) if query else "", lines, signed_names,
-        payload(headers.get("x-amz-content-sha256")), stamp, scope, signature,
+        sha, stamp, scope, signature,
     )  # fmt: skip
 
 

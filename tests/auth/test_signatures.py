@@ -126,7 +126,7 @@ HEADER_TABLE = [
     (lambda h: h.update({"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}), e.BadSignature),
     (lambda h: h.update({"x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}), e.AccessDenied),
     (lambda h: h.update({"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}), e.AccessDenied),
-    (lambda h: h.pop("x-amz-content-sha256"), e.BadSignature),
+    (lambda h: h.pop("x-amz-content-sha256"), e.BadRequest),
     (lambda h: h.update({"x-amz-date": "20200101T000000Z"}), e.ClockSkew),
     (lambda h: h.update({"x-amz-date": "20201301T000000Z"}), e.AccessDenied),
     (lambda h: h.pop("x-amz-date"), e.AccessDenied),
