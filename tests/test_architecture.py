@@ -24,6 +24,7 @@ FLOORS = {
     "app": 5,
     "cli": 5,
     "__main__": 5,
+    "testing": 6,
 }
 SAME_FLOOR = {("layouts", "codecs"), ("catalog", "config"), ("s3", "auth"), ("cli", "app"), ("__main__", "cli")}
 """Neighbours that may be imported: (from, to)."""
@@ -36,6 +37,9 @@ ONLY_IN = {
     "imagecodecs": {"readers", "codecs"},
     "xmltodict": {"readers", "layouts", "s3"},
     "google_crc32c": {"codecs", "layouts"},
+    "hypothesis": {"testing"},
+    "pytest": {"testing"},
+    "onnxruntime": {"transforms"},
 }
 BROAD = {"registry.py", "app.py", "s3/service.py"}
 """Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary."""
@@ -86,6 +90,12 @@ def test_libraries_stay_where_they_belong(path):
         library = target.split(".")[0]
         if library in ONLY_IN:
             assert part(path) in ONLY_IN[library], f"{name(path)}:{line} imports {library}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if part(p) == "testing"], ids=name)
+def test_what_plug_ins_are_tested_with_knows_the_two_lowest_floors_only(path):
+    ours = [target.split(".")[1] for target, _ in imports(path) if target.startswith("s3facade.")]
+    assert all(there == "testing" or FLOORS[there] <= 1 for there in ours)
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if part(p) == "core"], ids=name)

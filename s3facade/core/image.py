@@ -107,7 +107,7 @@ def apply_step(image: Image, step: Transform | Composite) -> Image:
     """One step of a pipeline applied to ``image``. Raises `Unsupported`."""
     if hasattr(step, "build"):
         return cast(Composite, step).build(image)
-    return derive(image, cast(Transform, step))
+    return derive(image, step)
 
 
 def _name(operator: object) -> str:
