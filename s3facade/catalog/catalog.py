@@ -144,7 +144,7 @@ class Catalog:
             NoSuchKey: The key is outside the key space.
             SourceError: It is inside, but its source cannot be read.
         """
-        return await self.engine.run(lambda: self.find_now(bucket, key))
+        return await self.engine.run(lambda: self.find_now(bucket, key), bucket)
 
     def find_now(self, bucket: str, key: str) -> Found:
         """`find`, blocking."""
@@ -176,7 +176,7 @@ class Catalog:
 
     async def pin(self, bucket: str, prefix: str) -> str:
         """The digest of the image that ``prefix`` leads to or into; empty where there is none."""
-        return await self.engine.run(lambda: self.pin_now(bucket, prefix))
+        return await self.engine.run(lambda: self.pin_now(bucket, prefix), bucket)
 
     def pin_now(self, bucket: str, prefix: str) -> str:
         """`pin`, blocking. Raises `NoSuchBucket`, `SourceError`."""
@@ -193,7 +193,7 @@ class Catalog:
 
         An image that cannot be opened is left out, logged, and named in `broken`. Raises `NoSuchBucket`.
         """
-        return await self.engine.run(lambda: self.page_now(bucket, prefix, bound, delimiter, limit))
+        return await self.engine.run(lambda: self.page_now(bucket, prefix, bound, delimiter, limit), bucket)
 
     def page_now(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
         """`page`, blocking."""

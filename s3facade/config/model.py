@@ -78,6 +78,12 @@ def _enough(value: int) -> int:
     return value
 
 
+def _some(value: float) -> float:
+    if value <= 0:
+        raise ValueError("must be longer than 0 s")
+    return value
+
+
 def _header(value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise ValueError("must be plain ASCII text on one line")
@@ -304,6 +310,8 @@ class LimitsModel(Model):
     """Worker processes; `auto`: one per core, at most 8."""
     queue: Annotated[int, Field(ge=1)] = 1024
     """Requests per worker that may wait before the answer is 503 SlowDown."""
+    deadline: Annotated[Seconds, AfterValidator(_some)] = "60 s"
+    """How long a request may wait for its next bytes, or for a file to be opened, before the answer is 503."""
 
     model_config = ConfigDict(validate_default=True)
 

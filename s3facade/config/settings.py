@@ -171,6 +171,8 @@ class Limits:
     """Worker processes; None: one per core, at most 8."""
     queue: int = 1024
     """Requests per worker that may wait for a thread before the answer is 503 SlowDown."""
+    deadline: float = 60.0
+    """Seconds that a request may wait for its next bytes, or for a file to be opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,20 @@
-"""Bytes that work in progress may hold, handed out in order."""
+"""Bytes that work in progress may hold, handed out to tenants in turn."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Hashable
 
 from s3facade.core.errors import Overloaded, TooCostly
 
+_Waiting = tuple[int, asyncio.Future[None]]
+
 
 class Budget:
-    """A weighted, first-come-first-served semaphore over bytes. Used on the event loop's thread only.
+    """A weighted semaphore over bytes: within a tenant who came first is first, and tenants take turns.
+
+    Used on the event loop's thread only.
 
     Args:
         limit: Bytes.
@@ -21,17 +26,14 @@ class Budget:
         self.limit = limit
         self.giant = max(giant, limit)
         self.held = 0
-        self._queue = queue
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """How many wait now."""
-        return len(self._waiting)
+        self._queue = queue
+        self._tenants: OrderedDict[Hashable, deque[_Waiting]] = OrderedDict()
 
     def take(self, amount: int) -> bool:
         """Take ``amount`` bytes if they are free and nobody waits."""
-        if self._waiting or not self._fits(amount):
+        if self.waiting or not self._fits(amount):
             return False
         self.held += amount
         return True
@@ -40,7 +42,7 @@ class Budget:
         """Whether there is room; a giant needs all of it, and so it runs alone."""
         return self.held + min(amount, self.limit) <= self.limit
 
-    async def hold(self, amount: int) -> None:
+    async def hold(self, amount: int, tenant: Hashable = "") -> None:
         """Take ``amount`` bytes, waiting in line for them. Call `release` afterwards.
 
         Raises:
@@ -54,19 +56,19 @@ class Budget:
             )
         if self.take(amount):
             return
-        if len(self._waiting) >= self._queue:
+        if self.waiting >= self._queue:
             raise Overloaded("The server is busy; reduce your request rate and try again.")
         turn = asyncio.get_running_loop().create_future()
         item = (amount, turn)
-        self._waiting.append(item)
+        self._tenants.setdefault(tenant, deque()).append(item)
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.release(amount)
             else:
-                self._waiting.remove(item)
-                self._admit()
+                self._forget(tenant, item)
             raise
 
     def release(self, amount: int) -> None:
@@ -74,9 +76,28 @@ class Budget:
         self.held -= amount
         self._admit()
 
+    def _forget(self, tenant: Hashable, item: _Waiting) -> None:
+        """Take a waiter out of line, unless its turn has passed between its end and now."""
+        line = self._tenants.get(tenant, deque())
+        if item in line:
+            line.remove(item)
+            self.waiting -= 1
+            if not line:
+                del self._tenants[tenant]
+            self._admit()
+
     def _admit(self) -> None:
-        while self._waiting and self._fits(self._waiting[0][0]):
-            amount, turn = self._waiting.popleft()
+        while self._tenants:
+            # Who is next waits until there is room: smaller work that passed it by would keep it waiting for ever.
+            tenant, line = next(iter(self._tenants.items()))
+            if not self._fits(line[0][0]):
+                return
+            amount, turn = line.popleft()
+            self.waiting -= 1
+            if line:
+                self._tenants.move_to_end(tenant)
+            else:
+                del self._tenants[tenant]
             if not turn.done():
                 self.held += amount
                 turn.set_result(None)

@@ -6,13 +6,13 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import numpy as np
 
-from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, Unsupported
+from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, TimedOut, Unsupported
 from s3facade.core.image import Image, Source
 from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
 from s3facade.core.operators import Block, Buffer
@@ -22,6 +22,7 @@ from s3facade.engine.budget import Budget
 from s3facade.engine.evaluate import Evaluator, cost
 from s3facade.engine.flight import Cancelled, Flights, Work
 from s3facade.engine.memory import Memory
+from s3facade.engine.pool import Pool
 from s3facade.engine.rasters import Rasters
 from s3facade.stores.local import HANDLES, Handle, verify
 
@@ -41,6 +42,8 @@ class EngineLimits:
     memory: int = 512 << 20
     threads: int = 2
     queue: int = 1024
+    deadline: float = 60.0
+    """Seconds that a client may wait for its next bytes, or for a file to be opened."""
 
 
 class Descriptor:
@@ -91,18 +94,29 @@ class Engine:
         self._evaluator = Evaluator(self.rasters, self.memory)
         self._flights = Flights()
         # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
-        self._cpu = ThreadPoolExecutor(self.limits.threads, "cpu")
+        self._cpu = Pool(self.limits.threads, "cpu")
         # Named `io`: opening files and walking folders, which wait for disks; must not stand behind decoding.
-        self._io = ThreadPoolExecutor(4, "io")
+        self._io = Pool(4, "io")
 
     def close(self) -> None:
         """End the worker threads."""
-        self._cpu.shutdown(wait=False, cancel_futures=True)
-        self._io.shutdown(wait=False, cancel_futures=True)
+        self._cpu.close()
+        self._io.close()
 
-    async def run(self, function: Callable[[], T]) -> T:
-        """Run a blocking function that waits for files, in the ``io`` pool."""
-        return await asyncio.get_running_loop().run_in_executor(self._io, function)
+    async def run(self, function: Callable[[], T], tenant: Hashable = "") -> T:
+        """Run a blocking function that waits for files, in the ``io`` pool. Raises `TimedOut`."""
+        return await self._await(self._io, self._io.submit(function, tenant))
+
+    async def _await(self, pool: Pool, future: Future[T]) -> T:
+        """The result of a job. Raises `TimedOut`; the job's thread is made up for then: it may hang for ever."""
+        try:
+            async with asyncio.timeout(self.limits.deadline) as timer:
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            pool.replace(future)
+            raise _late(self.limits.deadline) from error
 
     def read(self, image: Image, level: int, region: Region) -> Block:
         """Voxels of a region, blocking: for tools and tests."""
@@ -123,15 +137,15 @@ class Engine:
             handle = await self.run(lambda: HANDLES.borrow(source))
         return Descriptor(handle, source)
 
-    async def stream(self, obj: Object, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
+    async def stream(self, obj: Object, start: int, stop: int, tenant: Hashable = "") -> AsyncGenerator[Buffer, None]:
         """Bytes ``start <= i < stop``, in order.
 
         Each item is held against the budget until the next one is asked for: write it out first. Closing the
-        iterator calls off what is under way.
+        iterator calls off what is under way. Tenants take turns when there is more work than workers.
 
         Raises:
             SourceError: A source cannot be read; before the first item if it concerns that.
-            LoadError: There is no room for the work.
+            LoadError: There is no room for the work, or it takes too long.
         """
         cache = stop - start <= self.memory.limit // 4
         batches = _batches(cut(obj, start, stop))
@@ -144,7 +158,7 @@ class Engine:
                     if batch is None:
                         more = False
                         break
-                    job = await self._begin(batch, wait=not ahead, cache=cache)
+                    job = await self._begin(batch, tenant, wait=not ahead, cache=cache)
                     if job is None:
                         batches = _first(batch, batches)
                         break
@@ -153,7 +167,7 @@ class Engine:
                     return
                 job = ahead[0]
                 if job.buffers is None:
-                    job.buffers = await asyncio.wrap_future(cast("Future[list[Buffer]]", job.future))
+                    job.buffers = await self._await(self._cpu, cast("Future[list[Buffer]]", job.future))
                 for buffer in job.buffers:
                     yield buffer
                 self._finish(ahead.popleft())
@@ -161,7 +175,7 @@ class Engine:
             for job in ahead:
                 self._finish(job)
 
-    async def _begin(self, batch: Sequence[Cut], *, wait: bool, cache: bool) -> _Job | None:
+    async def _begin(self, batch: Sequence[Cut], tenant: Hashable, *, wait: bool, cache: bool) -> _Job | None:
         """Start a batch. None if there is no room now and ``wait`` is false: only who holds nothing may wait."""
         at_hand = self._at_hand(batch)
         job = _Job(at_hand)
@@ -170,13 +184,17 @@ class Engine:
         # One after the other: all results are held at the end, but only one segment's work at a time.
         job.amount = sum(c.segment.nbytes or 0 for c in batch) + max(self._cost(c.segment) for c in batch)
         if wait:
-            await self.budget.hold(job.amount)
+            try:
+                async with asyncio.timeout(self.limits.deadline):
+                    await self.budget.hold(job.amount, tenant)
+            except TimeoutError as error:
+                raise _late(self.limits.deadline) from error
         elif not self.budget.take(job.amount):
             return None
         if job.amount > self.budget.limit:
             self.memory.shrink(self.limits.memory - job.amount)
         work = job.work
-        job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch])
+        job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch], tenant)
         return job
 
     def _finish(self, job: _Job) -> None:
@@ -265,6 +283,10 @@ class Engine:
                 data = None
             measured.append(measure(data))
         return memoryview(segment.pack(measured))
+
+
+def _late(seconds: float) -> TimedOut:
+    return TimedOut(f"This took longer than {seconds:g} s; try again, or have the operator warm it or raise the limit.")
 
 
 def _key(segment: Pixels | Packed) -> Hashable:

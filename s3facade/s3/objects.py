@@ -218,7 +218,7 @@ class Objects:
         reply = Reply(206 if span else 200, lines + tail)
         if message.method == "GET" and stop > start:
             reply.length = stop - start
-            await self._fill(reply, obj, start, stop)
+            await self._fill(reply, obj, start, stop, (info.name, principal.access_key))
         if checked and span is None and checksums.asked(headers):
             # A first piece that is all of the body has been made before its head is sent.
             made = reply.length > 0 and sum(map(len, reply.body)) == size
@@ -226,7 +226,7 @@ class Objects:
             reply.lines += checksums.lines(checksum)
         return reply
 
-    async def _fill(self, reply: Reply, obj: Object, start: int, stop: int) -> None:
+    async def _fill(self, reply: Reply, obj: Object, start: int, stop: int, tenant: tuple[str, str]) -> None:
         """Attach the body; its first bytes are at hand before the status line is sent."""
         if stop - start <= WHOLE:
             body = self._engine.ready(obj, start, stop)
@@ -240,7 +240,7 @@ class Objects:
                 source = await self._engine.descriptor(passed)
                 reply.passing = Passing(source, passed.start + piece.lo, passed.start + piece.hi)
                 return
-        flow = self._engine.stream(obj, start, stop)
+        flow = self._engine.stream(obj, start, stop, tenant)
         try:
             reply.body = [await anext(flow)]
         except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, overload
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class Engine(Protocol):
         """The bytes if all of them are at hand in memory."""
         ...
 
-    def stream(self, obj: Object, start: int, stop: int, /) -> AsyncGenerator[Buffer, None]:
-        """The bytes in order; closing the generator cancels the work."""
+    def stream(self, obj: Object, start: int, stop: int, tenant: Hashable, /) -> AsyncGenerator[Buffer, None]:
+        """The bytes in order; closing the generator cancels the work. Tenants take turns."""
         ...
 
     async def descriptor(self, segment: Passed, /) -> Descriptor:

@@ -136,7 +136,7 @@ class FakeEngine:
             return None
         return self._bytes(obj, start, stop)
 
-    async def stream(self, obj, start, stop):
+    async def stream(self, obj, start, stop, tenant=""):
         self.live += 1
         try:
             for n, at in enumerate(range(start, stop, self.piece)):
@@ -154,6 +154,7 @@ class FakeEngine:
 
 @dataclass(frozen=True)
 class Anyone:
+    access_key = ""
     signed: bool = False
     grants: dict | None = None
     quota: object = None

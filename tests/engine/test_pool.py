@@ -1,0 +1,168 @@
+"""Fairness between tenants, idle work, hanging threads, and deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from arrays import ARRAY, ArrayRaster, collect, engine_of, pixels
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3facade.core.errors import Overloaded, TimedOut
+from s3facade.core.objects import Object
+from s3facade.core.region import Region
+from s3facade.engine.budget import Budget
+from s3facade.engine.pool import IDLE, SPARE, Pool
+
+
+@pytest.fixture
+def gate():
+    opened = threading.Event()
+    yield opened
+    opened.set()
+
+
+def order_of(submitted, gate, threads=1):
+    """The order in which the jobs of ``submitted`` tenants run, all waiting before the first does."""
+    pool, order = Pool(threads, "test"), []
+    blocker = pool.submit(gate.wait, "blocker")
+    while not blocker.running():
+        time.sleep(0.001)
+    jobs = [pool.submit(lambda t=tenant: order.append(t), tenant) for tenant in submitted]
+    gate.set()
+    for job in jobs:
+        job.result(10)
+    pool.close()
+    return order
+
+
+def test_tenants_take_turns(gate):
+    assert order_of("aaaaabbc", gate) == list("abcabaaa")
+
+
+def test_idle_work_waits_for_all_others(gate):
+    assert order_of([IDLE, "a", IDLE, "b", "a"], gate) == ["a", "b", "a", IDLE, IDLE]
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40))
+def test_between_two_jobs_of_a_tenant_every_other_is_served_once_at_most(tenants):
+    order = order_of(tenants, threading.Event())
+    assert sorted(order) == sorted(tenants)
+    for tenant in set(tenants):
+        places = [i for i, t in enumerate(order) if t == tenant]
+        for a, b in pairwise(places):
+            between = order[a + 1 : b]
+            assert len(between) == len(set(between))
+
+
+def test_a_job_that_waits_can_be_cancelled_and_one_that_fails_says_so(gate):
+    pool = Pool(1, "test")
+    pool.submit(gate.wait)
+    ran = []
+    waiting = pool.submit(lambda: ran.append(1))
+    assert waiting.cancel()
+    gate.set()
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(lambda: 1 // 0).result(10)
+    assert not ran
+    pool.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.submit(print)
+
+
+def test_threads_that_hang_are_replaced_and_end_when_they_come_back(gate):
+    pool = Pool(2, "hang")
+    stuck = [pool.submit(gate.wait) for _ in range(2)]
+    while not all(f.running() for f in stuck):
+        time.sleep(0.001)
+    for future in stuck * 2:
+        pool.replace(future)
+    assert pool.submit(lambda: 7).result(10) == 7
+    gate.set()
+    for future in stuck:
+        future.result(10)
+    until = time.monotonic() + 10
+    while sum(t.name.startswith("hang") for t in threading.enumerate()) > 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert sum(t.name.startswith("hang") for t in threading.enumerate()) == 2
+    assert pool.submit(lambda: 8).result(10) == 8
+    pool.close()
+
+
+def test_not_more_threads_hang_than_allowed(gate):
+    pool = Pool(1, "full")
+    for _ in range(SPARE + 5):
+        future = pool.submit(gate.wait)
+        until = time.monotonic() + 0.05
+        while not future.running() and time.monotonic() < until:
+            time.sleep(0.001)
+        pool.replace(future)
+    assert sum(t.name.startswith("full") for t in threading.enumerate()) == SPARE + 1
+    gate.set()
+    pool.close()
+
+
+async def test_room_is_given_to_tenants_in_turn():
+    budget, order = Budget(10, 100), []
+    await budget.hold(10)
+
+    async def ask(tenant):
+        await budget.hold(10, tenant)
+        order.append(tenant)
+        budget.release(10)
+
+    asked = [asyncio.create_task(ask(t)) for t in "aaab"]
+    await asyncio.sleep(0)
+    assert budget.waiting == 4
+    budget.release(10)
+    await asyncio.gather(*asked)
+    assert order == list("abaa")
+    assert (budget.held, budget.waiting) == (0, 0)
+
+
+async def test_who_leaves_the_line_leaves_nothing_behind():
+    budget = Budget(10, 2)
+    await budget.hold(10)
+    waiting = [asyncio.create_task(budget.hold(5, t)) for t in "ab"]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await budget.hold(1, "c")
+    # Cancelled in the same moment in which there is room: the one who left must not be admitted.
+    waiting[0].cancel()
+    budget.release(10)
+    assert isinstance((await asyncio.gather(*waiting, return_exceptions=True))[0], asyncio.CancelledError)
+    assert (budget.held, budget.waiting) == (5, 0)
+    budget.release(5)
+    assert budget.take(10)
+
+
+async def test_a_client_does_not_wait_longer_than_the_deadline_and_the_next_one_is_served():
+    raster = ArrayRaster(ARRAY, (57, 83))
+    engine, image = engine_of(raster, threads=1, deadline=0.2)
+    raster.delay = 1.5
+    begun = time.monotonic()
+    with pytest.raises(TimedOut, match=r"0\.2 s"):
+        await collect(engine, Object((pixels(image, Region((0, 0), (5, 5))),)), 0, 50)
+    assert time.monotonic() - begun < 1
+    raster.delay = 0.0
+    other = Region((10, 10), (12, 12))
+    while engine.budget.held:  # noqa: ASYNC110 - the hanging thread gives it back
+        await asyncio.sleep(0.02)
+    data = await collect(engine, Object((pixels(image, other),)), 0, 8)
+    assert np.array_equal(np.frombuffer(data, "u2").reshape(2, 2), ARRAY[other.slices()])
+    engine.close()
+
+
+async def test_blocking_work_on_files_has_the_deadline_too():
+    engine, _ = engine_of(ArrayRaster(ARRAY, (57, 83)), deadline=0.1)
+    gate = threading.Event()
+    with pytest.raises(TimedOut):
+        await asyncio.gather(*(engine.run(gate.wait) for _ in range(6)))
+    assert await engine.run(lambda: 5) == 5
+    gate.set()
+    engine.close()
