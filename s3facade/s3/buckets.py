@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from s3facade.core.errors import BadArgument, NotConfigured
+from s3facade.core.errors import BadArgument, NoSuchKey, NotConfigured
+from s3facade.core.keyspace import successor
 from s3facade.s3 import canned, documents, listing, versions
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST = 10_000
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+_STEP = 100
+"""Items that are asked for at once, at least, where a page has to be filled up."""
 _BUCKETS = ""
 """Name that tokens of ListBuckets are sealed with; no bucket can have it."""
 
@@ -91,19 +94,50 @@ class Buckets:
     ) -> Sequence[Found | str]:
         if not ask.limit:
             return ()
-        page, name = self._catalog.page, info.name
+        name = info.name
         if target.pin and await self._catalog.pin(name, ask.prefix) != target.pin:
-            return ()
+            return await self._file_of(target.pin, ask, name)
         if not (target.link and ask.prefix and principal.grants and principal.grants[name] == (ask.prefix,)):
-            return await page(name, ask.prefix, ask.bound, ask.delimiter, ask.limit + 1)
+            return await self._page(ask, name, ask.bound, ask.limit + 1)
         # A link to "a" shows "a" and "a/…": what else begins with "a" lies between and around them.
         itself: list[Found | str] = []
         if ask.bound <= ask.prefix:
-            first = await page(name, ask.prefix, ask.prefix, "", 1)
-            itself = [item for item in first if not isinstance(item, str) and item.key == ask.prefix]
+            first = await self._catalog.page(name, ask.prefix, ask.prefix, "", 1)
+            itself = [item for item in first if _name(item) == ask.prefix and _carried(item, ask)]
         folder = ask.prefix + "/"
-        below = await page(name, ask.prefix, max(ask.bound, folder), ask.delimiter, ask.limit + 1 - len(itself))
+        below = await self._page(ask, name, max(ask.bound, folder), ask.limit + 1 - len(itself))
         return [*itself, *takewhile(lambda item: _name(item).startswith(folder), below)]
+
+    async def _file_of(self, pin: str, ask: Listing, name: str) -> Sequence[Found]:
+        """The plain file that is the whole prefix, if ``pin`` is its digest; a folder has none."""
+        if ask.bound > ask.prefix or not listing.carried(ask.prefix, encoded=ask.encoded):
+            return ()
+        try:
+            found = await self._catalog.find(name, ask.prefix)
+        except NoSuchKey:
+            return ()
+        return (found,) if found.pin == pin else ()
+
+    async def _page(self, ask: Listing, name: str, bound: str, limit: int) -> Sequence[Found | str]:
+        """Up to ``limit`` items from ``bound`` on, without the keys that no answer can carry.
+
+        They are passed over rather than left out of full pages: the last key of a page is where the next one begins.
+        """
+        shown: list[Found | str] = []
+        least = 1
+        while True:
+            want = max(limit - len(shown), least)
+            least = _STEP
+            items = await self._catalog.page(name, ask.prefix, bound, ask.delimiter, want)
+            shown += [item for item in items if _carried(item, ask)]
+            if len(items) < want or len(shown) >= limit:
+                return shown[:limit]
+            last = items[-1]
+            bound = successor(last) if isinstance(last, str) else last.key + "\0"
+
+
+def _carried(item: Found | str, ask: Listing) -> bool:
+    return listing.carried(_name(item), encoded=ask.encoded)
 
 
 def _name(item: Found | str) -> str:

@@ -24,6 +24,7 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
 _MAC = 12
 _PERSON = b"s3facade-token"
 _MAX_TEXT = 1024
+_MAX_LIMIT = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,13 @@ def limit(query: Mapping[str, str]) -> int:
     if not text:
         return 1000
     if not _INTEGER.fullmatch(text):
-        raise bad("max-keys", text, "Provided max-keys not an integer or within integer range")
+        raise bad("max-keys", text[:64], "Provided max-keys not an integer or within integer range")
     if text.startswith("-") and text.strip("-0"):
         raise bad("max-keys", text, "Argument maxKeys must be an integer between 0 and 2147483647")
     digits = text.lstrip("+-0")
-    return 1000 if len(digits) > 4 else min(int(digits or "0"), 1000)
+    if len(digits) > 10 or int(digits or "0") > _MAX_LIMIT:
+        raise bad("max-keys", text[:64], "Provided max-keys not an integer or within integer range")
+    return min(int(digits or "0"), 1000)
 
 
 def bad(name: str, value: str, message: str) -> BadArgument:
@@ -126,6 +129,11 @@ def after_marker(marker: str, prefix: str, delimiter: str) -> str:
         if at >= 0 and at + len(delimiter) == len(marker):
             return successor(marker)
     return marker + "\0"
+
+
+def carried(name: str, *, encoded: bool) -> bool:
+    """Whether an answer can carry ``name``: XML knows fewer characters than keys, and keys are of limited length."""
+    return (encoded or legal(name)) and (len(name) <= _MAX_TEXT // 4 or len(name.encode()) <= _MAX_TEXT)
 
 
 def seal(bucket: str, bound: str) -> str:
@@ -160,15 +168,12 @@ def _mac(bucket: str, raw: bytes) -> bytes:
 
 
 def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
-    """The document for ``items``, of which there is one more than ``ask.limit`` when the list goes on."""
+    """The document for ``items``, all of them `carried`: one more than ``ask.limit`` when the list goes on."""
     truncated = len(items) > ask.limit
     shown = items[: ask.limit]
     last = shown[-1] if shown else ""
     keys = [item for item in shown if not isinstance(item, str)]
     prefixes = [item for item in shown if isinstance(item, str)]
-    if not ask.encoded:
-        keys = [item for item in keys if legal(item.key)]
-        prefixes = [item for item in prefixes if legal(item)]
     name = encode if ask.encoded else escape
     head = _head(ask, truncated, last, len(keys) + len(prefixes))
     owner = OWNER if ask.owner else ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from s3facade.s3 import listing
-from s3facade.s3.documents import DECLARATION, NAMESPACE, OWNER, escape, legal, timestamp, visible
+from s3facade.s3.documents import DECLARATION, NAMESPACE, OWNER, escape, timestamp, visible
 from s3facade.s3.listing import Listing, bad, encode
 
 if TYPE_CHECKING:
@@ -31,15 +31,13 @@ def parse(bucket: str, query: Mapping[str, str], lead: str = "") -> Listing:
 
 
 def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
-    """The document for ``items``, of which there is one more than ``ask.limit`` when the list goes on."""
+    """The document for ``items``, all of them `listing.carried`: one more than ``ask.limit`` when the list goes on."""
     truncated = len(items) > ask.limit
     shown = items[: ask.limit]
     name = encode if ask.encoded else escape
     rows, folders = [], []
     for item in shown:
         text = ask.lead + (item if isinstance(item, str) else item.key)
-        if not (ask.encoded or legal(text)):
-            continue
         if isinstance(item, str):
             folders.append(f"<CommonPrefixes><Prefix>{name(text)}</Prefix></CommonPrefixes>")
         else:
