@@ -7,7 +7,6 @@ a 64 KiB tile. Parallelism comes from evaluating several segments at once.
 from __future__ import annotations
 
 import math
-import threading
 from typing import cast
 
 import numpy as np
@@ -18,6 +17,7 @@ from s3facade.core.operators import Block, Need
 from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
 from s3facade.engine.flight import Flights, Work
+from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.memory import Memory
 from s3facade.engine.rasters import Rasters
 
@@ -29,7 +29,6 @@ class Evaluator:
         self._rasters = rasters
         self._memory = memory
         self._flights = Flights()
-        self._serial = threading.Lock()
 
     def read(self, image: Image, level: int, region: Region, work: Work) -> Block:
         """Voxels of a non-empty ``region`` inside ``level``: C-order, axes of the image. Do not write into them.
@@ -47,10 +46,7 @@ class Evaluator:
 
     def _opened(self, image: Opened, level: int, region: Region, work: Work) -> Block:
         raster = self._rasters.get(image)
-        table = raster.chunks(level)
-        if table is None:
-            with self._serial:
-                return raster.read(level, region)
+        table = raster.chunks(level) or OpaqueTable(raster, level)
         shape = image.spec.levels[level].shape
         out: Block | None = None
         for index, unclipped in cells(region, table.block):

@@ -12,6 +12,7 @@ from s3facade.core.identity import canonical, digest
 from s3facade.core.image import Opened, Source
 from s3facade.core.protocols import Raster, Reader
 from s3facade.engine.flight import Flights, Work
+from s3facade.engine.lanes import Serial
 from s3facade.stores.local import LocalFile, describe, unchanged
 
 NOWHERE = Source(path="", size=0, modified=0, etag="")
@@ -77,7 +78,10 @@ class Rasters:
         file = LocalFile(source)
         if source is not NOWHERE and describe(source.path) != source:
             raise SourceChanged("The source file has changed; ask again.", private=source.path)
-        rasters = self._reader(reader).open(file, options)
+        implementation = self._reader(reader)
+        rasters = implementation.open(file, options)
+        if implementation.lane == "serial":
+            rasters = [Serial(raster) for raster in rasters]
         with self._lock:
             self._open[key] = rasters
             while len(self._open) > self._limit:
