@@ -7,17 +7,20 @@ A client's file supplies two fixtures: ``private`` comes from `conformance.clien
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from conformance.contract import Adapter
-from conformance.server import Facade
+from conformance.server import ROOT, Facade
 
 
 class Signing(Adapter, Protocol):
@@ -49,11 +52,19 @@ class Private:
             ``closed`` (the files again) to another key only.
         key: Access key of 20 characters.
         secret: Its secret, with characters that need quoting.
+        config: The configuration file of the server.
     """
 
     facade: Facade
     key: str
     secret: str
+    config: Path
+
+    def link(self, bucket: str, prefix: str) -> str:
+        """What ``s3facade share`` prints: an address that opens everything below ``prefix`` for an hour."""
+        command = [sys.executable, "-m", "s3facade", "share", f"s3://{bucket}/{prefix}", str(self.config)]
+        command += ["--expires", "1h", "--url", self.facade.url]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT).stdout.strip()
 
 
 def plain(url: str) -> bytes:

@@ -35,11 +35,12 @@ def private(folder: Path, samples: dict[str, Sample], tmp_path_factory: pytest.T
             {"key": KEY, "secret": SECRET, "buckets": ["vault", "vault-images"]},
             {"key": "AKIASOMEBODYELSES000", "secret": "another-secret", "buckets": ["closed"]},
         ],
+        "links": {"secret": "what links are signed with"},
     }
     config = base / "config.yaml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     with serving(config, log=base / "log.txt") as running:
-        yield Private(running, KEY, SECRET)
+        yield Private(running, KEY, SECRET, config)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -180,3 +180,15 @@ class TestHttp(_Contract):
     kvstore, read = _reader(_http)
 
     test_list_recursive = lacks("tensorstore cannot list over HTTP")
+
+    def test_link(self, private, samples, levels):
+        link = private.link("vault-images", "pyramid.ome.zarr")
+        for i, shape in enumerate(levels["pyramid.ome.zarr"]):
+            kvstore = {"driver": "http", "base_url": f"{link}/", "path": f"{i}/"}
+            array = ts.open({"driver": "zarr3", "kvstore": kvstore}, read=True).result()
+            same(array.read().result(), samples["pyramid.ome.zarr"].level(i, shape), f"level {i}")
+
+    def test_anonymous_is_refused(self, private):
+        store = ts.KvStore.open({"driver": "http", "base_url": f"{private.facade.url}/vault-images/"}).result()
+        with pytest.raises(ValueError, match=REFUSAL):
+            store.read("pyramid.ome.zarr/zarr.json").result()
