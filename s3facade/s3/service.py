@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from s3facade.core.errors import (
     AccessDenied,
+    AuthError,
     BadRange,
     FacadeError,
     LoadError,
@@ -16,6 +17,7 @@ from s3facade.core.errors import (
     NoSuchKey,
     NotConfigured,
     Overloaded,
+    RequestError,
 )
 from s3facade.s3 import cors, documents
 from s3facade.s3.buckets import Buckets
@@ -83,17 +85,20 @@ class Service:
         """The answer to any request; never raises, but for cancellation."""
         request_id = self.stamp.next_id()
         target: Target | None = None
+        opened: list[BucketInfo] = []
         try:
             if (reply := self._page(message)) is None:
                 if message.method not in _ANY_TARGET:
                     refuse_write(message.method)
                 target = parse(message.path, message.headers.get("Host") or "", self._settings.domains)
                 if message.method == "OPTIONS":
-                    lines = cors.preflight(message.headers, self._origins(target))
+                    lines = cors.preflight(message.headers, self._origins(target, opened))
                     reply = Reply(200, lines + b"Content-Length: 0\r\n")
                 else:
-                    reply = await self._dispatch(message, target)
+                    reply = await self._dispatch(message, target, opened)
         except FacadeError as error:
+            if isinstance(error, AuthError):
+                opened.clear()
             reply = self._refuse(message.method, message.path, target, error, request_id)
         except Exception:  # the request boundary: whatever happens is answered
             path = _secretless(message.path)
@@ -101,7 +106,7 @@ class Service:
             sentence = "We encountered an internal error. Please try again."
             reply = self._document(message.method, message.path, INTERNAL, sentence, {}, request_id)
         reply.request_id = request_id
-        reply.cors = cors.answer(self._origins(target), message.headers.get("Origin"))
+        reply.cors = cors.answer(self._origins(target, opened), message.headers.get("Origin"))
         if self._settings.access_log:
             path = _secretless(message.path)
             access.info("%s %s %r %d %d", request_id, message.method, path, reply.status, reply.length)
@@ -147,31 +152,36 @@ class Service:
             principal = self._guard.link(principal, target.bucket, target.link, _name(target))
         return principal
 
-    async def _dispatch(self, message: Message, target: Target) -> Reply:
+    async def _dispatch(self, message: Message, target: Target, opened: list[BucketInfo]) -> Reply:
         principal = self.enter(message, target)
         quota = principal.quota
         if quota is None:
-            return await self._operate(message, target, principal)
+            return await self._operate(message, target, principal, opened)
         quota.enter()
         try:
-            reply = await self._operate(message, target, principal)
+            reply = await self._operate(message, target, principal, opened)
         except BaseException:
             quota.leave()
             raise
         reply.release = quota.leave
         return reply
 
-    async def _operate(self, message: Message, target: Target, principal: Principal) -> Reply:
+    async def _operate(self, message: Message, target: Target, principal: Principal, opened: list[BucketInfo]) -> Reply:
+        """The answer to a request of ``principal``; the bucket is put into ``opened`` once it is admitted to it."""
         try:
             operation, what = classify(message.method, target)
         except FacadeError:
             if target.bucket is not None:  # who may not learns nothing of what is offered either
-                self._admit(principal, target, "know" if target.whole else "read")
+                info = self._admit(principal, target, "know" if target.whole else "read")
+                opened.append(info)
+                if not (target.whole or self._guard.may(principal, info, "list", target.key)):
+                    await self._objects.look(target, info, principal)
             raise
         if target.bucket is None:
             return _whole(message.method, 200, _XML.decode(), self._buckets.all(principal, target))
         listed = operation in ("ListObjects", "ListObjectVersions")
         info = self._admit(principal, target, "list" if listed else "know" if target.whole else "read")
+        opened.append(info)
         _expect_owner(message.headers)
         if operation in ("GetObject", "HeadObject"):
             return await self._objects.answer(message, target, info, principal)
@@ -197,14 +207,20 @@ class Service:
             raise NoSuchBucket("The specified bucket does not exist", BucketName=name)
         raise AccessDenied("Access Denied")
 
-    def _origins(self, target: Target | None) -> Sequence[str]:
-        """Origins whose pages may read what ``target`` is about."""
+    def _origins(self, target: Target | None, opened: Sequence[BucketInfo]) -> Sequence[str]:
+        """Origins whose pages may read the answer.
+
+        Who is not admitted to a bucket, as nobody is who sends a preflight, is answered as if it did not exist, unless
+        it is public: its rules would say that it does. The answer to the request itself keeps them.
+        """
+        if opened:
+            return opened[0].cors
         info = None if target is None or target.bucket is None else self._catalog.bucket(target.bucket)
-        return cors.ANY if info is None else info.cors
+        return cors.ANY if info is None or info.access != "public" else info.cors
 
     def _refuse(self, method: str, path: str, target: Target | None, error: FacadeError, request_id: str) -> Reply:
         name, status = code(error)
-        if status >= 500:
+        if status >= 500 and not isinstance(error, RequestError):
             level = logging.WARNING if isinstance(error, LoadError) or status == 503 else logging.ERROR
             bucket, key = (target.bucket, target.key) if target else (None, path)
             text = _printable(error.explain())
