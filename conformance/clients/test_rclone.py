@@ -1,4 +1,4 @@
-"""rclone with its S3 back end, provider Other."""
+"""Debian's rclone with its S3 back end, provider Other; what the newest shares is here, too."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import S3Contract, same
+from conformance.contract import S3Contract, lacks, same
 from conformance.shards import group_arrays
+from conformance.signed import SignedContract
 
 PROGRAM = shutil.which("rclone")
 if PROGRAM is None:
     pytest.skip("the command rclone is not installed (conformance/install.sh)", allow_module_level=True)
-
-CLIENT = "rclone"
 
 
 def VERSION() -> str:  # noqa: N802 - read by the recorder, like the constant of the other clients
@@ -30,16 +29,20 @@ class MissingError(Exception):
 
 
 class Rclone:
-    """The verbs of the contract; one process each."""
+    """The verbs of the contracts; one process each."""
 
     missing = (MissingError,)
+    refused = (RuntimeError,)
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, program: str, url: str, key: str = "", secret: str = "") -> None:
+        self.program = program
         self.remote = f":s3,provider=Other,env_auth=false,endpoint='{url}',region=us-east-1"
+        if key:
+            self.remote += f",access_key_id={key},secret_access_key='{secret}'"
 
     def run(self, *args: str) -> bytes:
         """Standard output of ``rclone ARGS``."""
-        command = [PROGRAM, "--retries", "1", "--low-level-retries", "1", *args]
+        command = [self.program, "--retries", "1", "--low-level-retries", "1", *args]
         done = subprocess.run(command, capture_output=True, check=False, timeout=300)
         if done.returncode:
             text = done.stderr.decode(errors="replace")
@@ -75,26 +78,44 @@ class Rclone:
         self.head(bucket, key)  # rclone cat of nothing prints nothing
         return self.run("cat", *options, self.path(bucket, key))
 
-    def if_none_match(self, bucket, key, etag):
-        pytest.skip("rclone sends no conditional requests")
-
-    if_match = if_none_match
+    def presign(self, bucket, key):
+        return self.run("link", "--expire", "1m", self.path(bucket, key)).decode().strip()
 
 
-@pytest.fixture(scope="module")
-def adapter(facade):
-    return Rclone(facade.url)
+class RcloneContract(S3Contract, SignedContract):
+    """Every verb is a process, so that levels are read from a copy; each class says which ``program``."""
 
+    program: str
 
-@pytest.fixture(scope="module")
-def copied(adapter, tmp_path_factory):
-    target = tmp_path_factory.mktemp("copied")
-    options = ("--include", "/pyramid*/**", "--include", "/stack*/**", "--include", "/two*/**")
-    adapter.run("copy", *options, adapter.path("images"), str(target))
-    return target, options
+    test_not_modified = test_precondition_failed = lacks("rclone sends no conditional requests")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def adapter(cls, facade):
+        return Rclone(cls.program, facade.url)
 
-class TestRclone(S3Contract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sign(cls, private):
+        return lambda key, secret: Rclone(cls.program, private.facade.url, key, secret)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def copied(cls, adapter, tmp_path_factory):
+        target = tmp_path_factory.mktemp("copied")
+        options = ("--include", "/pyramid*/**", "--include", "/stack*/**", "--include", "/two*/**")
+        adapter.run("copy", *options, adapter.path("images"), str(target))
+        return target, options
+
+    def test_sync_again_does_nothing(self, sign, private, tmp_path):
+        client = sign(private.key, private.secret)
+        source = client.path("vault-images", "two.ome.zarr")
+        client.run("sync", source, str(tmp_path))
+        out = client.run("sync", "-v", "--stats-one-line", source, str(tmp_path)).decode()
+        assert "There was nothing to transfer" in out, out
+        client.run("check", source, str(tmp_path))
+        client.run("check", "--download", source, str(tmp_path))
+
     def test_copy_again_transfers_nothing(self, adapter, copied):
         target, options = copied
         out = adapter.run("copy", "-v", "--stats-one-line", *options, adapter.path("images"), str(target)).decode()
@@ -122,6 +143,10 @@ class TestRclone(S3Contract):
     def test_size_and_tree(self, adapter, tree):
         found = json.loads(adapter.run("size", "--json", adapter.path("files")))
         assert (found["count"], found["bytes"]) == (len(tree), sum(tree.values()))
+
+
+class TestRclone(RcloneContract):
+    CLIENT, VERSION, program = "rclone", VERSION, PROGRAM
 
 
 def _local(root: Path):
