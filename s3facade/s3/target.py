@@ -105,9 +105,13 @@ def virtual(host: str, domains: tuple[str, ...]) -> str | None:
 
 @lru_cache(maxsize=16)
 def _hosts(domains: tuple[str, ...]) -> re.Pattern[str]:
-    """Hosts that name a bucket; ``s3``, ``dualstack`` and a region may stand between it and the domain, as on AWS."""
+    """Hosts that name a bucket; ``s3``, ``dualstack`` and a region may stand between it and the domain, as on AWS.
+
+    These three alone are no bucket, but other names that begin with them are.
+    """
     names = "|".join(re.escape(d).replace(r"\*", "[^.]+") for d in sorted(domains, key=len, reverse=True))
-    return re.compile(rf"(?!s3[.-])(?P<bucket>[^:]+?)(?:\.s3(?:[.-]dualstack)?(?:[.-][a-z0-9-]+-[0-9])?)?\.(?:{names})")
+    between = r"s3(?:[.-]dualstack)?(?:[.-][a-z0-9-]+-[0-9])?"
+    return re.compile(rf"(?!{between}\.(?:{names})\Z)(?P<bucket>[^:]+?)(?:\.{between})?\.(?:{names})")
 
 
 def decode(text: str) -> str:

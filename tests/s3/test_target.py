@@ -99,7 +99,9 @@ DOMAINS = ("s3.test", "*.wild.test", "host.test")
      ("xs3.test", None), ("127.0.0.1:9000", None), ("[::1]:9000", None), ("", None), ("b.any.wild.test", "b"),
      ("any.wild.test", None), ("b.host.test", "b"), ("b.s3.host.test", "b"), ("b.s3.eu-west-1.host.test", "b"),
      ("b.s3.dualstack.eu-west-1.host.test", "b"), ("b.s3-eu-west-1.host.test", "b"), ("s3.host.test", None),
-     ("s3.eu-west-1.host.test", None), ("s3.dualstack.eu-west-1.host.test", None), (".s3.test", None)],
+     ("s3.eu-west-1.host.test", None), ("s3.dualstack.eu-west-1.host.test", None), (".s3.test", None),
+     ("s3-data.host.test", "s3-data"), ("s3.data.host.test", "s3.data"), ("s3x.host.test", "s3x"),
+     ("s3-data.s3.host.test", "s3-data"), ("s3-eu-west-1.host.test", None), ("s3-data.any.wild.test", "s3-data")],
 )  # fmt: skip
 def test_hosts(host, bucket):
     assert virtual(host, DOMAINS) == bucket
