@@ -149,9 +149,6 @@ class Objects:
             NoSuchKey: And the other request errors.
             SourceError: The original cannot be read.
         """
-        overrides = heads.OVERRIDES.keys() & target.query.keys()
-        if overrides and not principal.signed:
-            raise BadRequest("Request specific response headers cannot be used for anonymous GET requests.")
         try:
             return await self._attempt(message, target, info, principal)
         except SourceChanged:
@@ -196,6 +193,8 @@ class Objects:
 
     async def _attempt(self, message: Message, target: Target, info: BucketInfo, principal: Principal) -> Reply:
         found = await self.look(target, info, principal)
+        if not principal.signed and heads.OVERRIDES.keys() & target.query.keys():
+            raise BadRequest("Request specific response headers cannot be used for anonymous GET requests.")
         lines = heads.lines(found, info, pinned=bool(target.pin))
         size, headers = found.file.size, message.headers
         obj = found.file.body()
@@ -207,7 +206,7 @@ class Objects:
         try:
             conditions.check(headers, found.etag, found.file.modified // 10**9)
         except Unmodified:
-            return Reply(304, heads.validators(found).encode())
+            return Reply(304, heads.unmodified(found, info, pinned=bool(target.pin)))
         span = _span(headers, target, found)
         if principal.signed:
             lines = heads.override(lines, target.query)

@@ -98,6 +98,17 @@ def test_parts(server):
     assert server.get("/b/k?partNumber=2").status == 416
 
 
+@pytest.mark.parametrize(
+    ("path", "keep"), [("/kept/k", "max-age=60"), (f"/kept/@{'0' * 32}/k", "public, max-age=31536000, immutable")]
+)
+def test_what_is_not_modified_may_be_kept_as_long_as_the_rest(server, path, keep):
+    server.catalog.add("kept", {"k": b"x"}, cache_control="max-age=60")
+    whole = server.get(path)
+    same = server.get(path, If_None_Match=whole.headers["etag"])
+    assert (whole.status, same.status) == (200, 304)
+    assert whole.headers["cache-control"] == same.headers["cache-control"] == keep
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/b/k", "/b/nope", "/b", "/", "/nothing", "/b/k?acl", "/b/%ff"])
 def test_cors_on_every_answer(server, method, path):

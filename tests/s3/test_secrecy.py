@@ -20,7 +20,7 @@ PATHS = ["", "/", "/k", "/none", "/none/", "/~abcdefgh.1.1.012345678901234567890
 QUERIES = [
     "", "?list-type=2", "?acl", "?cors", "?location", "?policyStatus", "?versions", "?uploads", "?torrent", "?tagging",
     "?attributes", "?retention", "?max-keys=abc", "?versionId=x", "?versionId=", "?partNumber=0", "?acl&cors",
-    "?list-type=2&continuation-token=x", "?prefix=~abcdefgh.1.1.0123456789012345678901",
+    "?response-expires=x", "?list-type=2&continuation-token=x", "?prefix=~abcdefgh.1.1.0123456789012345678901",
 ]  # fmt: skip
 ORIGINS = [
     {},
