@@ -113,7 +113,8 @@ def _voxels(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[An
     if style == "few":
         return rng.integers(0, 4, shape).astype(dtype)
     if style == "smooth":
-        return (np.indices(shape).sum(0) * 3 % 101).astype(dtype)
+        ramp: Block = np.indices(shape).sum(0) * 3 % 101
+        return ramp.astype(dtype)
     if dtype.kind == "f":
         return rng.uniform(-1e4, 1e4, shape).astype(dtype)
     info = np.iinfo(dtype)

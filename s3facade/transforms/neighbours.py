@@ -1,0 +1,80 @@
+"""What filters have in common: halos, edges, and passes along one axis after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from s3facade.core.operators import Block, Need
+from s3facade.core.region import Region
+from s3facade.core.spec import Spec
+
+Edges: TypeAlias = Literal["nearest", "reflect", "mirror", "constant"]
+"""What lies beyond the image: its outermost voxel again; the image reflected, with or without the outermost voxel
+twice; or zero. Names are those of scipy.ndimage."""
+Weights: TypeAlias = npt.NDArray[np.float64]
+"""A kernel of one axis, of odd length."""
+
+
+def grown(source: Spec, level: int, region: Region, halo: Sequence[int]) -> Need:
+    """``region`` with its halo, clipped to the image."""
+    return Need(level, region.grow(tuple(halo)).clip(source.levels[level].shape))
+
+
+def separable(
+    block: Block, box: Region, region: Region, kernels: Sequence[Weights | None], edges: Edges, dtype: npt.DTypeLike
+) -> Block:
+    """Kernels one after the other, each along its axis; the halo of an axis is cut off after its pass.
+
+    Args:
+        block: Voxels of ``box``.
+        box: ``region`` with halos of at least half the kernels, clipped to the image.
+        region: What is wanted.
+        kernels: One per axis, None where nothing is done.
+        edges: What lies beyond the image.
+        dtype: Float type of the result and of what stands between passes.
+
+    Returns:
+        New voxels of ``region``. Each is worked out by the same additions wherever the box ends.
+    """
+    from scipy.ndimage import correlate1d
+
+    out = block if block.dtype != np.float16 else block.astype(np.float32)
+    for axis, kernel in enumerate(kernels):
+        if kernel is not None:
+            out = correlate1d(out, kernel, axis, dtype, edges)
+        start = region.start[axis] - box.start[axis]
+        stop = start + region.stop[axis] - region.start[axis]
+        if (start, stop) != (0, out.shape[axis]):
+            out = out[(slice(None),) * axis + (slice(start, stop),)]
+    return np.ascontiguousarray(out, dtype) if out is not block else block.astype(dtype)
+
+
+def gaussian(sigma: float, order: int = 0) -> Weights | None:
+    """Samples of a Gaussian or its second derivative, out to four standard deviations; None if ``sigma`` is 0.
+
+    Weights of a Gaussian sum to 1, those of the second derivative to 0, and to 2 on x²: flat regions stay what they
+    are, or vanish, and a parabola gives its curvature, however few samples there are.
+
+    Args:
+        sigma: Standard deviation in voxels.
+        order: 0 or 2.
+    """
+    if sigma <= 0:
+        return None
+    x = np.arange(-reach(sigma), reach(sigma) + 1)
+    weights: Weights = np.exp(-0.5 / (sigma * sigma) * x**2)
+    weights = weights / weights.sum()
+    if order == 2:
+        weights = weights * (x**2 / sigma**2 - 1) / sigma**2
+        weights = weights - weights.mean()
+        weights *= 2 / (weights * x**2).sum()
+    return weights
+
+
+def reach(sigma: float) -> int:
+    """Voxels on each side that a Gaussian of ``sigma`` voxels sees."""
+    return int(4.0 * sigma + 0.5)
