@@ -11,6 +11,7 @@ from s3facade.auth.canonical import Headers
 from s3facade.auth.keys import Credential, Keyring
 from s3facade.auth.links import Links
 from s3facade.auth.policy import ANONYMOUS, Action, Bucket, Principal
+from s3facade.auth.sessions import DIGITS, Sessions
 from s3facade.core.errors import AccessDenied, BadRequest, BadToken, UnknownKey
 
 
@@ -34,6 +35,7 @@ class Authenticator:
         self._ring = Keyring(credentials)
         self._links = links
         self._keys = sigv4.SigningKeys()
+        self._sessions = Sessions()
         self._clock = clock
         self._bucket_of = bucket_of
 
@@ -41,6 +43,7 @@ class Authenticator:
         """Know these from now on, and no others."""
         self._ring = Keyring(credentials, self._ring)
         self._keys = sigv4.SigningKeys()
+        self._sessions = Sessions()
         self._links = links
 
     def verify(self, method: str, raw_target: str, headers: Headers, host: str) -> Principal:
@@ -52,23 +55,27 @@ class Authenticator:
             AuthError: See `sigv4` and `presigned`.
             BadRequest: Signed twice, or in a way that is not offered.
         """
+        authorization, now = headers.get("Authorization"), self._clock()
+        if authorization is not None and "?" not in raw_target:
+            session = self._sessions.get(authorization)
+            if session is not None and session.signed(method, raw_target, headers, host, now, authorization[-DIGITS:]):
+                return session.principal
         query = raw_target.partition("?")[2]
         signed = presigned.version(query) if query else 0
-        if headers.get("Authorization") is not None:
+        if authorization is not None:
             if signed:
                 raise BadRequest("Only one auth mechanism allowed: the header or the query.")
-            now = self._clock()
-            usual = sigv4.check_usual(method, raw_target, headers, host, now, self._ring, self._keys)
-            if usual is not None and usual.token is None:
-                return self._ring.principal(usual)
             request = sigv4.read_header(method, raw_target, headers, host, now)
             credential = sigv4.check(request, self._ring, self._keys)
+            if credential.token is None:
+                key = self._keys.get(credential, request.scope)
+                self._sessions.add(authorization, request, key, self._ring.principal(credential))
         elif signed == 4:
-            request = presigned.read_v4(method, raw_target, headers, host, self._clock())
+            request = presigned.read_v4(method, raw_target, headers, host, now)
             credential = sigv4.check(request, self._ring, self._keys)
         elif signed == 2:
             bucket = self._bucket_of(host)
-            credential = presigned.check_v2(method, raw_target, headers, bucket, self._ring, self._clock())
+            credential = presigned.check_v2(method, raw_target, headers, bucket, self._ring, now)
         else:
             return ANONYMOUS
         if credential.token is not None:

@@ -21,8 +21,12 @@ class Headers(Protocol):
         """Every value; raises KeyError if there is none."""
         ...
 
+    def __len__(self) -> int:
+        """Header lines."""
+        ...
+
     def __iter__(self) -> Iterator[str]:
-        """Names."""
+        """Names; repeated ones may come once."""
         ...
 
 

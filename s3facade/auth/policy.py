@@ -62,4 +62,4 @@ def may(principal: Principal, bucket: Bucket | None, action: Action = "know", na
     prefixes = principal.grants.get(bucket.name)
     if prefixes is None:
         return False
-    return action == "know" or any(name.startswith(prefix) for prefix in prefixes)
+    return action == "know" or name.startswith(prefixes)

@@ -30,7 +30,6 @@ _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _PAYLOAD = re.compile(r"[0-9a-fA-F]{64}")
 _NO_PAYLOAD = sha256(b"").hexdigest()
 _USUAL = re.compile(r"Credential=([^, ]+), ?SignedHeaders=([^, ]+), ?Signature=([^, ]+)")
-_OPENING = re.compile(r"AWS4-HMAC-SHA256 Credential=([^, ]+), ?SignedHeaders=([^, ]+), ?")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _KEYS = 1024
 
@@ -83,59 +82,6 @@ class Signed:
     stamp: str
     scope: Scope
     signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What the Authorization header says before the signature: the same for all that a client asks in a day."""
-
-    scope: Scope
-    names: tuple[str, ...]
-    signed_names: str
-
-
-@lru_cache(maxsize=256)
-def opening(text: str) -> Opening | None:
-    """The usual spelling of an Authorization header up to its signature; None for any other."""
-    match = _OPENING.fullmatch(text)
-    scope = read_scope(match[1]) if match else None
-    if match is None or scope is None:
-        return None
-    names = tuple(match[2].split(";"))
-    if "host" not in names:  # then nothing is bound to a server
-        return None
-    return Opening(scope, names, match[2])
-
-
-def check_usual(
-    method: str, raw_target: str, headers: Headers, host: str, now: float, ring: Keyring, keys: SigningKeys
-) -> Credential | None:
-    """The credential of a request that is signed as nearly all are, in a third of the time of `check`.
-
-    None is no refusal: `read_header` and `check` decide, and say what is wrong.
-    """
-    values = headers.getall("Authorization")
-    head, found, signature = values[0].rpartition("Signature=")
-    known = opening(head) if found else None
-    stamp = headers.get("x-amz-date") or ""
-    moment = timestamp(stamp)
-    sha = headers.get("x-amz-content-sha256")
-    if known is None or moment is None or abs(moment - now) > SKEW or not stamp.startswith(known.scope.date):
-        return None
-    if sha not in (_NO_PAYLOAD, "UNSIGNED-PAYLOAD") or "?" in raw_target or len(signature) != 64:
-        return None
-    for name in headers:
-        if name[:1] in "xX" and name[:6].lower() == "x-amz-" and name.lower() not in known.names:
-            return None
-    lines = canonical.header_lines(headers, known.names, host)
-    credential = ring.get(known.scope.access_key)
-    if lines is None or len(values) != 1 or credential is NOBODY:
-        return None
-    request = f"{method}\n{canonical.path(raw_target)}\n\n{lines}\n{known.signed_names}\n{sha}"
-    hashed = sha256(request.encode("utf-8", "surrogateescape")).hexdigest()
-    text = f"{ALGORITHM}\n{stamp}\n{known.scope.text}\n{hashed}"
-    expected = hmac.digest(keys.get(credential, known.scope), text.encode("utf-8", "surrogateescape"), "sha256").hex()
-    return credential if signature.isascii() and hmac.compare_digest(expected, signature) else None
 
 
 def check(signed: Signed, ring: Keyring, keys: SigningKeys) -> Credential:
@@ -227,6 +173,11 @@ def read_scope(text: str) -> Scope | None:
     return Scope(parts[0], parts[1], parts[2], "/".join(parts[1:]))
 
 
+def plain_payload(value: str | None) -> bool:
+    """Whether ``value`` is what a request without a body is signed with."""
+    return value in (_NO_PAYLOAD, "UNSIGNED-PAYLOAD")
+
+
 def payload(value: str | None) -> str:
     """The payload hash that is signed; nothing here has a payload, so any hash is taken as it is.
 
@@ -236,7 +187,7 @@ def payload(value: str | None) -> str:
     """
     if value is None:
         raise BadRequest("Missing required header for this request: x-amz-content-sha256")
-    if value in (_NO_PAYLOAD, "UNSIGNED-PAYLOAD") or _PAYLOAD.fullmatch(value):
+    if plain_payload(value) or _PAYLOAD.fullmatch(value):
         return value
     raise AccessDenied("Access Denied: this server is read-only and takes no signed payload streams.")
 

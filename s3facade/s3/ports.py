@@ -33,8 +33,12 @@ class Headers(Protocol):
         """Every value; raises KeyError if there is none."""
         ...
 
+    def __len__(self) -> int:
+        """Header lines."""
+        ...
+
     def __iter__(self) -> Iterator[str]:
-        """Names, repeated ones repeatedly."""
+        """Names; repeated ones may come once."""
         ...
 
     def __contains__(self, key: object, /) -> bool: ...
