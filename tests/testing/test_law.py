@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from s3facade.core.errors import Unsupported
@@ -117,7 +117,7 @@ def test_a_halo_is_enough(data):
     ],
 )
 def test_mistakes_are_found(mistake, said):
-    @settings(database=None)
+    @settings(database=None, phases=[Phase.generate])
     @given(st.data())
     def run(data):
         check_law(Smooth(mistake), WIDE, data)
