@@ -1,20 +1,20 @@
-"""One image file, or a set of label files with it, shown at a prefix of a bucket."""
+"""A recipe and its labels, shown at a prefix of a bucket by a layout."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
+from s3facade.catalog.placed import aligned
+from s3facade.catalog.recipe import FaultyRecipe, Recipe, files
 from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
-from s3facade.core.image import Dataset, Image, Opened, Source, derive, sources
+from s3facade.core.image import Dataset, Image, Source, sources
 from s3facade.core.keyspace import Dir, Grid
-from s3facade.core.operators import Transform
 from s3facade.core.protocols import Layout
-from s3facade.core.spec import Level, Spec
+from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
-from s3facade.stores.local import LocalFile, describe, unchanged
+from s3facade.stores.local import describe, unchanged
 from s3facade.transforms.pyramid import pyramid, pyramid_like
 
 MANY = 4
@@ -23,75 +23,16 @@ AGAIN = 60.0
 """Seconds for which a file that does not open is refused from memory."""
 
 
-def _tag(path: str) -> str:
+def _tag(recipe: Recipe) -> str:
+    """Changes when any file that may be opened for ``recipe`` does."""
+    return digest([_etag(path) for path in files(recipe)])
+
+
+def _etag(path: str) -> str:
     try:
-        return describe(path).etag if path else ""
+        return describe(path).etag
     except SourceError:
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the images of one file are made."""
-
-    path: str
-    """Absolute; empty for images that need no file."""
-    reader: str
-    """Empty for a file that claims to be an image but that no reader recognises: its keys say so."""
-    options: Mapping[str, object] = field(default_factory=dict)
-    series: int | None = None
-    pixel_size: Mapping[str, float] = field(default_factory=dict)
-    """µm, by axis name."""
-    steps: tuple[Transform, ...] = ()
-
-    def images(self, engine: Engine) -> list[Image]:
-        """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
-        opened = engine.rasters.describe(self.path, self.reader, self.options)
-        if self.series is not None:
-            if self.series >= len(opened):
-                raise Unsupported(f"There is no series {self.series}; the file holds {len(opened)}.", private=self.path)
-            opened = [opened[self.series]]
-        return [self._finished(image) for image in opened]
-
-    def _finished(self, image: Image) -> Image:
-        if self.pixel_size and isinstance(image, Opened):
-            image = _resized(image, self.pixel_size)
-        for step in self.steps:
-            image = derive(image, step)
-        return image
-
-
-def _resized(image: Opened, size: Mapping[str, float]) -> Image:
-    """The image with pixel sizes that the operator states, instead of the file's."""
-    spec = image.spec
-    base = dict(zip(spec.names, spec.levels[0].scale, strict=True))
-    factor = {name: n / base[name] for name, n in size.items() if name in base}
-
-    def sized(level: Level) -> Level:
-        factors = [factor.get(name, 1.0) for name in spec.names]
-        scale = tuple(s * f for s, f in zip(level.scale, factors, strict=True))
-        origin = tuple(o * f for o, f in zip(level.origin, factors, strict=True))
-        return replace(level, scale=scale, origin=origin)
-
-    axes = tuple(replace(a, unit="micrometer") if a.name in factor else a for a in spec.axes)
-    return _placed(image, replace(spec, axes=axes, levels=tuple(sized(level) for level in spec.levels)))
-
-
-def _aligned(label: Image, image: Image) -> Image:
-    """A label image that states no size of its own, where its image is: it counts the same voxels."""
-    spec, like = label.spec, image.spec
-    if any(axis.unit for axis in spec.axes) or len(spec.levels) > 1:
-        return label
-    known = {a.name: (a, s, o) for a, s, o in zip(like.axes, like.levels[0].scale, like.levels[0].origin, strict=True)}
-    level = spec.levels[0]
-    taken = [known.get(a.name, (a, s, o)) for a, s, o in zip(spec.axes, level.scale, level.origin, strict=True)]
-    level = replace(level, scale=tuple(s for _, s, _ in taken), origin=tuple(o for _, _, o in taken))
-    return _placed(label, replace(spec, axes=tuple(a for a, _, _ in taken), levels=(level,)))
-
-
-def _placed(image: Image, spec: Spec) -> Image:
-    identity = digest(image.spec.identity, "placed", [a.unit for a in spec.axes], spec.levels)
-    return replace(image, spec=replace(spec, identity=identity))
 
 
 class Mount:
@@ -104,7 +45,8 @@ class Mount:
         self.modified = modified
         self.layout = layout
         self.labels = labels
-        self.error: SourceError | None = None
+        faulty = recipe.reason if isinstance(recipe, FaultyRecipe) else ""
+        self.error: SourceError | None = BadSource(faulty, private=recipe.path) if faulty else None
         """Why it could not be opened the last time."""
         self._failed = (0.0, "")
         self._engine = engine
@@ -167,7 +109,7 @@ class Mount:
                 except SourceError as error:
                     error.at(self.recipe.path)
                     self.error = error
-                    self._failed = (now, _tag(self.recipe.path))
+                    self._failed = (now, _tag(self.recipe))
                     raise
                 self.error = None
                 self._node = node
@@ -176,23 +118,20 @@ class Mount:
     def retry(self, now: float) -> bool:
         """Whether opening is worth a try: it never failed, the file has changed since, or a while has passed."""
         when, tag = self._failed
-        return self.error is None or now - when > AGAIN or tag != _tag(self.recipe.path)
+        return self.error is None or now - when > AGAIN or tag != _tag(self.recipe)
 
     def _refuse_again(self, now: float) -> None:
         if self.error is not None and not self.retry(now):
             raise self.error.with_traceback(None)
 
     def _build(self) -> Dir | Grid:
-        if self.recipe.path and not self.recipe.reader:
-            LocalFile.open(self.recipe.path).stream().close()
-            raise BadSource("No reader recognises the file: it is empty, damaged or of another format.")
         images = [pyramid(image) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         for name, recipe in self.labels.items():
             found = recipe.images(self._engine)
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
-            labels[name] = pyramid_like(_aligned(found[0], images[0]), images[0].spec)
+            labels[name] = pyramid_like(aligned(found[0], images[0]), images[0].spec)
         self.count, self.spec = len(images), images[0].spec
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         dataset = Dataset(named, labels, self.modified)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import stat as modes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3facade import registry
+from s3facade.catalog.candidates import Candidate, Candidates, Item
 from s3facade.catalog.folder import Folder
-from s3facade.catalog.mount import Mount, Recipe
+from s3facade.catalog.mount import Mount
+from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.catalog.watch import Watch
-from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig
-from s3facade.config.template import compile_template
+from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, StepConfig
 from s3facade.core.errors import ConfigError, SourceUnavailable
-from s3facade.core.operators import Transform
 from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
 from s3facade.stores.local import GONE, fingerprint, translated
@@ -37,15 +37,6 @@ class Broken:
     """A sentence that may be shown to anybody."""
     detail: str = ""
     """What only the operator may see."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A file of a source."""
-
-    path: str
-    reader: str
-    captures: Mapping[str, object]
 
 
 @dataclass
@@ -78,6 +69,7 @@ class Planner:
             SourceUnavailable: A folder cannot be looked at now; nothing is known about what it holds.
         """
         plan = Plan()
+        candidates = Candidates(self._settings, lambda source: self._items(source, plan))
         for view in bucket.views:
             if isinstance(view, FilesView):
                 if view.root.is_file():
@@ -85,52 +77,40 @@ class Planner:
                 else:
                     plan.folders[view.path] = Folder(os.path.realpath(view.root), str(view.root))
             else:
-                self._images(view, plan)
+                self._images(view, candidates, plan)
         return plan
 
-    def _images(self, view: ImageView, plan: Plan) -> None:
-        source, steps = self._pipeline(view)
+    def _images(self, view: ImageView, candidates: Candidates, plan: Plan) -> None:
         layout = _layout(view)
-        labels = {name: self._joinable(of, plan) for name, of in view.labels.items()}
-        for item in self._items(source, plan):
-            recipe = _recipe(source, item, steps)
+        last = () if view.dtype is None else (_cast(view.dtype),)
+        for candidate in candidates.of(view.source):
             joined: dict[str, Recipe] = {}
-            for name, candidates in labels.items():
-                found = [r for captures, r in candidates if _agree(captures, item.captures)]
+            for name, of in view.labels.items():
+                found = candidates.partners(of, candidate.captures).all(candidate.captures)
                 if len(found) > 1:
-                    plan.broken.append(Broken(item.path, f"{len(found)} label files of {name!r} belong to it."))
+                    sentence = f"{len(found)} label files of {name!r} belong to it."
+                    plan.broken.append(Broken(candidate.recipe.path, sentence))
                 elif found:
-                    joined[name] = found[0]
-            prefix = self._prefix(view, item, plan)
+                    joined[name] = found[0].recipe
+            prefix = self._prefix(view, candidate, plan)
             if prefix is not None:
+                recipe = candidate.recipe
+                if last and not isinstance(recipe, FaultyRecipe):
+                    recipe = Pipeline("", (recipe,), last)
                 plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined, self._settings.modified)
 
-    def _prefix(self, view: ImageView, item: Item, plan: Plan) -> str | None:
+    def _prefix(self, view: ImageView, item: Candidate, plan: Plan) -> str | None:
         prefix = view.path.fill(item.captures)
         if prefix in plan.mounts and "stem" in view.path.names:
             # a.tif and a.svs in one folder: the second keeps its extension in the key.
             prefix = view.path.fill({**item.captures, "stem": item.captures["path"]})
         taken = plan.mounts.get(prefix)
         if taken is not None:
-            plan.broken.append(Broken(item.path, f"Its keys {prefix!r} are those of {taken.recipe.path} already."))
+            plan.broken.append(
+                Broken(item.recipe.path, f"Its keys {prefix!r} are those of {taken.recipe.path} already.")
+            )
             return None
         return prefix
-
-    def _pipeline(self, view: ImageView) -> tuple[SourceConfig, tuple[Transform, ...]]:
-        """The source behind a view, and the steps on the way, in order."""
-        steps: list[Transform] = []
-        name = view.source
-        while name not in self._settings.sources:
-            image = self._settings.images[name]
-            steps[:0] = [_step(step.name, step.value) for step in image.steps]
-            name = image.source
-        if view.dtype is not None:
-            steps.append(_step("cast", view.dtype))
-        return self._settings.sources[name], tuple(steps)
-
-    def _joinable(self, name: str, plan: Plan) -> list[tuple[Mapping[str, object], Recipe]]:
-        source, steps = self._pipeline(ImageView("ome-zarr", name, compile_template("")))
-        return [(item.captures, _recipe(source, item, steps)) for item in self._items(source, plan)]
 
     def _items(self, source: SourceConfig, plan: Plan) -> Iterator[Item]:
         if source.synthetic is not None:
@@ -161,19 +141,9 @@ class Planner:
             return self._sniffed[key]
 
 
-def _agree(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
-    common = (a.keys() & b.keys()) - {"stem", "path"}
-    return bool(common) and all(a[k] == b[k] for k in common)
-
-
-def _recipe(source: SourceConfig, item: Item, steps: tuple[Transform, ...]) -> Recipe:
-    options = source.synthetic if source.synthetic is not None else source.options
-    return Recipe(item.path, item.reader, options, source.series, source.pixel_size, steps)
-
-
-def _step(name: str, value: object) -> Transform:
-    made: Transform = registry.transform(name)(value)
-    return made
+def _cast(dtype: str) -> Step:
+    """The last step of a view that asks for another type."""
+    return Step(StepConfig("cast", {"dtype": dtype}, "", Path(), registry.transform("cast")(dtype)))
 
 
 def _layout(view: ImageView) -> Layout:

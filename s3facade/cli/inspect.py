@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from s3facade import registry
-from s3facade.catalog.mount import Recipe
+from s3facade.catalog.recipe import FileRecipe
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Derived, Image, Opened, sources
@@ -35,7 +35,7 @@ def show(arguments: argparse.Namespace) -> int:
     engine = Engine(registry.reader)
     try:
         reader = recognise(path)
-        images = [pyramid(image) for image in Recipe(str(path), reader).images(engine)]
+        images = [pyramid(image) for image in FileRecipe(str(path), reader).images(engine)]
         print(f"{arguments.file}: {len(images)} image{'' if len(images) == 1 else 's'}, read by {reader!r}")
         for number, image in enumerate(images):
             print("\n".join(describe(number, image, engine)))

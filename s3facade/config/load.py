@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,20 +13,9 @@ from pydantic import BaseModel, ValidationError
 from s3facade.config.document import Document, Path_, parse
 from s3facade.config.model import ConfigModel
 from s3facade.config.resolve import resolve
+from s3facade.config.sentences import sentences
 from s3facade.config.settings import Settings
 from s3facade.core.errors import ConfigError
-
-_SECRET = ("key", "secret", "session_token")
-_WORDS = {
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be text",
-    "list_type": "must be a list: lines that start with `-`, or [a, b]",
-    "dict_type": "must be a mapping: lines of `key: value`",
-    "model_type": "must be a mapping: lines of `key: value`",
-    "model_attributes_type": "must be a mapping: lines of `key: value`",
-}
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -69,36 +57,7 @@ def _validate(document: Document) -> ConfigModel:
     try:
         return ConfigModel.model_validate(document.value)
     except ValidationError as error:
-        lines = [_sentence(document, dict(e)) for e in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-
-
-def _sentence(document: Document, error: Mapping[str, Any]) -> str:
-    at = _written(document, error["loc"])
-    kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = _known(error["loc"][:-1])
-        near = difflib.get_close_matches(str(at[-1]), known, 1)
-        hint = f"; did you mean `{near[0]}`?" if near else f"; use {', '.join(known)}"
-        return f"{document.where(at)}: is not a known key{hint}"
-    if kind == "missing":
-        return f"{document.where(at)}: is missing; add it"
-    if kind == "value_error":
-        return f"{document.where(at)}: {context['error']}"
-    if kind.startswith("union_tag"):
-        return f"{document.where((*at, 'type'))}: must be 'ome-zarr' or 'files'"
-    words = _WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
-    shown = isinstance(value, str) and len(value) < 60 and not set(_SECRET) & set(at)
-    return f"{document.where(at)}: {words}{f', not {value!r}' if shown else ''}"
-
-
-def _written(document: Document, loc: Path_) -> Path_:
-    """The key path as the user wrote it: without the tags that the validator puts between."""
-    at: Path_ = ()
-    for i, part in enumerate(loc):
-        if (*at, part) in document.lines or (i == len(loc) - 1 and part != "[key]"):
-            at = (*at, part)
-    return at
+        raise ConfigError("\n".join(dict.fromkeys(sentences(document, error, _known)))) from None
 
 
 def _known(loc: Path_) -> list[str]:

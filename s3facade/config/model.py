@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from s3facade.config.document import Plain
 from s3facade.config.names import BUCKET, bucket_name
+from s3facade.config.scalars import free
+from s3facade.config.steps import StepSchema, split
 from s3facade.core import units
 
 SPACE = ("z", "y", "x")
 AXES = ("t", "c", *SPACE)
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.*:\[\]_-]+")
 _COUNT = {"type": "integer", "minimum": 1}
 
@@ -107,21 +107,6 @@ def _workers(value: object) -> int | None:
     return None if str(value) == "auto" else _count(value)
 
 
-def _free(value: Any) -> Any:
-    """Free values by the core schema of YAML 1.2: unquoted numbers and booleans get types."""
-    if isinstance(value, Mapping):
-        return {k: _free(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_free(v) for v in value]
-    if not isinstance(value, Plain):
-        return value
-    if value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if _NUMBER.fullmatch(value):
-        return int(value) if value.lstrip("+-").isdigit() else float(value)
-    return str(value)
-
-
 _SIZES = {"anyOf": [_COUNT, {"type": "object", "propertyNames": {"enum": [*AXES]}, "additionalProperties": _COUNT}]}
 _LENGTH = {"type": "string", "examples": ["0.5 um"]}
 _PIXELS = {"anyOf": [_LENGTH, {"type": "object", "propertyNames": {"enum": [*SPACE]}, "additionalProperties": _LENGTH}]}
@@ -133,7 +118,7 @@ Chunks = Annotated[Any, BeforeValidator(_sizes), WithJsonSchema(_SIZES)]
 Shards = Annotated[Any, BeforeValidator(_shards), WithJsonSchema({"anyOf": [{"const": False}, *_SIZES["anyOf"]]})]
 PixelSize = Annotated[Any, BeforeValidator(_pixel_size), WithJsonSchema(_PIXELS)]
 Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SIZES["anyOf"][1])]
-Options = Annotated[dict[str, Any], BeforeValidator(_free)]
+Options = Annotated[dict[str, Any], BeforeValidator(free)]
 Bytes = Annotated[Any, BeforeValidator(units.size), WithJsonSchema({"type": "string", "examples": ["4 GiB"]})]
 Seconds = Annotated[Any, BeforeValidator(units.duration), WithJsonSchema({"type": "string", "examples": ["10 s"]})]
 Rate = Annotated[Any, BeforeValidator(units.rate), WithJsonSchema({"type": "string", "examples": ["100/s"]})]
@@ -144,7 +129,13 @@ AccessName = Literal["public", "private", "key-only"]
 Secret = Annotated[str, Field(min_length=8)]
 Workers = Annotated[Any, BeforeValidator(_workers), WithJsonSchema({"anyOf": [{"const": "auto"}, _COUNT]})]
 Dtype = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
-Step = Annotated[dict[Literal["cast"], Dtype], Field(min_length=1, max_length=1)]
+Step = Annotated[Any, BeforeValidator(split), StepSchema()]
+Names = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 
 
 class Model(BaseModel):
@@ -194,10 +185,14 @@ class SourceModel(Model):
 class ImageModel(Model):
     """A named pipeline."""
 
-    from_: Annotated[str, Field(alias="from")]
-    """Name of a source or of another image."""
+    from_: Annotated[Names, Field(alias="from")]
+    """Name of a source or of another image; or a list of them: their images are joined by equal captures, and the first
+    step makes one image of them."""
+    group: Names | None = None
+    """A capture or a list of them: images that differ in nothing else become one, in the order of its values; the first
+    step combines them."""
     steps: list[Step] = []
-    """Transforms, in order; `cast: <dtype>` is the only one so far."""
+    """Transforms, in order, each a mapping of one key: its name and its options."""
 
 
 class OmeZarrView(Model):

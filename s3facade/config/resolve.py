@@ -9,13 +9,13 @@ from s3facade.config import model as m
 from s3facade.config import secret
 from s3facade.config.document import Document, Path_
 from s3facade.config.pattern import absolute, compile_pattern
+from s3facade.config.pipelines import Pipelines, unknown
 from s3facade.config.settings import (
     ALWAYS,
     BucketConfig,
     CredentialConfig,
     FilesView,
     Grant,
-    ImageConfig,
     ImageView,
     Limits,
     LinksConfig,
@@ -23,7 +23,6 @@ from s3facade.config.settings import (
     Settings,
     ShelfConfig,
     SourceConfig,
-    StepConfig,
     View,
 )
 from s3facade.config.template import compile_template
@@ -43,8 +42,8 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     """
     resolver = _Resolver(document)
     sources = {n: s for n, c in config.sources.items() if (s := resolver.source(n, c)) is not None}
-    images = {n: resolver.image(n, c, config) for n, c in config.images.items()}
-    captures = resolver.captures(sources, images)
+    pipelines = Pipelines(config, sources, document, resolver.problem)
+    captures = pipelines.captures()
     buckets = tuple(resolver.bucket(n, c, captures) for n, c in config.buckets.items())
     access = tuple(resolver.credential(i, c, config) for i, c in enumerate(config.access))
     links = resolver.links(config.links)
@@ -56,7 +55,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     net = config.server
     server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
     return Settings(
-        sources, images, buckets, access, links, shelf, limits, server, document.path, modified
+        sources, pipelines.images, buckets, access, links, shelf, limits, server, document.path, modified
     )  # fmt: skip
 
 
@@ -67,7 +66,7 @@ class _Resolver:
         self.problems: list[str] = []
 
     def problem(self, at: Path_, sentence: object) -> None:
-        self.problems.append(f"{self.document.where(at)}: {sentence}")
+        self.problems.append(f"{self.document.where(at)}: {sentence}" if at else str(sentence))
 
     def absolute(self, text: str) -> Path:
         """A path of the file's own folder; ``..`` is collapsed as in patterns."""
@@ -93,34 +92,6 @@ class _Resolver:
         return SourceConfig(
             name, files, file, synthetic, tuple(skip), c.pixel_size, c.series, c.reader, dict(c.options)
         )
-
-    def image(self, name: str, c: m.ImageModel, config: m.ConfigModel) -> ImageConfig:
-        at: Path_ = ("images", name)
-        if name in config.sources:
-            self.problem(at, f"a source is called {name!r} too; give the image another name")
-        seen = [name]
-        while (parent := config.images.get(seen[-1])) is not None:
-            if parent.from_ in seen:
-                self.problem((*at, "from"), f"goes in a circle: {' → '.join([*seen, parent.from_])}")
-                break
-            seen.append(parent.from_)
-        if c.from_ not in config.sources and c.from_ not in config.images:
-            self.problem((*at, "from"), _unknown(c.from_, "source or image", [*config.sources, *config.images]))
-        return ImageConfig(name, c.from_, tuple(StepConfig(k, v) for step in c.steps for k, v in step.items()))
-
-    def captures(
-        self, sources: Mapping[str, SourceConfig], images: Mapping[str, ImageConfig]
-    ) -> dict[str, frozenset[str]]:
-        """Names that each source and image gives values for."""
-        out = {n: s.captures for n, s in sources.items()}
-        for name in images:
-            seen = {name}
-            parent = images[name].source
-            while parent in images and parent not in seen:
-                seen.add(parent)
-                parent = images[parent].source
-            out.setdefault(name, out.get(parent, frozenset()))
-        return out
 
     def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]]) -> BucketConfig:
         views: list[View] = []
@@ -150,15 +121,16 @@ class _Resolver:
             return FilesView(self.absolute(c.root), c.path)
         known = self.reference((*at, "from"), c.from_, captures)
         for name in path.names:
-            if known is not None and name not in known and name not in ALWAYS:
-                self.problem((*at, "path"), _unknown(name, f"capture of {c.from_!r}", [*sorted(known), *ALWAYS]))
+            if known is not None and name not in known:
+                names = [*sorted(known - {*ALWAYS}), *(a for a in ALWAYS if a in known)]
+                self.problem((*at, "path"), unknown(name, f"capture of {c.from_!r}", names))
         for label, target in c.labels.items():
             self.label((*at, "labels", label), label, target, known, captures)
         return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels))
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
         if name not in captures:
-            self.problem(at, _unknown(name, "source or image", list(captures)))
+            self.problem(at, unknown(name, "source or image", list(captures)))
         return captures.get(name)
 
     def label(
@@ -172,7 +144,7 @@ class _Resolver:
         if not label or "/" in label or label.startswith("."):
             self.problem(at, f"{label!r} cannot name a label image; use letters, digits, - and _")
         theirs = self.reference(at, target, captures)
-        if known is not None and theirs is not None and not theirs & known:
+        if known is not None and theirs is not None and not theirs & known - {*ALWAYS}:
             self.problem(at, f"{target!r} shares no capture with the image: give both patterns the same {{name}}")
 
     def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:
@@ -181,7 +153,7 @@ class _Resolver:
         for k, text in enumerate(c.buckets):
             name, slash, prefix = text.partition("/")
             if name != "*" and name not in config.buckets and config.buckets_from is None:
-                self.problem((*at, "buckets", k), _unknown(name, "bucket", list(config.buckets)))
+                self.problem((*at, "buckets", k), unknown(name, "bucket", list(config.buckets)))
             grants.append(Grant(name, prefix[:-1] if slash else ""))
         if c.key in [other.key for other in config.access[:i]]:
             self.problem((*at, "key"), "this access key is given twice; list its buckets in one place")
@@ -221,7 +193,3 @@ class _Resolver:
 def _covers(outer: str, inner: str) -> bool:
     """Whether every key of ``inner`` lies below the folder ``outer``; unknown, so False, where that has captures."""
     return "{" not in outer and inner != outer and (outer == "" or inner.startswith(outer + "/"))
-
-
-def _unknown(name: str, what: str, known: list[str]) -> str:
-    return f"there is no {what} called {name!r}; " + (f"known: {', '.join(known)}" if known else "there is none at all")

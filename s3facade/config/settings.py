@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from s3facade.config.pattern import Pattern
 from s3facade.config.template import Template
@@ -50,20 +50,36 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class StepConfig:
-    """One transform of a pipeline: its name and what the user wrote behind the colon."""
+    """One step of a pipeline, checked."""
 
     name: str
-    value: object
+    """Registered name of a transform or combination."""
+    value: Mapping[str, object]
+    """Options by field, as written."""
+    where: str
+    """File, line and key, for errors."""
+    base: Path
+    """The folder that relative paths of parameter files start at."""
+    operator: Any = None
+    """The transform or combination; None where parameter files belong to it, and it is made when it is needed."""
+    others: tuple[str, ...] = ()
+    """Names of the other images that it takes, in order of fields."""
+    captures: frozenset[str] = frozenset()
+    """Captures that paths of its parameter files use."""
+    combines: bool = False
+    """Whether it makes one image of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """A named pipeline: every image of ``source``, through ``steps`` in order."""
+    """A named pipeline."""
 
     name: str
-    source: str
-    """Name of a source, or of another pipeline."""
+    sources: tuple[str, ...]
+    """Names of sources or other pipelines. More than one: images of equal captures become one by the first step."""
     steps: tuple[StepConfig, ...]
+    group: tuple[str, ...] = ()
+    """Captures: images that differ in these alone become one by the first step, in the order of their values."""
 
 
 @dataclass(frozen=True, slots=True)

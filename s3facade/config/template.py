@@ -30,8 +30,8 @@ class Template:
             raise ConfigError(f"the path {self.text!r} cannot be filled in: {error}") from None
 
 
-def compile_template(text: str) -> Template:
-    """Check ``text``.
+def compile_template(text: str, *, path: bool = False) -> Template:
+    """Check ``text``: a key prefix, or the ``path`` of a file.
 
     Raises:
         ConfigError: It could leave the bucket's key space, or reaches into a value.
@@ -48,6 +48,6 @@ def compile_template(text: str) -> Template:
             raise ConfigError(f"the path {text!r} may hold {{name}} or {{number:03}}, nothing more")
         names.append(name)
     components = text.split("/")
-    if text and ("" in components or "." in components or ".." in components):
+    if not path and text and ("" in components or "." in components or ".." in components):
         raise ConfigError(f"the path {text!r} has an empty, `.` or `..` component; write keys as in {{name}}.ome.zarr")
     return Template(text, tuple(dict.fromkeys(names)))

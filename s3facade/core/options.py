@@ -9,7 +9,7 @@ dictionaries in pydantic's language, which need no pydantic here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from s3facade.core import units
@@ -20,7 +20,7 @@ class Parsed:
     """Marks a type whose written form a function turns into its value."""
 
     parse: Callable[[Any], Any]
-    schema: Any
+    schema: Any = field(hash=False)
     """JSON schema of the written form."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class FileOption:
 def _in_context(what: str, schema: Any) -> dict[str, Any]:
     def told(value: str, info: Any) -> str:
         context = info.context or {}
-        return context[what](value) if what in context else value  # type: ignore[no-any-return]
+        return context[what](value) if what in context else value
 
     return {"type": "function-after", "function": {"type": "with-info", "function": told}, "schema": schema}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -11,6 +11,13 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
+
+# fmt: off
+Dtype = Literal[
+    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+    "float16", "float32", "float64", "complex64", "complex128",
+]
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Cast:
     keep: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    dtype: str
+    dtype: Dtype
     """A NumPy name: uint8, int32, float32, …"""
 
     def spec(self, source: Spec) -> Spec:

@@ -9,6 +9,7 @@ from s3facade.config.load import load
 from s3facade.config.model import schema
 from s3facade.config.settings import FilesView, ImageView, Settings
 from s3facade.core.errors import ConfigError
+from s3facade.transforms.cast import Cast
 
 TEXT = """\
 sources:
@@ -59,7 +60,7 @@ def test_a_whole_configuration(tmp_path):
     assert one.pixel_size == {"z": 2.0, "y": 0.5, "x": 0.5}
     assert one.options == {"a": 1, "b": "1", "c": [True, "x"]}
     assert list(demo.synthetic["shape"].items()) == [("c", 2), ("y", 512), ("x", 4096)]
-    assert settings.images["small"].steps[0].value == "float32"
+    assert settings.images["small"].steps[0].operator == Cast("float32")
     assert (settings.limits.memory, settings.limits.workers, settings.limits.queue) == (4 * 2**30, None, 100)
     assert (settings.server.port, settings.server.access_log, settings.server.rescan) == (9001, True, 60.0)
     assert settings.path == tmp_path / "config.yaml"
@@ -108,8 +109,15 @@ def test_two_dollars_are_one(tmp_path):
         ("from: small", "from: smal", 17, "no source or image called 'smal'"),
         ("type: files", "type: fils", 23, "views[1].type: must be 'ome-zarr' or 'files'"),
         ("{cast: float32}", "{cast: flat}", 11, "'float32'"),
-        ("{cast: float32}", "{blur: 3}", 11, "should be 'cast'"),
-        ("{cast: float32}", "{}", 11, "images.small.steps[0]"),
+        ("{cast: float32}", "{blur: 3}", 11, "images.small.steps[0].blur: There is no transform called 'blur'; known: "),
+        ("{cast: float32}", "{}", 11, "images.small.steps[0]: must be a mapping of one key"),
+        ("{cast: float32}", "{cast: {type: float32}}", 11, "steps[0].cast.type: is not a known key; did you mean `dtype`?"),
+        ("{cast: float32}", "{cast: {}}", 11, "steps[0].cast.dtype: is missing; add it"),
+        ("{cast: float32}", "cast", 11, "steps[0].dtype: is missing; add it"),
+        ("from: scans, steps", "from: [scans, masks], steps", 11, "the first step must make one image of several: "),
+        ("from: scans, steps", "from: scans, group: name, steps", 11, "the first step must make one image of several: "),
+        ("from: scans, steps", "from: scans, group: nme, steps", 11, "no capture of 'scans' called 'nme'; known: name"),
+        ("from: scans, steps", "from: [scans, mask], steps", 11, "no source or image called 'mask'"),
         ("from: scans, steps", "from: small, steps", 11, "goes in a circle"),
         ("access_log: true", "access_log: maybe", 28, "must be true or false, not 'maybe'"),
         ("  no1:", "  NO:", 24, "a bucket's name has 3 to 63"),

@@ -1,0 +1,173 @@
+"""Which images each source and pipeline has: a recipe for each, with the captures that name it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, Step
+from s3facade.config.settings import ALWAYS, ImageConfig, Settings, SourceConfig
+
+Captures = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file of a source."""
+
+    path: str
+    reader: str
+    captures: Captures
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One image, or the images of one file, by name."""
+
+    captures: Captures
+    recipe: Recipe
+
+
+class Candidates:
+    """Images by the name of their source or pipeline; each is worked out once."""
+
+    def __init__(self, settings: Settings, items: Callable[[SourceConfig], Iterable[Item]]) -> None:
+        self._settings = settings
+        self._items = items
+        self._known: dict[str, list[Candidate]] = {}
+        self._partners: dict[tuple[str, frozenset[str]], Partners] = {}
+
+    def of(self, name: str) -> list[Candidate]:
+        """Every image of a source or pipeline, in order of path. Blocking."""
+        found = self._known.get(name)
+        if found is None:
+            source = self._settings.sources.get(name)
+            found = self._known[name] = self._files(source) if source else self._made(self._settings.images[name])
+        return found
+
+    def partners(self, name: str, captures: Iterable[str]) -> Partners:
+        """The images of ``name``, to be found by those of ``captures`` that they have, too."""
+        candidates = self.of(name)
+        theirs = frozenset(candidates[0].captures) if candidates else frozenset()
+        common = frozenset(captures) & theirs - {*ALWAYS}
+        found = self._partners.get((name, common))
+        if found is None:
+            found = self._partners[name, common] = Partners(name, candidates, sorted(common))
+        return found
+
+    def _files(self, source: SourceConfig) -> list[Candidate]:
+        synthetic = source.synthetic is not None
+        options = source.synthetic if source.synthetic is not None else source.options
+        root = str(source.files.root if source.files else source.file.parent if source.file else "")
+        about = (options, source.series, source.pixel_size, source.name, root)
+        return [
+            Candidate(item.captures, FileRecipe("" if synthetic else item.path, item.reader, *about))
+            for item in self._items(source)
+        ]
+
+    def _made(self, image: ImageConfig) -> list[Candidate]:
+        first = self.of(image.sources[0])
+        if image.group:
+            seeds: Iterable[_Seed] = _grouped(image, first)
+        elif len(image.sources) > 1:
+            seeds = (self._joined(image, c) for c in first)
+        elif image.steps:
+            seeds = (_Seed(c.captures, (c.recipe,)) for c in first)
+        else:
+            return first
+        plain = tuple(Step(step) for step in image.steps)
+        return [self._stepped(image, seed, plain) for seed in seeds]
+
+    def _joined(self, image: ImageConfig, first: Candidate) -> _Seed:
+        """One image of each of a list, of equal captures."""
+        captures, parents = dict(first.captures), [first.recipe]
+        for name in image.sources[1:]:
+            other = self.partners(name, first.captures).one(first.captures)
+            if isinstance(other, str):
+                return _Seed(captures, (FaultyRecipe(first.recipe.path, other),))
+            captures = {**other.captures, **captures}
+            parents.append(other.recipe)
+        return _Seed(captures, tuple(parents), together=True)
+
+    def _stepped(self, image: ImageConfig, seed: _Seed, plain: tuple[Step, ...]) -> Candidate:
+        """The steps of an image on top of what it starts with."""
+        faulty = next((r for r in seed.parents if isinstance(r, FaultyRecipe)), None)
+        if faulty is not None:
+            return Candidate(seed.captures, faulty)
+        used: set[str] = set()
+        steps = plain
+        for n, config in enumerate(image.steps):
+            used |= config.captures
+            if not config.others:
+                continue
+            others: list[Recipe] = []
+            for name in config.others:
+                other = self.partners(name, seed.captures).one(seed.captures)
+                if isinstance(other, str):
+                    return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, other))
+                if isinstance(other.recipe, FaultyRecipe):
+                    return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, other.recipe.reason))
+                others.append(other.recipe)
+            steps = (*steps[:n], Step(config, tuple(others)), *steps[n + 1 :])
+        captures = {name: seed.captures[name] for name in sorted(used)}
+        recipe = Pipeline(image.name, seed.parents, steps, seed.together, seed.index, captures)
+        return Candidate(seed.captures, recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    """What the steps of an image start with."""
+
+    captures: Captures
+    parents: tuple[Recipe, ...]
+    together: bool = False
+    index: tuple[object, ...] = ()
+
+
+class Partners:
+    """Images by the values of some captures."""
+
+    def __init__(self, name: str, candidates: Sequence[Candidate], common: Sequence[str]) -> None:
+        self._name = name
+        self._common = common
+        self._found: dict[tuple[object, ...], list[Candidate]] = {}
+        for candidate in candidates:
+            key = tuple(candidate.captures.get(c) for c in common)
+            self._found.setdefault(key, []).append(candidate)
+
+    def all(self, captures: Captures) -> Sequence[Candidate]:
+        """Those of equal values."""
+        return self._found.get(tuple(captures[c] for c in self._common), ())
+
+    def one(self, captures: Captures) -> Candidate | str:
+        """The one of equal values, or a sentence on why there is none."""
+        found = self.all(captures)
+        if len(found) == 1:
+            return found[0]
+        values = ", ".join(f"{c}={captures[c]}" for c in self._common)
+        behind = f" ({values})" if values else ""
+        return f"{len(found) or 'No'} images of {self._name!r} belong to it{behind}; one is needed."
+
+
+def _grouped(image: ImageConfig, candidates: Iterable[Candidate]) -> Iterator[_Seed]:
+    """Candidates that differ in the captures of the group alone, in the order of these."""
+    apart = {*image.group, *ALWAYS}
+    groups: dict[tuple[tuple[str, object], ...], list[Candidate]] = {}
+    for candidate in candidates:
+        rest = tuple((name, value) for name, value in candidate.captures.items() if name not in apart)
+        groups.setdefault(rest, []).append(candidate)
+    for rest, members in groups.items():
+        ordered = sorted(((_values(image, c), c.recipe) for c in members), key=lambda pair: pair[0])
+        twice = next((a for (a, _), (b, _) in pairwise(ordered) if a == b), None)
+        parents: tuple[Recipe, ...] = tuple(recipe for _, recipe in ordered)
+        if twice is not None:
+            values = ", ".join(f"{name}={value}" for name, value in zip(image.group, twice, strict=True))
+            parents = (FaultyRecipe(parents[0].path, f"Several images of {image.sources[0]!r} have {values}."),)
+        index = tuple(values[0] for values, _ in ordered) if len(image.group) == 1 else ()
+        yield _Seed(dict(rest), parents, together=True, index=index)
+
+
+def _values(image: ImageConfig, candidate: Candidate) -> tuple[Any, ...]:
+    return tuple(candidate.captures[name] for name in image.group)

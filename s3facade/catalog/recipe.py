@@ -1,0 +1,159 @@
+"""How images are made, before any file is opened: trees of files, steps and combinations.
+
+Recipes are compared when folders are looked at again: equal ones show the same, as long as their files do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from s3facade.catalog.placed import resized
+from s3facade.config.settings import StepConfig
+from s3facade.config.steps import make, parameter_files
+from s3facade.core.errors import BadSource, SourceError, Unsupported
+from s3facade.core.image import Image, Opened, apply_step, combine
+from s3facade.engine.engine import Engine
+from s3facade.stores.local import LocalFile
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecipe:
+    """The images of one file."""
+
+    path: str
+    """Absolute; empty for images that need no file."""
+    reader: str
+    """Empty for a file that claims to be an image but that no reader recognises: its keys say so."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    series: int | None = None
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    """µm, by axis name."""
+    source: str = ""
+    """Name of the source in the configuration."""
+    root: str = ""
+    """Folder that ``path`` is shown relative to; absolute."""
+
+    def images(self, engine: Engine) -> list[Image]:
+        """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
+        if self.path and not self.reader:
+            LocalFile.open(self.path).stream().close()
+            raise BadSource("No reader recognises the file: it is empty, damaged or of another format.")
+        opened = engine.rasters.describe(self.path, self.reader, self.options)
+        if self.series is not None:
+            if self.series >= len(opened):
+                raise Unsupported(f"There is no series {self.series}; the file holds {len(opened)}.", private=self.path)
+            opened = [opened[self.series]]
+        return [self._sized(image) for image in opened]
+
+    def _sized(self, image: Image) -> Image:
+        return resized(image, self.pixel_size) if self.pixel_size and isinstance(image, Opened) else image
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyRecipe:
+    """What cannot be made: a partner is missing, for instance. Its keys say so."""
+
+    path: str
+    reason: str
+    """A sentence that may be shown to anybody."""
+
+    def images(self, _: Engine) -> list[Image]:
+        """Raises `BadSource`."""
+        raise BadSource(self.reason, private=self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step with the other images that it takes."""
+
+    config: StepConfig
+    others: tuple[Recipe, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Images through steps."""
+
+    name: str
+    """Of the image in the configuration."""
+    parents: tuple[Recipe, ...]
+    steps: tuple[Step, ...]
+    together: bool = False
+    """Whether the first step makes one image of all ``parents``, image by image if their files hold several."""
+    index: tuple[Any, ...] = ()
+    """What tells the parents apart: the values of the one capture that they were grouped by."""
+    captures: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+    """Those that paths of parameter files use."""
+
+    @property
+    def path(self) -> str:
+        """The first file; empty for images that need none."""
+        return self.parents[0].path
+
+    def images(self, engine: Engine) -> list[Image]:
+        """Plans. Blocking; raises `SourceError`."""
+        sets = [parent.images(engine) for parent in self.parents]
+        current = [] if self.together else [image for found in sets for image in found]
+        for number, step in enumerate(self.steps):
+            operator = self.operator(step)
+            others = [other.images(engine) for other in step.others]
+            try:
+                if number == 0 and self.together:
+                    current = [combine(parents, operator) for parents in _aligned([*sets, *others], len(sets))]
+                elif not step.config.combines:
+                    current = [apply_step(image, operator) for image in current]
+                elif others:
+                    current = [combine(parents, operator) for parents in _aligned([current, *others], 1)]
+                else:
+                    current = [combine(current, operator)]
+            except SourceError as error:
+                error.at(step.config.where)
+                raise
+        return current
+
+    def operator(self, step: Step) -> Any:
+        """The transform or combination of one of the steps. May read parameter files."""
+        try:
+            operator = make(step.config, self.captures)
+        except SourceError as error:
+            error.at(step.config.where)
+            raise
+        if self.index and step is self.steps[0] and "index" not in step.config.value:
+            names = {f.name for f in dataclasses.fields(operator)}
+            return dataclasses.replace(operator, index=self.index) if "index" in names else operator
+        return operator
+
+
+Recipe: TypeAlias = FileRecipe | FaultyRecipe | Pipeline
+
+
+def _aligned(sets: list[list[Image]], leading: int) -> Iterator[list[Image]]:
+    """The n-th images of each set, for every n; a set of one image behind the ``leading`` ones goes with all."""
+    count = len(sets[0])
+    for number, found in enumerate(sets):
+        if len(found) != count and (number < leading or len(found) != 1):
+            raise Unsupported(
+                f"Files of {count} and of {len(found)} images do not go together; say which one with `series:`."
+            )
+    for n in range(count):
+        yield [found[n] if len(found) > 1 else found[0] for found in sets]
+
+
+def files(recipe: Recipe) -> Iterator[str]:
+    """Absolute paths of every file that may be opened for a recipe, parameter files included."""
+    if not isinstance(recipe, Pipeline):
+        if recipe.path:
+            yield recipe.path
+        return
+    for parent in recipe.parents:
+        yield from files(parent)
+    for step in recipe.steps:
+        yield from parameter_files(step.config, recipe.captures)
+        for other in step.others:
+            yield from files(other)

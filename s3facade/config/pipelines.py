@@ -1,0 +1,147 @@
+"""The images of a configuration: steps read, references checked, and which captures each of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from s3facade import registry
+from s3facade.config import model as m
+from s3facade.config.document import Document, Path_
+from s3facade.config.settings import ALWAYS, ImageConfig, SourceConfig
+from s3facade.config.steps import read_step
+from s3facade.core.errors import ConfigError, SourceError
+
+Problem = Callable[[Path_, object], None]
+
+
+class Pipelines:
+    """All images; wants every source and image of the configuration."""
+
+    def __init__(
+        self, config: m.ConfigModel, sources: Mapping[str, SourceConfig], document: Document, problem: Problem
+    ) -> None:
+        self._config = config
+        self._problem = problem
+        self._document = document
+        self._captures = {name: source.captures | {*ALWAYS} for name, source in sources.items()}
+        self.images = {name: self._image(name, c) for name, c in config.images.items()}
+        for name in self.images:
+            self._check(name)
+
+    def captures(self) -> Mapping[str, frozenset[str]]:
+        """Names that each source and image gives values for."""
+        for name in self.images:
+            self._known(name)
+        return self._captures
+
+    def _image(self, name: str, c: m.ImageModel) -> ImageConfig:
+        at: Path_ = ("images", name)
+        if name in self._config.sources:
+            self._problem(at, f"a source is called {name!r} too; give the image another name")
+        steps = []
+        for i, (step, value) in enumerate(c.steps):
+            here = (*at, "steps", i, step)
+            try:
+                steps.append(
+                    read_step(step, value, self._document, here if here in self._document.lines else here[:-1])
+                )
+            except ConfigError as error:
+                for line in str(error).splitlines():
+                    self._problem((), line)
+        return ImageConfig(name, tuple(c.from_), tuple(steps), tuple(c.group or ()))
+
+    def _known(self, name: str, above: tuple[str, ...] = ()) -> frozenset[str]:
+        """Captures of a source or image; nothing for names that lead nowhere or in a circle."""
+        if name in self._captures:
+            return self._captures[name]
+        if name not in self.images or name in above:
+            return frozenset()
+        image = self.images[name]
+        found = frozenset[str]().union(*(self._known(s, (*above, name)) for s in image.sources))
+        if image.group:
+            found -= {*image.group, *ALWAYS}
+        if not above:
+            self._captures[name] = found
+        return found
+
+    def _check(self, name: str) -> None:
+        image = self.images[name]
+        at: Path_ = ("images", name)
+        if (circle := self._circle(name)) is not None:
+            self._problem((*at, "from"), f"goes in a circle: {' → '.join(circle)}")
+            return
+        every = [*self._config.sources, *self._config.images]
+        for target in image.sources:
+            if target not in every:
+                self._problem((*at, "from"), unknown(target, "source or image", every))
+        for step in image.steps:
+            for target in step.others:
+                if target not in every:
+                    self._problem((), f"{step.where}: {unknown(target, 'source or image', every)}")
+        if any(t not in every for t in self._targets(image)):
+            return
+        self._joins(at, image)
+        self._steps(at, image)
+
+    def _joins(self, at: Path_, image: ImageConfig) -> None:
+        first, *rest = image.sources
+        before = frozenset[str]().union(*(self._known(s) for s in image.sources))
+        for capture in image.group:
+            if capture not in before - {*ALWAYS}:
+                known = sorted(before - {*ALWAYS})
+                self._problem((*at, "group"), unknown(capture, f"capture of {first!r}", known))
+        if image.group and rest:
+            self._problem((*at, "group"), "goes with one source or image; make one image of the list first")
+        for other in rest:
+            self._shares((*at, "from"), self._known(first), other)
+        for step in image.steps:
+            for other in step.others:
+                self._shares(step.where, self._known(image.name), other)
+
+    def _shares(self, at: Path_ | str, mine: frozenset[str], other: str) -> None:
+        mine, theirs = mine - {*ALWAYS}, self._known(other) - {*ALWAYS}
+        if mine and theirs and not mine & theirs:
+            sentence = f"{other!r} shares no capture with the image: give both patterns the same {{name}}"
+            self._problem((), f"{at}: {sentence}") if isinstance(at, str) else self._problem(at, sentence)
+
+    def _steps(self, at: Path_, image: ImageConfig) -> None:
+        if (image.group or len(image.sources) > 1) and not (image.steps and image.steps[0].combines):
+            names = ", ".join(combinations()) or "none is installed"
+            self._problem((*at, "steps"), f"the first step must make one image of several: {names}")
+        known_here = self._known(image.name)
+        for step in image.steps:
+            for capture in sorted(step.captures - known_here):
+                known = ", ".join([*sorted(known_here - {*ALWAYS}), *(a for a in ALWAYS if a in known_here)])
+                self._problem(
+                    (), f"{step.where}: there is no capture called {capture!r} here; known: {known or 'none'}"
+                )
+
+    def _targets(self, image: ImageConfig) -> list[str]:
+        return [*image.sources, *(o for step in image.steps for o in step.others)]
+
+    def _circle(self, name: str, above: tuple[str, ...] = ()) -> list[str] | None:
+        """The way from ``name`` back to it, if there is one."""
+        if name in above:
+            return [*above, name]
+        image = self.images.get(name)
+        ways: Iterator[list[str] | None] = (
+            self._circle(target, (*above, name)) for target in (self._targets(image) if image else ())
+        )
+        return next((way for way in ways if way is not None), None)
+
+
+def combinations() -> list[str]:
+    """Names of registered combinations."""
+    found = []
+    for name in registry.names("transforms"):
+        try:
+            if hasattr(registry.transform(name), "needs"):
+                found.append(name)
+        except SourceError:
+            continue
+    return found
+
+
+def unknown(name: str, what: str, known: list[str]) -> str:
+    """A sentence about a name that leads nowhere."""
+    return f"there is no {what} called {name!r}; " + (f"known: {', '.join(known)}" if known else "there is none at all")
