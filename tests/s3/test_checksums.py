@@ -40,12 +40,12 @@ class Engine:
             return self.kept
         return self.rest.ready(obj, start, stop)
 
-    async def stream(self, obj, start, stop):
+    async def stream(self, obj, start, stop, *who):
         if any(isinstance(part, Packed) for part in obj.parts):
             self.kept = [obj.parts[0].pack(())]
             yield self.kept[0]
         else:
-            async for piece in self.rest.stream(obj, start, stop):
+            async for piece in self.rest.stream(obj, start, stop, *who):
                 yield piece
 
 
