@@ -84,6 +84,7 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
         catalog = open_catalog(settings, workers=workers)
         catalog.probe(time.monotonic() + LOOK)
         on_ready(_announcement(catalog, listener))
+        catalog.engine.rest()
         sys.stdout.flush()
         # What is there now stays: keep it out of every later collection, and its pages shared between workers.
         gc.collect()

@@ -41,7 +41,7 @@ ONLY_IN = {
     "pytest": {"testing"},
     "onnxruntime": {"transforms"},
 }
-BROAD = {"registry.py", "app.py", "s3/service.py"}
+BROAD = {"registry.py", "app.py", "s3/service.py", "engine/pool.py", "engine/isolated_child.py"}
 """Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary."""
 LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}
 """Base classes that a library asks for: (package, class)."""
@@ -118,10 +118,10 @@ def broad(path: Path) -> list[int]:
     return found
 
 
-def test_everything_is_caught_in_three_places_at_most():
+def test_everything_is_caught_in_five_places_at_most():
     found = {name(p): lines for p in MODULES if (lines := broad(p))}
     assert set(found) <= BROAD, found
-    assert sum(map(len, found.values())) <= 3, found
+    assert sum(map(len, found.values())) <= 5, found
 
 
 def test_nothing_inherits_but_exceptions_and_protocols():

@@ -38,6 +38,8 @@ class Opened:
     """Every file the pixels come from, ``source`` included."""
     options: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
     """Reader options; they are part of ``spec.identity``."""
+    isolated: bool = False
+    """Read in a process of its own, since its reader may crash on it."""
 
 
 @dataclass(frozen=True, slots=True)

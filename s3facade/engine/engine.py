@@ -19,8 +19,10 @@ from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Reader
 from s3facade.core.region import Region
 from s3facade.engine.budget import Budget
+from s3facade.engine.disk import Disk
 from s3facade.engine.evaluate import Evaluator, cost
 from s3facade.engine.flight import Cancelled, Flights, Work
+from s3facade.engine.isolated import Lane
 from s3facade.engine.memory import Memory
 from s3facade.engine.pool import Pool
 from s3facade.engine.rasters import Rasters
@@ -44,6 +46,8 @@ class EngineLimits:
     queue: int = 1024
     deadline: float = 60.0
     """Seconds that a client may wait for its next bytes, or for a file to be opened."""
+    isolated: int = 2
+    """Processes for readers that may crash."""
 
 
 class Descriptor:
@@ -84,14 +88,18 @@ class _Job:
 class Engine:
     """Public: `ready`, `stream`, `descriptor`, `read`, `run`."""
 
-    def __init__(self, reader: Callable[[str], Reader], limits: EngineLimits | None = None) -> None:
+    def __init__(
+        self, reader: Callable[[str], Reader], limits: EngineLimits | None = None, disk: Disk | None = None
+    ) -> None:
         self.limits = limits or EngineLimits()
         self.memory = Memory(self.limits.memory // 2)
         # Small, asked for first by every client, and dear: measured on a plane of pixels. Pixels must not evict them.
         self._documents = Memory(min(self.limits.memory // 16, 32 << 20))
         self.budget = Budget(self.limits.memory // 2, self.limits.queue, giant=self.limits.memory)
-        self.rasters = Rasters(reader)
-        self._evaluator = Evaluator(self.rasters, self.memory)
+        self._lane = Lane(self.limits.isolated, self.limits.deadline, self.limits.memory)
+        self.rasters = Rasters(reader, self._lane)
+        self._evaluator = Evaluator(self.rasters, self.memory, disk)
+        self.disk = disk
         self._flights = Flights()
         # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
         self._cpu = Pool(self.limits.threads, "cpu")
@@ -102,6 +110,11 @@ class Engine:
         """End the worker threads."""
         self._cpu.close()
         self._io.close()
+        self._lane.close()
+
+    def rest(self) -> None:
+        """End what was started for opening files, before this process forks; it is started again when needed."""
+        self._lane.rest()
 
     async def run(self, function: Callable[[], T], tenant: Hashable = "") -> T:
         """Run a blocking function that waits for files, in the ``io`` pool. Raises `TimedOut`."""
@@ -256,7 +269,7 @@ class Engine:
             return cast(Buffer, found)
 
         def make() -> Buffer:
-            data = self._encode(segment, work) if isinstance(segment, Pixels) else self._pack(segment, work)
+            data = self._encode(segment, work) if isinstance(segment, Pixels) else self._packed(segment, work)
             if cache:
                 home.put(key, data)
             return data
@@ -274,15 +287,32 @@ class Engine:
             block = padded
         return memoryview(segment.codec.encode(block))
 
-    def _pack(self, segment: Packed, work: Work) -> memoryview:
+    def _packed(self, segment: Packed, work: Work) -> memoryview:
+        """Made from pixels, or kept on disk if all of them could be read: damage may be mended without a trace."""
+        if self.disk is None:
+            return memoryview(self._pack(segment, work)[0])
+        damaged: list[bytes] = []
+
+        def make() -> Block:
+            data, whole = self._pack(segment, work)
+            if not whole:
+                damaged.append(data)
+            return np.frombuffer(data if whole else b"", np.uint8)
+
+        kept = self.disk.array(("packed", segment.identity), (segment.nbytes,), np.dtype(np.uint8), make, work)
+        return memoryview(damaged[0] if damaged else kept.data)
+
+    def _pack(self, segment: Packed, work: Work) -> tuple[bytes, bool]:
+        """The document, and whether every part of it could be measured."""
         measured = []
+        whole = True
         for part, measure in segment.parts:
             try:
                 data: Buffer | None = self._bytes(part, work, cache=False)
             except (BadSource, Unsupported, SourceNotFound):
-                data = None
+                data, whole = None, False
             measured.append(measure(data))
-        return memoryview(segment.pack(measured))
+        return segment.pack(measured), whole
 
 
 def _late(seconds: float) -> TimedOut:

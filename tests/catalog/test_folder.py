@@ -1,6 +1,9 @@
 """Folders as key spaces, at the edges of what a key can say."""
 
 import os
+import subprocess
+
+import pytest
 
 from s3facade.catalog.folder import Folder
 from s3facade.core.keyspace import Deferred, find, scan
@@ -29,11 +32,18 @@ def below(root, names):
     os.close(at)
 
 
-def test_folders_deeper_than_any_key(tmp_path):
-    below(tmp_path, ["a"] * 1100)
-    below(tmp_path, ["b"] * 511)
-    (tmp_path / "c").write_text("x")
-    assert keys(tmp_path) == ["b/" * 511 + "f", "c"]
+@pytest.fixture
+def abyss(tmp_path):
+    yield tmp_path
+    # What pytest clears away old folders with is recursive, and would end in such a depth.
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+def test_folders_deeper_than_any_key(abyss):
+    below(abyss, ["a"] * 1100)
+    below(abyss, ["b"] * 511)
+    (abyss / "c").write_text("x")
+    assert keys(abyss) == ["b/" * 511 + "f", "c"]
 
 
 def test_keys_of_1024_bytes_and_no_more(tmp_path):

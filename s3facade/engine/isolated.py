@@ -1,0 +1,245 @@
+"""The process lane: readers that may crash, hang or hold the interpreter lock, in processes that may be killed.
+
+A process reads one region at a time, for one caller. What it reads comes back through shared memory; descriptions come
+as `s3facade.core.portable` data, so that a process taken over by a malicious file cannot run code in the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from s3facade.core import errors
+from s3facade.core.errors import BadSource, FacadeError, TimedOut
+from s3facade.core.image import Source
+from s3facade.core.operators import Block
+from s3facade.core.portable import Portable
+from s3facade.core.protocols import ChunkTable, Reader, SourceFile
+from s3facade.core.region import Region
+from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.stores.local import LocalFile
+
+PORTABLE = Portable([Spec, Axis, Channel, Level, Source])
+POISONED = 60.0
+"""Seconds for which a file that has just crashed its reader is refused without another try."""
+_START = 30.0
+"""Seconds that a process may take to import its reader."""
+
+
+class Lane:
+    """At most ``processes`` processes, started when they are needed and again after a crash. Thread-safe.
+
+    Args:
+        processes: How many.
+        deadline: Seconds that one call may take; then its process is killed.
+        memory: Bytes of address space that a process may take beyond what its libraries need.
+    """
+
+    def __init__(self, processes: int, deadline: float, memory: int) -> None:
+        self._deadline = deadline
+        self._memory = memory
+        self._free = threading.Semaphore(processes)
+        self._lock = threading.Lock()
+        self._idle: list[_Process] = []
+        self._closed = False
+        self._owner = os.getpid()
+        self._others: list[_Process] = []
+        """Of the process that this one was forked from: not ours to talk to, or to end."""
+        self._poisoned: dict[tuple[str, str], float] = {}
+
+    def open(self, source: Source, reader: Reader, options: Mapping[str, object]) -> list[IsolatedRaster]:
+        """The images of a file. Raises `SourceError`, also where the reader crashes, and `LoadError`."""
+        job = {**_job(reader, source, options), "do": "open"}
+        described, _ = self._call(job)
+        return [IsolatedRaster(self, job, i, spec, files) for i, (spec, files) in enumerate(described)]
+
+    def read(self, job: Mapping[str, Any], series: int, level: int, region: Region) -> Block:
+        """Voxels of a region. Raises as `open`."""
+        request = {**job, "do": "read", "series": series, "level": level, "region": [region.start, region.stop]}
+        (dtype, shape), data = self._call(request)
+        return np.frombuffer(data, dtype).reshape(shape)
+
+    def rest(self) -> None:
+        """End the processes that are idle; the next call starts new ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.end()
+
+    def close(self) -> None:
+        """End the processes that are idle now, and those at work when they have done it."""
+        self._closed = True
+        self.rest()
+
+    def _call(self, request: Mapping[str, Any]) -> tuple[Any, bytes]:
+        path, etag = request["source"][0], request["source"][3]
+        if time.monotonic() - self._poisoned.get((path, etag), -POISONED) < POISONED:
+            raise _crashed(path, "it did so less than a minute ago")
+        until = time.monotonic() + self._deadline
+        if not self._free.acquire(timeout=self._deadline):
+            raise _late(path)
+        try:
+            process = self._take()
+            try:
+                answer = process.call(request, until)
+            except FacadeError:
+                self._give_back(process)
+                raise
+            except _Died as died:
+                self._poisoned = {k: t for k, t in self._poisoned.items() if time.monotonic() - t < POISONED}
+                self._poisoned[path, etag] = time.monotonic()
+                raise _crashed(path, str(died)) from None
+            except TimeoutError:
+                process.end()
+                raise _late(path) from None
+            self._give_back(process)
+        finally:
+            self._free.release()
+        return answer
+
+    def _take(self) -> _Process:
+        with self._lock:
+            if self._owner != os.getpid():
+                self._others, self._idle, self._owner = self._idle, [], os.getpid()
+            while self._idle:
+                process = self._idle.pop()
+                if process.alive:
+                    return process
+        return _Process(self._memory)
+
+    def _give_back(self, process: _Process) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(process)
+                return
+        process.end()
+
+
+class IsolatedRaster:
+    """An image whose reader runs in the process lane."""
+
+    def __init__(self, lane: Lane, job: Mapping[str, Any], series: int, spec: Spec, files: Sequence[Source]) -> None:
+        self.spec = spec
+        self.files: Sequence[SourceFile] = tuple(map(LocalFile, files))
+        self._lane = lane
+        self._job = job
+        self._series = series
+
+    def chunks(self, level: int) -> ChunkTable | None:  # noqa: ARG002 - the seam
+        """None: decoding is what may crash."""
+        return None
+
+    def read(self, level: int, region: Region) -> Block:
+        """Voxels of ``region``, read-only."""
+        return self._lane.read(self._job, self._series, level, region)
+
+
+class _Died(Exception):
+    """The process ended instead of answering."""
+
+
+class _Process:
+    """A child that reads, its pipes, and the memory that it shares."""
+
+    def __init__(self, memory: int) -> None:
+        self._arena = os.memfd_create("s3facade-isolated")
+        command = [sys.executable, "-m", "s3facade.engine.isolated_child", str(self._arena), str(memory)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._child = subprocess.Popen(  # noqa: S603 - our own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[self._arena], env=environment, bufsize=0
+        )
+        self._begun = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._child.poll() is None
+
+    def call(self, request: Mapping[str, Any], until: float) -> tuple[Any, bytes]:
+        """Have it do something. Raises `_Died`, `TimeoutError` and what the reader raises."""
+        stdin, stdout = self._child.stdin, self._child.stdout
+        assert stdin is not None  # noqa: S101 - asked for above
+        assert stdout is not None  # noqa: S101
+        data = json.dumps(request).encode()
+        if not self._begun:
+            until, self._begun = max(until, time.monotonic() + _START), True
+        try:
+            stdin.write(len(data).to_bytes(8, "little") + data)
+            size = int.from_bytes(self._read(stdout.fileno(), 8, until), "little")
+            answer = PORTABLE.load(self._read(stdout.fileno(), size, until))
+        except (BrokenPipeError, EOFError):
+            self.end()
+            raise _Died(_reason(self._child.returncode)) from None
+        if answer[0] == "error":
+            raise _raised(*answer[1:])
+        nbytes = answer[2]
+        if not nbytes:
+            return answer[1], b""
+        with mmap.mmap(self._arena, nbytes, prot=mmap.PROT_READ) as shared:
+            return answer[1], shared[:nbytes]
+
+    @staticmethod
+    def _read(fd: int, size: int, until: float) -> bytes:
+        parts = []
+        while size:
+            if not select.select([fd], [], [], max(until - time.monotonic(), 0))[0]:
+                raise TimeoutError
+            data = os.read(fd, min(size, 1 << 20))
+            if not data:
+                raise EOFError
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
+
+    def end(self) -> None:
+        """Kill it."""
+        with contextlib.suppress(ProcessLookupError):
+            self._child.kill()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        if self._arena >= 0:
+            os.close(self._arena)
+            self._arena = -1
+
+
+def _job(reader: Reader, source: Source, options: Mapping[str, object]) -> dict[str, Any]:
+    about = [source.path, source.size, source.modified, source.etag]
+    kind = type(reader)
+    return {"reader": [kind.__module__, kind.__qualname__], "source": about, "options": dict(options)}
+
+
+def _reason(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"ended with status {code}"
+
+
+def _crashed(path: str, how: str) -> BadSource:
+    return BadSource("The reader of this file crashes on it; the file may be damaged.", private=f"{path}: {how}")
+
+
+def _late(path: str) -> TimedOut:
+    return TimedOut("Reading the source file takes too long; try again.", private=path)
+
+
+def _raised(name: str, public: str, private: str) -> FacadeError:
+    """The error that the reader raised in the other process."""
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, FacadeError):
+        return kind(public, private=private)
+    return BadSource("The reader failed on this file; it may be damaged.", private=f"{name}: {private}")

@@ -1,0 +1,100 @@
+"""The other side of the process lane: reads what it is asked for, until its input ends."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from s3facade.core.errors import FacadeError
+from s3facade.core.image import Source
+from s3facade.core.protocols import Raster
+from s3facade.core.region import Region, cells
+from s3facade.engine.isolated import PORTABLE
+from s3facade.stores.local import LocalFile
+
+_OPEN = 16
+"""Files that are kept open."""
+_LIBRARIES = 2 << 30
+"""Address space that the interpreter and its libraries take before any image."""
+
+_rasters: OrderedDict[str, Sequence[Raster]] = OrderedDict()
+
+
+def main(arena: int, memory: int) -> int:
+    """Answer requests from standard input on standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (memory + _LIBRARIES, memory + _LIBRARIES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not get between the answers.
+    os.dup2(2, 1)
+    while head := _exactly(requests, 8):
+        body = _exactly(requests, int.from_bytes(head, "little"))
+        data = PORTABLE.dump(_answer(json.loads(body), arena))
+        answers.write(len(data).to_bytes(8, "little") + data)
+        answers.flush()
+    return 0
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    return data if len(data) == size else b""
+
+
+def _answer(request: dict[str, Any], arena: int) -> object:
+    try:
+        rasters = _opened(request)
+        if request["do"] == "open":
+            return ("done", [(r.spec, [f.source for f in r.files]) for r in rasters], 0)
+        region = Region(*map(tuple, request["region"]))
+        block = _read(rasters[request["series"]], request["level"], region)
+        if block.nbytes > os.fstat(arena).st_size:
+            os.ftruncate(arena, block.nbytes)
+        os.pwrite(arena, np.ascontiguousarray(block).data, 0)
+    except FacadeError as error:
+        return ("error", type(error).__name__, error.public, error.private)
+    except Exception as error:  # noqa: BLE001 - whatever a library does ends this request only
+        return ("error", type(error).__name__, "", str(error))
+    return ("done", (block.dtype, block.shape), block.nbytes)
+
+
+def _opened(request: dict[str, Any]) -> Sequence[Raster]:
+    name = json.dumps([request["reader"], request["source"], request["options"]], sort_keys=True)
+    rasters = _rasters.get(name)
+    if rasters is None:
+        module, qualname = request["reader"]
+        reader = getattr(importlib.import_module(module), qualname)()
+        rasters = _rasters[name] = reader.open(LocalFile(Source(*request["source"])), request["options"])
+        while len(_rasters) > _OPEN:
+            _rasters.popitem(last=False)
+    _rasters.move_to_end(name)
+    return rasters
+
+
+def _read(raster: Raster, level: int, region: Region) -> np.ndarray[Any, Any]:
+    """A region by the reader's own way, or put together from its chunks."""
+    table = raster.chunks(level)
+    if table is None:
+        return raster.read(level, region)
+    out = np.empty(region.shape, raster.spec.dtype)
+    for index, unclipped in cells(region, table.block):
+        cell = table.cell(index)
+        data = None if cell is None else raster.files[cell.file].pread(cell.offset, cell.nbytes)
+        box = unclipped.clip(raster.spec.levels[level].shape)
+        part = box.intersect(region)
+        out[part.slices(region.start)] = table.decode(index, data)[part.slices(box.start)]
+    return out
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
