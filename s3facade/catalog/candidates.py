@@ -61,7 +61,7 @@ class Candidates:
         synthetic = source.synthetic is not None
         options = source.synthetic if source.synthetic is not None else source.options
         root = str(source.files.root if source.files else source.file.parent if source.file else "")
-        about = (options, source.series, source.pixel_size, source.name, root)
+        about = (options, source.series, source.pixel_size, source.name, root, source.isolate)
         return [
             Candidate(item.captures, FileRecipe("" if synthetic else item.path, item.reader, *about))
             for item in self._items(source)

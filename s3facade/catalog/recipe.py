@@ -38,13 +38,15 @@ class FileRecipe:
     """Name of the source in the configuration."""
     root: str = ""
     """Folder that ``path`` is shown relative to; absolute."""
+    isolate: bool = False
+    """Read in a process of its own."""
 
     def images(self, engine: Engine) -> list[Image]:
         """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
         if self.path and not self.reader:
             LocalFile.open(self.path).stream().close()
             raise BadSource("No reader recognises the file: it is empty, damaged or of another format.")
-        opened = engine.rasters.describe(self.path, self.reader, self.options)
+        opened = engine.rasters.describe(self.path, self.reader, self.options, isolated=self.isolate)
         if self.series is not None:
             if self.series >= len(opened):
                 raise Unsupported(f"There is no series {self.series}; the file holds {len(opened)}.", private=self.path)
@@ -143,6 +145,15 @@ def _aligned(sets: list[list[Image]], leading: int) -> Iterator[list[Image]]:
             )
     for n in range(count):
         yield [found[n] if len(found) > 1 else found[0] for found in sets]
+
+
+def single(recipe: Recipe) -> bool:
+    """Whether it shows one file, through steps perhaps, and not several made into one."""
+    while isinstance(recipe, Pipeline):
+        if recipe.together:
+            return False
+        recipe = recipe.parents[0]
+    return True
 
 
 def files(recipe: Recipe) -> Iterator[str]:

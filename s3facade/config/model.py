@@ -172,6 +172,8 @@ class SourceModel(Model):
     """Name of the reader; default: the first that recognises the file."""
     options: Options = {}
     """Options of the reader."""
+    isolate: bool = False
+    """Read the files in processes of their own, which may crash: for files that nobody vouches for."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> SourceModel:

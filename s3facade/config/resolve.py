@@ -90,7 +90,7 @@ class _Resolver:
         file = None if c.file is None else self.absolute(c.file)
         synthetic = None if c.synthetic is None else {"shape": c.synthetic.shape, "dtype": c.synthetic.dtype}
         return SourceConfig(
-            name, files, file, synthetic, tuple(skip), c.pixel_size, c.series, c.reader, dict(c.options)
+            name, files, file, synthetic, tuple(skip), c.pixel_size, c.series, c.reader, dict(c.options), c.isolate
         )
 
     def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]]) -> BucketConfig:

@@ -41,6 +41,8 @@ class SourceConfig:
     """Name of the reader; None: the first that recognises the file."""
     options: Mapping[str, object] = field(default_factory=dict)
     """Handed to the reader."""
+    isolate: bool = False
+    """Whether the reader runs in a process of its own."""
 
     @property
     def captures(self) -> frozenset[str]:
