@@ -16,6 +16,7 @@ from itertools import islice
 from s3facade.catalog.folder import Folder, passed
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.plan import Broken, Plan, Planner
+from s3facade.catalog.recipe import single
 from s3facade.catalog.shelf import Shelf
 from s3facade.config.settings import Access, BucketConfig, Settings, ShelfConfig
 from s3facade.core.errors import NoSuchBucket, NoSuchKey, SourceDenied, SourceError, SourceUnavailable
@@ -392,12 +393,14 @@ def _members(plan: Plan) -> set[str]:
     """Prefixes of files that are shown as part of another file's images already."""
     hidden: set[str] = set()
     owner: dict[str, str] = {}
-    for prefix, mount in sorted(plan.mounts.items(), key=lambda item: (-len(item[1].sources), item[1].recipe.path)):
+    for prefix, mount in sorted(plan.mounts.items(), key=lambda item: (-len(item[1].members), item[1].recipe.path)):
+        if not single(mount.recipe):
+            continue
         own = mount.recipe.path
         if owner.get(own, own) != own:
             hidden.add(prefix)
             continue
-        for source in mount.sources if len(mount.sources) > 1 else ():
+        for source in mount.members:
             owner.setdefault(source.path, own)
     return hidden
 

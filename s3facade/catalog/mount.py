@@ -6,10 +6,11 @@ import threading
 from collections.abc import Mapping
 
 from s3facade.catalog.placed import aligned
-from s3facade.catalog.recipe import FaultyRecipe, Recipe, files
+from s3facade.catalog.provenance import provenance
+from s3facade.catalog.recipe import FaultyRecipe, Recipe, files, single
 from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
-from s3facade.core.image import Dataset, Image, Source, sources
+from s3facade.core.image import Dataset, Derived, Image, Opened, Source, sources
 from s3facade.core.keyspace import Dir, Grid
 from s3facade.core.protocols import Layout
 from s3facade.core.spec import Spec
@@ -35,6 +36,13 @@ def _etag(path: str) -> str:
         return ""
 
 
+def _members(image: Image) -> tuple[Source, ...]:
+    """The files of the leaf that an image starts with, if there are several."""
+    while not isinstance(image, Opened):
+        image = image.parent if isinstance(image, Derived) else image.parents[0]
+    return image.members if len(image.members) > 1 else ()
+
+
 class Mount:
     """A recipe and a layout; opens itself when a path leads into it, and again when its files change."""
 
@@ -54,6 +62,8 @@ class Mount:
         self._node: Dir | Grid | None = None
         self.sources: tuple[Source, ...] = ()
         """Every file behind it; known once it has been open."""
+        self.members: tuple[Source, ...] = ()
+        """Files that its own file says it is made of, if there are several; known once it has been open."""
         self.count = 0
         """Images in it; known once it has been open."""
         self.spec: Spec | None = None
@@ -134,12 +144,14 @@ class Mount:
             labels[name] = pyramid_like(aligned(found[0], images[0]), images[0].spec)
         self.count, self.spec = len(images), images[0].spec
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
-        dataset = Dataset(named, labels, self.modified)
+        told = provenance(self.recipe, images, {name: (self.labels[name], image) for name, image in labels.items()})
+        dataset = Dataset(named, labels, self.modified, told)
         node = self.layout.build(dataset)
         if not isinstance(node, Dir | Grid):
             raise Unsupported("The layout did not describe a folder.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
         self.sources = tuple(every.values())
+        self.members = _members(images[0]) if single(self.recipe) else ()
         shown = {
             name: image.spec.identity for name, image in (*named.items(), *((f"/{n}", i) for n, i in labels.items()))
         }

@@ -12,15 +12,15 @@ from hashlib import blake2b
 from typing import Any
 
 
-def _plain(value: Any) -> Any:
-    """JSON-compatible form of what frozen dataclasses hold."""
+def plain(value: Any) -> Any:
+    """JSON-compatible form of what frozen dataclasses hold; the name of a dataclass stands under ``""``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"": type(value).__name__, **fields}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)
@@ -28,7 +28,7 @@ def _plain(value: Any) -> Any:
 
 def canonical(value: object) -> str:
     """One spelling for equal values: JSON with sorted keys; dataclasses by class name and fields."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def digest(*parts: object) -> str:

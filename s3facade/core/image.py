@@ -73,6 +73,9 @@ class Dataset:
     """Integer label images that belong to the first image, by name."""
     modified: int = 0
     """Nanoseconds since 1970, UTC: when the way of showing it last changed, e.g. the configuration file."""
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    """How it was made, JSON-compatible, for a document beside the voxels; ``digest`` names the whole of it, ``steps``
+    are the names of the transforms. Empty: nothing is told."""
 
 
 class Composite(Protocol):

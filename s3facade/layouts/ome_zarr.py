@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from s3facade.layouts.omero import measured, omero
 from s3facade.layouts.zarr_array import RAW, array_document, level_grid
 
 VERSION = "0.5"
+RECIPE = "s3facade.json"
+"""Key of the document that says how an image was made."""
 CONSOLIDATED = 128 * 2**20
 """Bytes of voxels behind measured windows up to which a collection's root repeats the metadata of its images."""
 
@@ -52,7 +55,9 @@ class OmeZarr:
         if len(images) == 1:
             key, image = images[0]
             name = self.name or _name(image, key)
-            return self._image(image, name, 0, dataset.labels, modified).directory(modified, consolidate=True)
+            root = self._image(image, name, 0, dataset.labels, modified)
+            root.tell(dataset.recipe, modified)
+            return root.directory(modified, consolidate=True)
         return self._collection(dataset, images, modified)
 
     def _collection(self, dataset: Dataset, images: list[tuple[str, Image]], modified: int) -> Dir:
@@ -67,6 +72,7 @@ class OmeZarr:
         root.groups["OME"] = ome
         if self.name:
             root.ome["name"] = printable(self.name)
+        root.tell(dataset.recipe, modified)
         # Else whoever opens a collection of thousands would wait for a plane of each.
         consolidate = sum(measured(image) for _, image in images) <= CONSOLIDATED
         return root.directory(modified, consolidate=consolidate)
@@ -111,10 +117,18 @@ class _Group:
         self.arrays: dict[str, tuple[dict[str, Any], Node]] = {}
         self.groups: dict[str, _Group] = {}
         self.others: dict[str, Node] = {}
+        self.told: dict[str, Any] = {}
 
     @property
     def document(self) -> dict[str, Any]:
-        return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": self.ome}}
+        return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": self.ome, **self.told}}
+
+    def tell(self, recipe: Mapping[str, Any], modified: int) -> None:
+        """How it was made: in a document of its own, and in short among the attributes."""
+        if recipe:
+            text = json.dumps(recipe, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            self.others[RECIPE] = literal_file(text.encode(), "application/json", modified)
+            self.told = {"s3facade": {"recipe": RECIPE, "digest": recipe["digest"], "steps": recipe["steps"]}}
 
     def documents(self) -> dict[str, dict[str, Any]]:
         """Every node below this one, by path."""

@@ -12,12 +12,14 @@ _VOLUME = 64
 """Without known units, images of at least this many z planes are taken for isotropic volumes."""
 
 
-def pyramid(image: Image, *, method: Method = "mean", smallest: int = 512) -> Image:
+def pyramid(image: Image, *, method: Method | None = None, smallest: int = 512) -> Image:
     """``image`` with levels added after its last one until that is at most ``smallest`` voxels in y and x.
 
     Every level halves y and x, and z where voxels are nearly isotropic. A pyramid that the source brings is kept
-    and continued.
+    and continued. Where values are names, not quantities, the most frequent one is taken, else the mean.
     """
+    if method is None:
+        method = "mode" if image.spec.attrs.get("categorical") else "mean"
     while max(image.spec.levels[-1].shape[-2:]) > max(smallest, 1):
         image = derive(image, AddLevel(_halving(image.spec), method))
     return image

@@ -112,7 +112,7 @@ def test_a_link_opens_one_image_until_it_is_revoked(server: Running) -> None:
     s3 = client(server)
     prefix = path.removeprefix("/lab/")
     page = s3.list_objects_v2(Bucket="lab", Prefix=prefix + "/", Delimiter="/")
-    assert {o["Key"] for o in page["Contents"]} == {prefix + "/zarr.json"}
+    assert {o["Key"] for o in page["Contents"]} == {prefix + "/zarr.json", prefix + "/s3facade.json"}
     assert all(p["Prefix"].startswith(prefix + "/") for p in page["CommonPrefixes"])
     around = s3.list_objects_v2(Bucket="lab", Prefix=prefix)
     assert all(o["Key"].startswith(prefix + "/") for o in around["Contents"])

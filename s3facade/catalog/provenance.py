@@ -1,0 +1,161 @@
+"""What an image was made of and how, as JSON: served beside the voxels, so that a copy of them says where it is from.
+
+Files are named relative to the folder of their source, parameter files relative to the configuration file: where on
+this machine they lie is nobody's business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from s3facade import registry
+from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, Step
+from s3facade.config.steps import parameter_files
+from s3facade.core.identity import digest, plain
+from s3facade.core.image import Combined, Derived, Image, Opened, Source, sources
+from s3facade.core.spec import Spec
+from s3facade.transforms.downsample import AddLevel
+
+FORMAT = 1
+"""Of the document; changes when what a key means changes."""
+
+
+def provenance(recipe: Recipe, images: Sequence[Image], labels: Mapping[str, tuple[Recipe, Image]]) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        recipe: How ``images`` were made.
+        images: The plans that came out, pyramids included.
+        labels: Recipe and plan of each label image.
+    """
+    shown = [*images, *(image for _, image in labels.values())]
+    opened = {leaf.source.path: leaf for image in shown for leaf in _leaves(image)}
+    files = {source.path: source for image in shown for source in sources(image)}
+    told = _Told(opened, files)
+    made: dict[str, Any] = {
+        "images": [_result(image) for image in images],
+        "recipe": told.node(recipe),
+        "labels": {name: told.node(of) | _result(image) for name, (of, image) in labels.items()},
+    }
+    made = {key: value for key, value in made.items() if value}
+    return {"format": FORMAT, "digest": digest(made), "software": software(), "steps": steps(recipe), **made}
+
+
+def steps(recipe: Recipe) -> list[str]:
+    """Names of the steps on the way to an image, by its first parents."""
+    if not isinstance(recipe, Pipeline):
+        return []
+    return [*steps(recipe.parents[0]), *(step.config.name for step in recipe.steps)]
+
+
+@cache
+def software() -> Mapping[str, str]:
+    """Versions of what computes."""
+    found = {}
+    for name in ("s3facade", "numpy", "scipy", "imagecodecs"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class _Told:
+    """Recipes as JSON, with what is known of files after they were opened."""
+
+    def __init__(self, opened: Mapping[str, Opened], files: Mapping[str, Source]) -> None:
+        self._opened = opened
+        self._files = files
+
+    def node(self, recipe: Recipe) -> dict[str, Any]:
+        if isinstance(recipe, Pipeline):
+            parents = [self.node(parent) for parent in recipe.parents]
+            found: dict[str, Any] = {"image": recipe.name} if recipe.name else {}
+            if recipe.index:
+                found["index"] = list(recipe.index)
+            return {**found, "from": parents, "steps": [self._step(recipe, step) for step in recipe.steps]}
+        return self._file(recipe) if isinstance(recipe, FileRecipe) else {}
+
+    def _file(self, recipe: FileRecipe) -> dict[str, Any]:
+        leaf = self._opened.get(recipe.path)
+        members = (leaf.members or (leaf.source,)) if leaf and recipe.path else ()
+        found = {
+            "source": recipe.source,
+            "files": [_described(source, recipe.root) for source in members],
+            "reader": {"name": recipe.reader, "version": registry.reader(recipe.reader).version},
+            "options": plain(recipe.options),
+            "series": recipe.series,
+            "pixel_size": dict(recipe.pixel_size),
+        }
+        return {key: value for key, value in found.items() if value not in (None, {}, [], "")}
+
+    def _step(self, recipe: Pipeline, step: Step) -> dict[str, Any]:
+        operator = recipe.operator(step)
+        options = plain(operator)
+        options.pop("", None)
+        base = str(step.config.base)
+        paths = parameter_files(step.config, recipe.captures)
+        found = {
+            "step": step.config.name,
+            "version": getattr(operator, "version", None),
+            "options": _hidden(options, {path: _relative(path, base) for path in paths}),
+            "files": [_described(self._files[path], base) for path in paths if path in self._files],
+            "with": [self.node(other) for other in step.others],
+        }
+        return {key: value for key, value in found.items() if value not in (None, [])}
+
+
+def _hidden(value: Any, paths: Mapping[str, str]) -> Any:
+    """``value`` with paths as they may be shown."""
+    if isinstance(value, dict):
+        return {key: _hidden(item, paths) for key, item in value.items() if not _is_source(item)}
+    if isinstance(value, list):
+        return [_hidden(item, paths) for item in value if not _is_source(item)]
+    return paths.get(value, value) if isinstance(value, str) else value
+
+
+def _is_source(value: Any) -> bool:
+    """Whether it is a file as operators keep it: told under ``files``."""
+    return isinstance(value, dict) and value.get("") == Source.__name__
+
+
+def _described(source: Source, root: str) -> dict[str, Any]:
+    when = datetime.fromtimestamp(source.modified // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    modified = f"{when}.{source.modified % 10**9:09}Z"
+    return {"path": _relative(source.path, root), "size": source.size, "modified": modified}
+
+
+def _relative(path: str, root: str) -> str:
+    """``path`` seen from ``root``; the file name alone if it lies elsewhere."""
+    relative = os.path.relpath(path, root) if root else ".."
+    return os.path.basename(path) if relative.startswith("..") else relative.replace(os.sep, "/")
+
+
+def _result(image: Image) -> dict[str, Any]:
+    """The identity of what came out, and where its levels are from."""
+    computed, method = 0, ""
+    while isinstance(image, Derived) and isinstance(image.transform, AddLevel):
+        method = image.transform.method
+        computed += 1
+        image = image.parent
+    return {"identity": image.spec.identity, "levels": _levels(image.spec, computed, method)}
+
+
+def _levels(spec: Spec, computed: int, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"given": len(spec.levels)}
+    return found | ({"computed": computed, "method": method} if computed else {})
+
+
+def _leaves(image: Image) -> Iterator[Opened]:
+    if isinstance(image, Opened):
+        yield image
+    elif isinstance(image, Combined):
+        for parent in image.parents:
+            yield from _leaves(parent)
+    else:
+        yield from _leaves(image.parent)
