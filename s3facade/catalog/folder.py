@@ -6,6 +6,7 @@ for at each look. Links are followed only to places inside the root.
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import stat as modes
@@ -21,6 +22,9 @@ from s3facade.stores.local import GONE, fingerprint, translated
 VERSION = 1
 ROOM = 1024
 """Bytes of a key; what lies deeper has none, and cannot be shown."""
+_HELD = "/proc/self/fd"
+_HANDLES = hasattr(os, "O_PATH") and os.path.isdir(_HELD)
+_TRIES = 16
 
 
 def passed(source: Source) -> File:
@@ -98,7 +102,7 @@ class _Children(Mapping[str, Node]):
         self._root, self._path, self._room = folder.root, folder.path, folder.room
         self._real = folder.real or os.path.realpath(folder.path)
         self._above = folder.above | {self._real}
-        self._folders: dict[str, Folder] = {}
+        self._folders: dict[tuple[str, str], Folder] = {}
         order: list[tuple[str, str]] = []
         try:
             with os.scandir(self._path) as entries:
@@ -116,37 +120,48 @@ class _Children(Mapping[str, Node]):
     def _token(self, entry: os.DirEntry[str]) -> str | None:
         try:
             room = self._room - len(entry.name.encode())
-            if room < 0 or (entry.is_symlink() and not self._leads_on(entry.path)):
-                return None
-            if entry.is_dir():
-                return entry.name + "/" if room > 1 else None
-            return entry.name if entry.is_file() else None
         except UnicodeEncodeError:
             return None
+        mode = self._mode(entry)
+        if modes.S_ISDIR(mode):
+            return entry.name + "/" if room > 1 else None
+        return entry.name if modes.S_ISREG(mode) and room >= 0 else None
 
-    def _leads_on(self, link: str) -> bool:
-        """Whether a link stays inside the root and does not lead back to a folder on the way to it."""
-        return inside(link, self._root) and os.path.realpath(link) not in self._above
+    def _mode(self, entry: os.DirEntry[str]) -> int:
+        """What the entry is, or where it leads if that may be shown; else 0."""
+        if entry.is_dir(follow_symlinks=False):
+            return modes.S_IFDIR
+        if not entry.is_symlink():
+            return modes.S_IFREG if entry.is_file(follow_symlinks=False) else 0
+        try:
+            about, real = look(entry.path)
+        except OSError:  # it leads nowhere, in a circle, or where the server may not look
+            return 0
+        return about.st_mode if self._shows(about, real) else 0
+
+    def _shows(self, about: os.stat_result, real: str) -> bool:
+        """Whether ``real`` is inside the root, and no folder on the way here: that would never end."""
+        return within(real, self._root) and not (modes.S_ISDIR(about.st_mode) and real in self._above)
 
     def __getitem__(self, name: str) -> Node:
         if name not in self._names:
             raise KeyError(name)
         path = f"{self._path}/{name}"
         try:
-            about = os.stat(path)
+            about, real = look(path)
         except GONE:
             raise KeyError(name) from None
         except OSError as error:
             raise translated(path, error) from error
-        link = os.path.islink(path)
-        if link and not self._leads_on(path):
+        if not self._shows(about, real):
             raise KeyError(name)
         if modes.S_ISDIR(about.st_mode):
-            if name not in self._folders:
+            if (name, real) not in self._folders:
                 room = self._room - len(name.encode()) - 1
-                real = "" if link else f"{self._real}/{name}"
-                self._folders[name] = Folder(self._root, path, self._above, room, real)
-            return Deferred(self._folders[name])
+                self._folders[name, real] = Folder(self._root, path, self._above, room, real)
+            return Deferred(self._folders[name, real])
+        if not modes.S_ISREG(about.st_mode):
+            raise KeyError(name)
         return passed(Source(path, about.st_size, about.st_mtime_ns, fingerprint(about)))
 
     def __iter__(self) -> Iterator[str]:
@@ -156,7 +171,35 @@ class _Children(Mapping[str, Node]):
         return len(self._names)
 
 
+def look(path: str) -> tuple[os.stat_result, str]:
+    """What ``path`` leads to, and where that really is.
+
+    Both are asked of one open handle: who may write in a folder could swap a file for a link between two looks, and
+    have the server read what only the server may.
+
+    Raises:
+        OSError: As of `os.stat`, or it was replaced whenever it was looked at.
+    """
+    if not _HANDLES:
+        real = os.path.realpath(path, strict=True)
+        return os.stat(real), real
+    for _ in range(_TRIES):
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            real = os.readlink(f"{_HELD}/{handle}")
+            about = os.fstat(handle)
+        finally:
+            os.close(handle)
+        if about.st_nlink or not real.endswith(" (deleted)"):
+            return about, real
+    raise OSError(errno.EAGAIN, "it is being replaced all the time", path)
+
+
+def within(real: str, root: str) -> bool:
+    """Whether one real path is the other or lies below it."""
+    return real == root or real.startswith(root.rstrip("/") + "/")
+
+
 def inside(path: str, root: str) -> bool:
     """Whether ``path``, links followed, lies in ``root``, which is a real path."""
-    real = os.path.realpath(path)
-    return real == root or real.startswith(root.rstrip("/") + "/")
+    return within(os.path.realpath(path), root)

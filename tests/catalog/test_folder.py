@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -56,3 +57,69 @@ def test_keys_of_1024_bytes_and_no_more(tmp_path):
         (folder / ("y" * (last - 1)) / "z").write_text("")
         found = keys(root)
         assert [len(key.encode()) for key in found] == ([1024] if shown else [])
+
+
+def test_links(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "a" / "b").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (root / "a" / "f").write_text("f")
+    for place, target in (
+        ("to-file", "a/f"), ("to-folder", "a"), ("out", "../outside"), ("out-file", "../outside/secret"),
+        ("circle", "circle"), ("nowhere", "none"), ("a/b/up", ".."), ("root", "."), ("through", "out/secret"),
+    ):  # fmt: skip
+        (root / place).symlink_to(target)
+    os.mkfifo(root / "pipe")
+    assert keys(root) == ["a/f", "to-file", "to-folder/f"]
+
+
+def test_a_link_that_vanishes_while_its_folder_is_listed_takes_nothing_with_it(tmp_path, monkeypatch):
+    (tmp_path / "kept").write_text("x")
+    (tmp_path / "link").symlink_to("kept")
+    honest = os.open
+
+    def gone(path, *rest, **more):
+        if str(path).endswith("link"):
+            raise FileNotFoundError(path)
+        return honest(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", gone)
+    monkeypatch.setattr(os.path, "realpath", lambda p, **_: gone(p, os.O_RDONLY) and p)
+    assert list(Folder(str(tmp_path), str(tmp_path), real=str(tmp_path)).open().children) == ["kept"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="without handles on paths two looks are needed")
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_is_swapped_for_a_link_is_never_read(tmp_path, folder):
+    """Two threads: one swaps, one looks; a secret is known by its size."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (outside / "f").write_bytes(b"s" * 999)
+    (root / "a").mkdir()
+    (root / "a" / "f").write_bytes(b"p")
+    inner, target = ("a", outside) if folder else ("a/f", outside / "f")
+    (root / "link").symlink_to(target)
+    stop = threading.Event()
+
+    def swap():
+        while not stop.is_set():
+            os.rename(root / inner, root / "aside")
+            os.rename(root / "link", root / inner)
+            os.rename(root / inner, root / "link")
+            os.rename(root / "aside", root / inner)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    sizes = set()
+    try:
+        tree = Deferred(Folder(str(root), str(root)))
+        for _ in range(4000):
+            found = find(tree, "a/f", opened)
+            sizes.add(found and found.size)
+    finally:
+        stop.set()
+        thread.join()
+    assert sizes <= {None, 1}
+    assert 1 in sizes
