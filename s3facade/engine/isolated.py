@@ -91,25 +91,37 @@ class Lane:
         if not self._free.acquire(timeout=self._deadline):
             raise _late(path)
         try:
-            process = self._take()
-            try:
-                answer = process.call(request, until)
-            except FacadeError:
-                self._give_back(process)
-                raise
-            except _Died as died:
-                self._poisoned = {k: t for k, t in self._poisoned.items() if time.monotonic() - t < POISONED}
-                self._poisoned[path, etag] = time.monotonic()
-                raise _crashed(path, str(died)) from None
-            except TimeoutError:
-                process.end()
-                raise _late(path) from None
-            self._give_back(process)
+            return self._tried(request, until)
+        except _Died as died:
+            self._poisoned = {k: t for k, t in self._poisoned.items() if time.monotonic() - t < POISONED}
+            self._poisoned[path, etag] = time.monotonic()
+            raise _crashed(path, str(died)) from None
+        except TimeoutError:
+            raise _late(path) from None
         finally:
             self._free.release()
+
+    def _tried(self, request: Mapping[str, Any], until: float) -> tuple[Any, bytes]:
+        """The answer of an idle process, or of a new one: an idle one may have been killed before it was asked."""
+        process = self._idle_one()
+        if process is not None:
+            with contextlib.suppress(_Died):
+                return self._asked(process, request, until)
+        return self._asked(_Process(self._memory), request, until)
+
+    def _asked(self, process: _Process, request: Mapping[str, Any], until: float) -> tuple[Any, bytes]:
+        try:
+            answer = process.call(request, until)
+        except FacadeError:
+            self._give_back(process)
+            raise
+        except BaseException:
+            process.end()
+            raise
+        self._give_back(process)
         return answer
 
-    def _take(self) -> _Process:
+    def _idle_one(self) -> _Process | None:
         with self._lock:
             if self._owner != os.getpid():
                 self._others, self._idle, self._owner = self._idle, [], os.getpid()
@@ -117,7 +129,8 @@ class Lane:
                 process = self._idle.pop()
                 if process.alive:
                     return process
-        return _Process(self._memory)
+                process.end()
+        return None
 
     def _give_back(self, process: _Process) -> None:
         with self._lock:
