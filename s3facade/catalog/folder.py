@@ -13,6 +13,7 @@ import stat as modes
 from collections.abc import Iterator, Mapping
 
 from s3facade.catalog.watch import stamp
+from s3facade.core.errors import SourceUnavailable
 from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Node
@@ -54,7 +55,7 @@ class Folder:
         """Real path: nothing outside it is ever shown."""
         self.path = path
         self.above = above
-        """Real paths of the folders on the way here: a link back to one of them would never end."""
+        """Real paths of the folders on the way here, none for the first: a link back to one would never end."""
         self.room = room
         """Bytes that are left for the keys below. It bounds how deep folders are followed, too."""
         self.real = real
@@ -80,7 +81,7 @@ class Folder:
         try:
             about = os.stat(self.path)
         except GONE as error:
-            if os.path.realpath(self.path) == self.root:
+            if not self.above:
                 raise translated(self.path, error) from error
             return Dir({})
         except OSError as error:
@@ -88,11 +89,19 @@ class Folder:
         if self._children is None or self._listed != (about.st_mtime_ns, about.st_ino):
             try:
                 self._listed = stamp(self.path)
+                if not self.above:
+                    self._follow(os.path.realpath(self.path))
             except OSError as error:
                 raise translated(self.path, error) from error
             children = _Children(self)
             self._children = Dir(children, children.order)
         return self._children
+
+    def _follow(self, real: str) -> None:
+        """Where the first folder is given as a link, go where it leads now. Raises `SourceUnavailable`."""
+        if real != self.root and self.path == self.root:
+            raise SourceUnavailable("The folder has been replaced by a link; try again soon.", private=self.path)
+        self.root = real
 
 
 class _Children(Mapping[str, Node]):
@@ -100,7 +109,7 @@ class _Children(Mapping[str, Node]):
 
     def __init__(self, folder: Folder) -> None:
         self._root, self._path, self._room = folder.root, folder.path, folder.room
-        self._real = folder.real or os.path.realpath(folder.path)
+        self._real = folder.real or folder.root
         self._above = folder.above | {self._real}
         self._folders: dict[tuple[str, str], Folder] = {}
         order: list[tuple[str, str]] = []
