@@ -230,6 +230,7 @@ class TestObjectStore(_Contract, _StoreContract):
     store_of, read = _fixtures(_via_obstore)
     opened = staticmethod(_via_obstore)
 
+    @pytest.mark.filterwarnings("ignore:Object at s3facade.json is not recognized")  # as of every key that is no node
     def test_members_by_listing(self, store_of):
         group = zarr.open_group(store_of("pyramid.ome.zarr"), mode="r", use_consolidated=False)
         paths = {d["path"] for d in group.attrs["ome"]["multiscales"][0]["datasets"]}
