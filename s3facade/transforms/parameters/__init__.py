@@ -1,0 +1,1 @@
+"""Files that transforms read their numbers from: matrices and displacement fields."""

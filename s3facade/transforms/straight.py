@@ -1,0 +1,226 @@
+"""Affine resampling of arrays: axis by axis where axes do not mix, else point by point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from s3facade.core.region import Region
+from s3facade.transforms.mapping import Matrix
+from s3facade.transforms.sampling import (
+    PIECE,
+    Coordinates,
+    Flat,
+    Method,
+    Points,
+    Window,
+    along,
+    flat,
+    inside,
+    points,
+    reach,
+    rows_at_once,
+    sample,
+    work_dtype,
+)
+
+Values = npt.NDArray[Any]
+_SLAB = 16 * PIECE
+"""Voxels that are resampled along an axis at once."""
+
+
+def extents(matrix: Matrix, region: Region) -> list[tuple[float, float]]:
+    """Smallest and largest coordinate per axis of the source; exact."""
+    out = []
+    for row in matrix:
+        low = high = row[-1]
+        for m, a, b in zip(row, region.start, region.stop, strict=False):
+            ends = (m * a, m * (b - 1))
+            low, high = low + min(ends), high + max(ends)
+        out.append((low, high))
+    return out
+
+
+def reached(
+    matrix: Matrix, region: Region, shape: tuple[int, ...], method: Method
+) -> tuple[tuple[int, int], ...] | None:
+    """Half-open span of source voxels per axis behind an output box; None if it misses the source of ``shape``."""
+    spans = []
+    for (low, high), full in zip(extents(matrix, region), shape, strict=True):
+        span = reach(low, high, full, method)
+        if span is None:
+            return None
+        spans.append(span)
+    return tuple(spans)
+
+
+def resampled(planes: Values, matrix: Matrix, region: Region, window: Window, method: Method, outside: float) -> Values:
+    """Values of an output box, in the work type or that of ``planes``.
+
+    Args:
+        planes: (any, *window.shape): what was read, equally sampled along the first axis.
+        matrix: Output voxel indices to source voxel indices, from `mapping.indices`.
+        region: The output box.
+        window: Where ``planes`` stand in the source.
+        method: How values are weighted.
+        outside: The value where there is no source.
+    """
+    order = _single(matrix)
+    if order is not None:
+        return _separable(planes, matrix, region, window, method, outside, order)
+    alone = _alone(matrix)
+    if alone is None:
+        return _mixed(planes, matrix, region, window, method, outside)
+    return _with_one_alone(planes, matrix, region, window, method, outside, alone)
+
+
+def _single(matrix: Matrix) -> list[int] | None:
+    """The one output axis that each source axis follows, if axes do not mix."""
+    follows = [[b for b, m in enumerate(row[:-1]) if m != 0] for row in matrix]
+    flat_ = [axes[0] for axes in follows if len(axes) == 1]
+    return flat_ if len(set(flat_)) == len(matrix) else None
+
+
+def _alone(matrix: Matrix) -> tuple[int, int] | None:
+    """The source and output axis of three that do not mix with the other two."""
+    if len(matrix) != 3:
+        return None
+    for a, row in enumerate(matrix):
+        for b in range(3):
+            others = [row[k] for k in range(3) if k != b] + [matrix[k][b] for k in range(3) if k != a]
+            if not any(others):
+                return a, b
+    return None
+
+
+def _line(matrix: Matrix, a: int, b: int, region: Region) -> Coordinates:
+    return np.asarray(matrix[a][b] * np.arange(region.start[b], region.stop[b]) + matrix[a][-1], np.float64)
+
+
+def _whole(matrix: Matrix, a: int) -> bool:
+    """Whether all coordinates along source axis ``a`` are those of voxels."""
+    return all(float(m).is_integer() for m in matrix[a])
+
+
+def _separable(
+    planes: Values,
+    matrix: Matrix,
+    region: Region,
+    window: Window,
+    method: Method,
+    outside: float,
+    order: list[int],
+) -> Values:
+    whole = method == "nearest" or all(_whole(matrix, a) for a in range(len(matrix)))
+    kind = planes.dtype if whole else work_dtype(planes.dtype)
+    # Whole coordinates need no arithmetic, so values too large for it stay as they are.
+    method = "nearest" if whole else method
+    lines = [_line(matrix, a, b, region) for a, b in enumerate(order)]
+    out = np.empty((len(planes), *region.shape), kind)
+    # Axes of the output in the order of the source's: written through, not copied again.
+    turned = out.transpose(0, *(1 + b for b in order))
+    width = max(1, _SLAB // max(1, int(np.prod(window.shape[1:]))))
+    for i, plane in enumerate(planes):
+        for first in range(0, len(lines[0]), width):
+            part = slice(first, first + width)
+            low, high = lines[0][part].min(), lines[0][part].max()
+            span = reach(float(low), float(high), window.full[0], method)
+            if span is None:
+                turned[i, part] = outside
+                continue
+            values = plane[span[0] - window.start[0] : span[1] - window.start[0]]
+            if not whole:
+                values = values.astype(kind)
+            values = along(values, 0, lines[0][part], span[0], window.full[0], method)
+            for axis in range(1, len(lines)):
+                values = along(values, axis, lines[axis], window.start[axis], window.full[axis], method)
+            turned[i, part] = values
+    for a, b in enumerate(order):
+        missed = ~inside(lines[a], window.full[a])
+        if missed.any():
+            out[(slice(None),) * (1 + b) + (missed,)] = outside
+    return out
+
+
+def _with_one_alone(
+    planes: Values,
+    matrix: Matrix,
+    region: Region,
+    window: Window,
+    method: Method,
+    outside: float,
+    alone: tuple[int, int],
+) -> Values:
+    """One axis by itself, then planes of the two others, all of which share their coordinates."""
+    a, b = alone
+    rest_a, rest_b = [k for k in range(3) if k != a], [k for k in range(3) if k != b]
+    line = _line(matrix, a, b, region)
+    real = _real(planes.dtype)
+    part = Window(*(tuple(getattr(window, key)[k] for k in rest_a) for key in ("start", "shape", "full")))
+    square = tuple((*(matrix[k][j] for j in rest_b), matrix[k][-1]) for k in rest_a)
+    box = Region(tuple(region.start[k] for k in rest_b), tuple(region.stop[k] for k in rest_b))
+    places = list(_places(square, box, part, method, real))
+    kind = planes.dtype if method == "nearest" else work_dtype(planes.dtype)
+    out = np.empty((len(planes), *region.shape), kind)
+    stacked = np.moveaxis(out, 1 + b, 1)
+    on = inside(line, window.full[a])
+    for values, result in zip(np.moveaxis(planes, 1 + a, 1), stacked, strict=True):
+        for k, c in enumerate(line):
+            if not on[k]:
+                result[k] = outside
+                continue
+            span = reach(float(c), float(c), window.full[a], method)
+            assert span is not None  # noqa: S101 - it is inside
+            some = values[span[0] - window.start[a] : span[1] - window.start[a]]
+            if method != "nearest":
+                some = some.astype(kind)
+            plane = along(some, 0, line[k : k + 1], span[0], window.full[a], method)[0]
+            _fill(result[k], flat(plane, kind, method), places, method, outside)
+    return out
+
+
+def _mixed(planes: Values, matrix: Matrix, region: Region, window: Window, method: Method, outside: float) -> Values:
+    kind = planes.dtype if method == "nearest" else work_dtype(planes.dtype)
+    out = np.empty((len(planes), *region.shape), kind)
+    sources = [flat(plane, kind, method) for plane in planes]
+    for where, at in _places(matrix, region, window, method, _real(planes.dtype)):
+        for source, result in zip(sources, out, strict=True):
+            _fill(result, source, [(where, at)], method, outside)
+    return out
+
+
+def _fill(
+    result: Values, source: Flat, places: list[tuple[tuple[int | slice, ...], Points]], method: Method, outside: float
+) -> None:
+    for where, at in places:
+        values = sample(source, at, method)
+        if at.outside is not None:
+            values[at.outside] = outside
+        result[where] = values
+
+
+def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    work = work_dtype(dtype)
+    return np.dtype(np.float64) if work.kind == "c" else work
+
+
+def _places(
+    matrix: Matrix, region: Region, window: Window, method: Method, real: np.dtype[Any]
+) -> Iterator[tuple[tuple[int | slice, ...], Points]]:
+    """Pieces of an output box: where each stands in the box, and its places in the source."""
+    ends = extents(matrix, region)
+    edge = any(low < 0 or high > full - 1 for (low, high), full in zip(ends, window.full, strict=True))
+    indices = [np.arange(a, b, dtype=np.float64) for a, b in zip(region.start, region.stop, strict=True)]
+    columns = [row[-2] * indices[-1] for row in matrix]
+    lines = [row[-3] * indices[-2] + row[-1] for row in matrix]
+    for outer, first, last in rows_at_once(region.shape):
+        at = []
+        for row, line, column in zip(matrix, lines, columns, strict=True):
+            begin = line[first:last]
+            for m, axis, k in zip(row, indices, outer, strict=False):
+                begin = begin + m * axis[k]
+            at.append(np.add.outer(begin, column))
+        yield (*outer, slice(first, last)), points(at, window, method, real, edge=edge)
