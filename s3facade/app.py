@@ -64,7 +64,9 @@ class Announcement:
 def open_catalog(settings: Settings, *, workers: int = 1) -> Catalog:
     """The catalog and its engine, for tools that need no server. Blocking. Raises `ConfigError`."""
     limits = settings.limits
-    share = EngineLimits(limits.memory // workers, threads=2, queue=limits.queue, deadline=limits.deadline)
+    share = EngineLimits(
+        limits.memory // workers, threads=2, queue=limits.queue, deadline=limits.deadline, read=limits.read
+    )
     return Catalog(settings, Engine(registry.reader, share))
 
 

@@ -309,6 +309,8 @@ class LimitsModel(Model):
     """Requests per worker that may wait before the answer is 503 SlowDown."""
     deadline: Annotated[Seconds, AfterValidator(_some)] = "60 s"
     """How long a request may wait for its next bytes, or for a file to be opened, before the answer is 503."""
+    read: Bytes = "16 GiB"
+    """Original voxels that one chunk may be computed from before the answer is 503: `s3facade warm` is the way then."""
 
     model_config = ConfigDict(validate_default=True)
 

@@ -51,7 +51,8 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     resolver.doors(buckets, access, config)
     if resolver.problems:
         raise ConfigError("\n".join(dict.fromkeys(resolver.problems)))
-    limits = Limits(config.limits.memory, config.limits.workers, config.limits.queue, config.limits.deadline)
+    given = config.limits
+    limits = Limits(given.memory, given.workers, given.queue, given.deadline, given.read)
     net = config.server
     server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
     return Settings(

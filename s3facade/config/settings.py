@@ -191,6 +191,8 @@ class Limits:
     """Requests per worker that may wait for a thread before the answer is 503 SlowDown."""
     deadline: float = 60.0
     """Seconds that a request may wait for its next bytes, or for a file to be opened."""
+    read: int = 16 << 30
+    """Bytes of original voxels that one chunk may be computed from, beyond those that are kept already."""
 
 
 @dataclass(frozen=True, slots=True)

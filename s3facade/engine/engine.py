@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, TimedOut, Unsupported
+from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, TimedOut, TooCostly, Unsupported
 from s3facade.core.image import Image, Source
 from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
 from s3facade.core.operators import Block, Buffer
@@ -26,6 +26,7 @@ from s3facade.engine.isolated import Lane
 from s3facade.engine.memory import Memory
 from s3facade.engine.pool import Pool
 from s3facade.engine.rasters import Rasters
+from s3facade.engine.reading import missing, reach, told
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")
@@ -48,6 +49,8 @@ class EngineLimits:
     """Seconds that a client may wait for its next bytes, or for a file to be opened."""
     isolated: int = 2
     """Processes for readers that may crash."""
+    read: int = 16 << 30
+    """Bytes of original voxels that one chunk may be computed from, beyond those that are kept already."""
 
 
 class Descriptor:
@@ -115,6 +118,8 @@ class Engine:
     def rest(self) -> None:
         """End what was started for opening files, before this process forks; it is started again when needed."""
         self._lane.rest()
+        if self.disk is not None:
+            self.disk.close()
 
     async def run(self, function: Callable[[], T], tenant: Hashable = "") -> T:
         """Run a blocking function that waits for files, in the ``io`` pool. Raises `TimedOut`."""
@@ -279,7 +284,18 @@ class Engine:
     def _home(self, segment: Pixels | Packed) -> Memory:
         return self._documents if isinstance(segment, Packed) else self.memory
 
+    def _affordable(self, segment: Pixels) -> None:
+        """Refuse what would read too much at once. Raises `TooCostly`."""
+        where, limit = (segment.image, segment.level, segment.region), self.limits.read
+        if reach(*where) > limit and missing(*where, self._evaluator.has, limit) > limit:
+            raise TooCostly(
+                f"This would read more than {told(limit)} of the original image at once; have the operator run "
+                "`s3facade warm` on it, or raise limits.read.",
+                private=f"{told(reach(*where))} for level {segment.level}, {segment.region}",
+            )
+
     def _encode(self, segment: Pixels, work: Work) -> memoryview:
+        self._affordable(segment)
         block = self._evaluator.read(segment.image, segment.level, segment.region, work)
         if block.shape != segment.shape:
             padded = np.zeros(segment.shape, block.dtype)

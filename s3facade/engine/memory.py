@@ -43,6 +43,9 @@ class Memory:
             self.hits += 1
             return value
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
     def put(self, key: Hashable, value: Sized) -> None:
         """Keep ``value``, at the cost of older ones."""
         size = value.nbytes

@@ -1,0 +1,75 @@
+"""What a region would read, against what is decoded; and the refusal of what would read too much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arrays import ArrayRaster, collect, engine_of, pixels
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3facade.core.errors import TooCostly
+from s3facade.core.objects import Object
+from s3facade.core.region import Region
+from s3facade.engine.reading import missing, reach, told
+from s3facade.transforms.pyramid import pyramid
+
+ARRAY = np.random.default_rng(0).integers(0, 60000, (257, 301), dtype=np.uint16)
+
+
+def part(data, shape):
+    start = tuple(data.draw(st.integers(0, n - 1)) for n in shape)
+    return Region(start, tuple(data.draw(st.integers(a + 1, n)) for a, n in zip(start, shape, strict=True)))
+
+
+@given(st.tuples(st.integers(8, 64), st.integers(8, 64)), st.data())
+def test_never_less_than_what_is_decoded_and_nothing_where_all_is_kept(block, data):
+    raster = ArrayRaster(ARRAY, block)
+    engine, image = engine_of(raster)
+    image = pyramid(image, smallest=16)
+    level = data.draw(st.integers(0, len(image.spec.levels) - 1))
+    region = part(data, image.spec.levels[level].shape)
+    told_before = reach(image, level, region)
+    unkept = missing(image, level, region, lambda _: False, 1 << 40)
+    assert unkept <= told_before or level == 0
+    engine.read(image, level, region)
+    decoded = sum(min(h, 257 - y * h) * min(w, 301 - x * w) * 2 for y, x in raster.decoded for h, w in [block])
+    assert decoded <= told_before
+    if level:
+        assert missing(image, level, region, engine._evaluator.has, 1) in (0, told_before)
+        assert missing(image, level, region, lambda _: True, 1) <= told_before
+    engine.close()
+
+
+def test_what_is_kept_does_not_count():
+    engine, image = engine_of(ArrayRaster(np.zeros((4096, 4096), "u2"), (256, 256)))
+    image = pyramid(image, smallest=256)
+    whole = Region.whole(image.spec.levels[4].shape)
+    assert reach(image, 4, whole) == 4096 * 4096 * 2
+    assert missing(image, 4, whole, lambda _: False, 1 << 40) == 4096 * 4096 * 2
+    assert missing(image, 4, whole, lambda key: key[1] == 2 and key[2][0] == 0, 1 << 40) == 4096 * 2048 * 2
+    assert missing(image, 4, whole, lambda key: key[1] == 1, 1 << 40) == 0
+    engine.close()
+
+
+async def test_too_much_is_refused_until_it_is_kept():
+    engine, image = engine_of(ArrayRaster(np.full((2048, 2048), 7, "u2"), (256, 256)), read=1 << 20, memory=64 << 20)
+    image = pyramid(image, smallest=256)
+    top = image.spec.levels[3].shape
+    segment = pixels(image, Region.whole(top))
+    segment = type(segment)(image, 3, segment.region, segment.shape, segment.codec)
+    with pytest.raises(TooCostly, match=r"1\.05 MB .*s3facade warm"):
+        await collect(engine, Object((segment,)), 0, 100)
+    for y in range(0, 1024, 512):
+        for x in range(0, 1024, 512):
+            engine.read(image, 1, Region((y, x), (y + 512, x + 512)))
+    data = await collect(engine, Object((segment,)), 0, 2 * 256 * 256)
+    assert set(np.frombuffer(data, "u2")) == {7}
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (17179869184, "17.2 GB"), (10**15, "1 PB")]
+)
+def test_numbers_of_bytes(nbytes, text):
+    assert told(nbytes) == text
