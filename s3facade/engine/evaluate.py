@@ -16,6 +16,7 @@ from s3facade.core.image import Combined, Derived, Image, Opened, sources
 from s3facade.core.operators import Block, Need
 from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
+from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Flights, Work
 from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.memory import Memory
@@ -25,9 +26,10 @@ from s3facade.engine.rasters import Rasters
 class Evaluator:
     """Reads regions of plans. Thread-safe; blocking."""
 
-    def __init__(self, rasters: Rasters, memory: Memory) -> None:
+    def __init__(self, rasters: Rasters, memory: Memory, disk: Disk | None = None) -> None:
         self._rasters = rasters
         self._memory = memory
+        self._disk = disk
         self._flights = Flights()
 
     def read(self, image: Image, level: int, region: Region, work: Work) -> Block:
@@ -40,7 +42,7 @@ class Evaluator:
         work.check()
         if isinstance(image, Opened):
             return self._opened(image, level, region, work)
-        if _kept(image, level, region):
+        if kept(image, level, region):
             return self._assembled(image, level, region, work)
         return self._made(image, level, region, work)
 
@@ -119,6 +121,10 @@ class Evaluator:
             error.at(f"{next((s.path for s in sources(image)), '')}, level {level}")
             raise
 
+    def has(self, key: tuple[str, int, tuple[int, ...]]) -> bool:
+        """Whether a computed block is kept."""
+        return key in self._memory or (self._disk is not None and self._disk.has(key))
+
     def _assembled(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
         """A region put together from cached blocks of the level's own grid."""
         about = image.spec.levels[level]
@@ -141,8 +147,12 @@ class Evaluator:
         if found is not None:
             return cast(Block, found)
 
+        def compute() -> Block:
+            return _owned(self._made(image, level, box, work))
+
         def make() -> Block:
-            block = _owned(self._made(image, level, box, work))
+            disk = self._disk
+            block = compute() if disk is None else disk.array(key, box.shape, image.spec.dtype, compute, work)
             self._memory.put(key, block)
             return block
 
@@ -158,7 +168,7 @@ def needed(image: Derived | Combined, level: int, region: Region) -> list[tuple[
     return [] if need is None else [(image.parent, need)]
 
 
-def _kept(image: Derived | Combined, level: int, region: Region) -> bool:
+def kept(image: Derived | Combined, level: int, region: Region) -> bool:
     """Whether the region is put together from blocks that are kept; what only passes through a transform is not."""
     if isinstance(image, Combined):
         return image.combination.keep
@@ -179,7 +189,7 @@ def cost(image: Image, level: int, region: Region) -> int:
     if isinstance(image, Opened):
         chunk = math.prod(image.spec.levels[level].block) * image.spec.dtype.itemsize
         return size + 2 * chunk
-    if _kept(image, level, region):
+    if kept(image, level, region):
         about = image.spec.levels[level]
         ends = zip(region.start, about.block, about.shape, strict=True)
         size += region.size * image.spec.dtype.itemsize
