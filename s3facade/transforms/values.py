@@ -85,6 +85,11 @@ def pointwise(block: Block, function: Callable[[Block], Block]) -> Block:
     return np.take(function(table), block.view(unsigned))
 
 
+def along(axis: int, index: int | slice) -> tuple[int | slice, ...]:
+    """The index of one place, or one stretch, on an axis, and of everything on the axes before it."""
+    return (*(slice(None),) * axis, index)
+
+
 def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """Black and white of a type: the range of integers, 0 to 1 of floats."""
     if dtype.kind in "iu":
