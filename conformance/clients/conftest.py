@@ -23,9 +23,10 @@ def private(folder: Path, samples: dict[str, Sample], tmp_path_factory: pytest.T
     assert samples
     base = tmp_path_factory.mktemp("private")
     files = {"type": "files", "root": str(folder), "path": ""}
-    images = {"type": "ome-zarr", "from": "all", "path": "{stem}.ome.zarr"}
+    images = {"type": "ome-zarr", "from": "data", "path": "{stem}.ome.zarr"}
+    # the source is called as the folder is in the public server: images name what they were made of
     settings = {
-        "sources": {"all": {"files": f"{folder}/{{name}}.tif"}},
+        "sources": {"data": {"files": f"{folder}/{{name}}.tif"}},
         "buckets": {
             "vault": {"access": "private", "views": [files]},
             "vault-images": {"access": "private", "views": [images]},

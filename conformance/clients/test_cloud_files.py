@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import types
 
 import pytest
 
 cloudfiles = pytest.importorskip("cloudfiles")
 
-from conformance.signed import object_url, plain  # noqa: E402 - after the check that there is a client
+from botocore.exceptions import ClientError  # noqa: E402 - after the check that there is a client
+from cloudfiles.interfaces import reset_connection_pools  # noqa: E402
+
+from conformance.contract import lacks  # noqa: E402
+from conformance.signed import REFUSAL, object_url, plain  # noqa: E402
 
 CLIENT, VERSION = "cloud-files", importlib.metadata.version("cloud-files")
 
@@ -16,10 +21,12 @@ CLIENT, VERSION = "cloud-files", importlib.metadata.version("cloud-files")
 @pytest.fixture(scope="module")
 def opened(private):
     """A folder of a bucket by cloud-files' own way to name another server."""
-    secrets = {"AWS_ACCESS_KEY_ID": private.key, "AWS_SECRET_ACCESS_KEY": private.secret}
-    return lambda path: cloudfiles.CloudFiles(
-        f"s3://{private.facade.url}/{path}", secrets=secrets, green=False, num_threads=4
-    )
+
+    def opening(path, key=private.key, secret=private.secret):
+        secrets = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+        return cloudfiles.CloudFiles(f"s3://{private.facade.url}/{path}", secrets=secrets, green=False, num_threads=4)
+
+    return opening
 
 
 class TestCloudFiles:
@@ -66,6 +73,33 @@ class TestCloudFiles:
         source.transfer_to(f"file://{tmp_path}", paths=keys)
         for key in keys:
             assert (tmp_path / key).read_bytes() == plain(object_url(facade, "images", f"two.ome.zarr/{key}")), key
+
+    test_not_modified = test_precondition_failed = lacks("cloud-files sends no conditional requests")
+    test_presigned_get = lacks("cloud-files makes no presigned URLs")
+
+    def test_wrong_secret(self, opened, private, impatient):
+        self._refused(opened("vault", secret=private.secret[:-1] + "x"))
+
+    def test_denied_bucket(self, opened, impatient):
+        self._refused(opened("closed"))
+
+    @pytest.fixture
+    def impatient(self, monkeypatch):
+        """It repeats what was refused for half a minute, and shares connections whatever their secret."""
+        monkeypatch.setattr("tenacity.nap.time", types.SimpleNamespace(sleep=lambda _: None))
+        reset_connection_pools()
+        yield
+        reset_connection_pools()
+
+    def _refused(self, files):
+        with pytest.raises(ClientError, match=REFUSAL):
+            files.get("many/7.txt")
+        with pytest.raises(ClientError, match=REFUSAL):
+            list(files.list())
+
+    def test_link(self, private, opened):
+        files = cloudfiles.CloudFiles(private.link("vault-images", "two.ome.zarr"), green=False, num_threads=4)
+        assert files.get("zarr.json", raw=True) == opened("vault-images/two.ome.zarr").get("zarr.json", raw=True)
 
     def test_anonymous_over_s3(self):
         pytest.skip("cloud-files 6.4 takes no_sign_request but does not hand it to boto3, which then finds no key")

@@ -9,7 +9,8 @@ import pytest
 duckdb = pytest.importorskip("duckdb")
 extension = pytest.importorskip("duckdb_extension_httpfs")
 
-from conformance.signed import REFUSAL, object_url, plain  # noqa: E402 - after the check that there is a client
+from conformance.contract import lacks  # noqa: E402 - after the check that there is a client
+from conformance.signed import REFUSAL, object_url, plain  # noqa: E402
 
 CLIENT, VERSION = "DuckDB (httpfs)", duckdb.__version__
 
@@ -52,6 +53,17 @@ class TestDuckDb:
         found = [f for (f,) in anonymous.execute("SELECT file FROM glob('s3://files/**')").fetchall()]
         assert sorted(found) == sorted(f"s3://files/{k}" for k in tree)
 
+    def test_list_with_delimiter(self, anonymous, tree):
+        found = [f for (f,) in anonymous.execute("SELECT file FROM glob('s3://files/*')").fetchall()]
+        assert sorted(found) == sorted(f"s3://files/{k}" for k in tree if "/" not in k)
+
+    def test_head(self, anonymous, tree):
+        """Without the column of contents, it asks for the size alone."""
+        size = anonymous.execute("SELECT size FROM read_blob('s3://files/pyramid.ome.tif')").fetchone()[0]
+        assert size == tree["pyramid.ome.tif"]
+
+    test_not_modified = test_precondition_failed = lacks("DuckDB offers no conditional requests")
+
     def test_get(self, anonymous, folder_bytes):
         for key, data in folder_bytes.items():
             assert blob(anonymous, f"s3://files/{key}") == data, key
@@ -77,6 +89,11 @@ class TestDuckDb:
         assert len(found) > 5
         for name, data in found:
             assert plain(object_url(facade, "images", name.removeprefix("s3://vault-images/"))) == data, name
+
+    test_presigned_get = lacks("DuckDB makes no presigned URLs")
+
+    def test_link(self, private, anonymous, folder_bytes):
+        assert blob(anonymous, private.link("vault", "slide.svs")) == folder_bytes["slide.svs"]
 
     def test_wrong_secret(self, private):
         wrong = connect(private.facade, private.key, "wrong-secret")

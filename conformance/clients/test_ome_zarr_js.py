@@ -45,6 +45,14 @@ class TestOmeZarrJs:
             region = own[tuple(slice(0, n) for n in answer["chunk"])]
             assert answer["first"] == [int(v) for v in region.ravel()[:16]], group
 
+    def test_link(self, private, found):
+        (answer,) = ask(private.link("vault-images", "pyramid.ome.zarr"))
+        assert answer == found["pyramid.ome.zarr"]
+
+    def test_denied_bucket(self, private):
+        (answer,) = ask(object_url(private.facade, "vault-images", "pyramid.ome.zarr"))
+        assert "error" in answer, answer
+
     def test_thumbnails(self):
         pytest.skip("the PNG encoder of its package runs in browsers only")
 

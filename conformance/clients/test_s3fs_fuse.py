@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import same
+from conformance.contract import lacks, same
 from conformance.shards import group_arrays
+from conformance.signed import object_url, plain
 
 PROGRAM, UNMOUNT = shutil.which("s3fs"), shutil.which("fusermount") or shutil.which("fusermount3")
 if PROGRAM is None or UNMOUNT is None:
@@ -116,6 +117,26 @@ class TestS3fsFuse:
         for name in ("two.ome.zarr/0", "two.ome.zarr/1", "flat.ome.zarr"):
             for i, array in enumerate(group_arrays(fetch, name)):
                 same(array.read(), samples[name].level(i, array.shape), f"{name} level {i}")
+
+    test_not_modified = test_precondition_failed = lacks("a file system has no conditional reads")
+    test_presigned_get = lacks("a file system has no URLs")
+
+    def test_copy_of_an_image(self, images, facade, tmp_path):
+        copy = ["cp", "--recursive", "--update", "--preserve=timestamps", "--verbose"]
+        copy += [str(images / "two.ome.zarr"), str(tmp_path)]
+        assert subprocess.run(copy, capture_output=True, check=True).stdout
+        paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert len(paths) > 5
+        for path in paths:
+            key = path.relative_to(tmp_path).as_posix()
+            assert path.read_bytes() == plain(object_url(facade, "images", key)), key
+
+    def test_sync_again_does_nothing(self, images, tmp_path):
+        copy = ["cp", "--recursive", "--update", "--preserve=timestamps", "--verbose"]
+        copy += [str(images / "two.ome.zarr"), str(tmp_path)]
+        subprocess.run(copy, capture_output=True, check=True)
+        again = subprocess.run(copy, capture_output=True, check=True, text=True).stdout
+        assert "->" not in again, again
 
     def test_signed_get(self, private, folder_bytes, tmp_path):
         with mounted(private.facade.url, "vault", tmp_path, *password(private, tmp_path, private.secret)) as place:

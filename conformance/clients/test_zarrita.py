@@ -66,6 +66,18 @@ class _Contract:
                     wanted.append((name, i, box, cut(sample.level(i, shape), box)))
         _compare(self.PACKAGE, facade, wanted)
 
+    def test_link(self, private, samples, levels):
+        name = "pyramid.ome.zarr"
+        link = private.link("vault-images", name)
+        found = _run(self.PACKAGE, [{"url": link, "level": i, "box": None} for i in range(len(levels[name]))])
+        for i, (answer, shape) in enumerate(zip(found, levels[name], strict=True)):
+            assert answer["sha256"] == hashlib.sha256(samples[name].level(i, shape).tobytes()).hexdigest(), i
+
+    def test_denied_bucket(self, private):
+        url = f"{private.facade.url}/vault-images/pyramid.ome.zarr"
+        (answer,) = _run(self.PACKAGE, [{"url": url, "level": 0, "box": None}])
+        assert "error" in answer, answer
+
     def test_missing_group(self, facade):
         (answer,) = _run(self.PACKAGE, [{"url": f"{facade.url}/images/absent.ome.zarr", "level": 0, "box": None}])
         assert "NotFound" in answer["error"] or "not found" in answer["message"].lower(), answer
