@@ -9,7 +9,24 @@ from typing import Any
 
 import pytest
 
-MARKS = {"passed": "yes", "failed": "**no**", "skipped": "-"}
+CASES = {
+    "list": ("list recursive", "signed list"),
+    "folder": ("list with delimiter",),
+    "1,000+": ("list thousands",),
+    "head": ("head",),
+    "get": ("get", "signed get"),
+    "range": ("ranged get",),
+    "condition": ("not modified", "precondition failed"),
+    "copy": ("copy of an image",),
+    "again": ("sync again does nothing",),
+    "presigned": ("presigned get",),
+    "link": ("link",),
+    "secret": ("wrong secret",),
+    "denied": ("denied bucket",),
+    "pixels": ("pixels of every level", "pixels of a crop"),
+}
+"""What every client is asked, by column, with the tests that ask it."""
+MARKS = {"failed": "**no**", "passed": "yes", "skipped": "-"}
 RANK = {"failed": 2, "passed": 1, "skipped": 0}
 
 
@@ -61,7 +78,7 @@ class Recorder:
 
 
 def render(rows: dict[str, Row]) -> str:
-    """The table as a Markdown page."""
+    """The tables as a Markdown page."""
     lines = [
         "# Compatibility",
         "",
@@ -69,6 +86,25 @@ def render(rows: dict[str, Row]) -> str:
         "`conformance/`; pixels are compared with those that tifffile reads from the same file.",
         "",
         "Made by `pytest conformance --compatibility docs/compatibility.md`; not edited by hand.",
+        "",
+        "## What every client is asked",
+        "",
+        "*list*: every key below a prefix; *folder*: with a delimiter; *1,000+*: over several pages; *condition*:",
+        "If-Match and If-None-Match; *copy*: a whole image, checksums compared; *again*: a second sync transfers",
+        "nothing; *presigned*: a URL for one object; *link*: a private image through a link; *secret*: a wrong one is",
+        "refused; *denied*: a bucket of somebody else is refused. Empty or `-`: the client has no such operation; `-` has",
+        "a reason in the second table.",
+        "",
+        "| client | " + " | ".join(CASES) + " |",
+        "| --- |" + " --- |" * len(CASES),
+    ]
+    for name, row in sorted(rows.items()):
+        cells = [name, *(_mark(row, operations) for operations in CASES.values())]
+        if any(cells[1:]):
+            lines.append("| " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "## Every operation",
         "",
         "| client | version | works | does not work | does not apply |",
         "| --- | --- | --- | --- | --- |",
@@ -80,3 +116,8 @@ def render(rows: dict[str, Row]) -> str:
         cells = [name, row.version, ", ".join(by["passed"]), ", ".join(by["failed"]), "; ".join(absent)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") or "-" for cell in cells) + " |")
     return "\n".join([*lines, ""])
+
+
+def _mark(row: Row, operations: tuple[str, ...]) -> str:
+    found = {row.outcomes[operation] for operation in operations if operation in row.outcomes}
+    return next((text for outcome, text in MARKS.items() if outcome in found), "")

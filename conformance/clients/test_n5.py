@@ -3,7 +3,7 @@
 import pytest
 
 pytest.skip(
-    "n5-aws-s3 and n5-zarr are not in Maven Central, from which alone the tests fetch Java; "
-    "the AWS SDKs for Java below them are tested",
+    "n5-aws-s3 and n5-zarr are published in a Maven repository of their own, not in Maven Central, from which "
+    "alone the tests fetch Java; the AWS SDKs for Java below them are tested",
     allow_module_level=True,
 )
