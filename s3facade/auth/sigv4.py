@@ -210,7 +210,8 @@ def _signed_at(headers: Headers) -> tuple[str, int]:
     moment = timestamp(stamp)
     if moment is None:
         try:
-            moment = int(parsedate_to_datetime(stamp).timestamp())
+            # By its fields: dates that end in "-0000" name no zone, and are UTC, not the time of wherever this runs.
+            moment = timegm(parsedate_to_datetime(stamp).utctimetuple())
         except (ValueError, TypeError, OverflowError):
             raise AccessDenied("AWS authentication requires a valid Date or x-amz-date header") from None
         stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(moment))

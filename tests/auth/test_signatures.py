@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from s3facade.auth.authenticator import Authenticator
 from s3facade.auth.keys import Credential
 from s3facade.auth.policy import ANONYMOUS, Principal, may
-from s3facade.auth.sigv4 import Scope, SigningKeys
+from s3facade.auth.sigv4 import Scope, SigningKeys, read_header
 from s3facade.core import errors as e
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -65,6 +65,24 @@ def test_any_key_and_query(key, value, signer):
 def test_other_spellings_of_the_same_path():
     method, _, headers, host = signed(S3SigV4Auth, "/lab/a~b", "?prefix=a%2Fb&delimiter=%2F")
     guard().verify(method, "/lab/%61%7eb?delimiter=/&prefix=a/b", headers, host)
+
+
+@pytest.mark.parametrize("date", ["Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:20 -0000",
+                                  "Tue Nov 14 22:13:20 2023", "Tue, 14 Nov 2023 23:13:20 +0100"])  # fmt: skip
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_a_date_header_is_read_alike_in_every_time_zone(monkeypatch, date, zone):
+    scope = f"Credential={KEY}/20231114/us-east-1/s3/aws4_request"
+    headers = CIMultiDict({
+        "Date": date, "Host": HOST, "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+        "Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host;x-amz-content-sha256, Signature=0",
+    })  # fmt: skip
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert read_header("GET", "/lab/k", headers, HOST, 1_700_000_000).stamp == "20231114T221320Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_session_token_is_tolerated():
