@@ -36,7 +36,7 @@ ONLY_IN = {
     "tifffile": {"readers"},
     "imagecodecs": {"readers", "codecs"},
     "xmltodict": {"readers", "layouts", "s3"},
-    "google_crc32c": {"codecs", "layouts"},
+    "google_crc32c": {"codecs", "layouts", "engine"},
     "hypothesis": {"testing"},
     "pytest": {"testing"},
     "onnxruntime": {"transforms"},
