@@ -26,7 +26,7 @@ from s3facade.engine.isolated import Lane
 from s3facade.engine.memory import Memory
 from s3facade.engine.pool import Pool
 from s3facade.engine.rasters import Rasters
-from s3facade.engine.reading import missing, reach, told
+from s3facade.engine.reading import Key, missing, reach, told
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")
@@ -139,6 +139,10 @@ class Engine:
     def read(self, image: Image, level: int, region: Region) -> Block:
         """Voxels of a region, blocking: for tools and tests."""
         return self._evaluator.read(image, level, region, Work())
+
+    def kept(self, key: Key) -> bool:
+        """Whether a block of a computed level is kept."""
+        return self._evaluator.has(key)
 
     def ready(self, obj: Object, start: int, stop: int) -> list[Buffer] | None:
         """Bytes ``start <= i < stop`` if all of them are in memory and not more than 8 pieces, else None."""
