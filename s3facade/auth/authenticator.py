@@ -10,7 +10,7 @@ from s3facade.auth import policy, presigned, sigv4
 from s3facade.auth.canonical import Headers
 from s3facade.auth.keys import Credential, Keyring
 from s3facade.auth.links import Links
-from s3facade.auth.policy import ANONYMOUS, Action, Bucket, Principal
+from s3facade.auth.policy import ANONYMOUS, Principal
 from s3facade.auth.sessions import DIGITS, Sessions
 from s3facade.core.errors import AccessDenied, BadRequest, BadToken, UnknownKey
 
@@ -24,6 +24,8 @@ class Authenticator:
         bucket_of: The bucket that a Host names, or None: version 2 signs that name.
         links: How links are checked; None: there are none.
     """
+
+    may = staticmethod(policy.may)
 
     def __init__(
         self,
@@ -92,10 +94,6 @@ class Authenticator:
             raise AccessDenied("Access Denied: this server has no links.")
         scope = self._links.check(bucket, token, key, self._clock())
         return Principal(principal.access_key, principal.signed, {bucket: (scope,)}, principal.quota)
-
-    def may(self, principal: Principal, bucket: Bucket | None, action: Action = "know", name: str = "") -> bool:
-        """Whether ``principal`` may do ``action``; see `policy.may`."""
-        return policy.may(principal, bucket, action, name)
 
 
 def _same_token(expected: str, given: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
 
@@ -21,8 +21,12 @@ class Headers(Protocol):
         """Every value; raises KeyError if there is none."""
         ...
 
-    def __len__(self) -> int:
-        """Header lines."""
+    def keys(self) -> Iterable[str]:
+        """Names, in the order of `values`; repeated ones may come once."""
+        ...
+
+    def values(self) -> Iterable[str]:
+        """One for each line."""
         ...
 
     def __iter__(self) -> Iterator[str]:

@@ -7,7 +7,10 @@ else. A session only ever says yes; whatever it does not recognise, `s3facade.au
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from s3facade.auth import canonical
@@ -25,6 +28,20 @@ _DATE, _PAYLOAD = "x-amz-date", "x-amz-content-sha256"
 _ALWAYS = {"host", _DATE, _PAYLOAD}
 _INNER = bytes(b ^ 0x36 for b in range(256))
 _OUTER = bytes(b ^ 0x5C for b in range(256))
+
+
+_EMPTY = sha256()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Places of values among the headers of a request."""
+
+    pick: Callable[[tuple[str, ...]], tuple[str, ...]]
+    """The signed ones, in their order; they are three at least."""
+    host: int
+    stamp: int
+    payload: int
 
 
 class Session:
@@ -51,40 +68,48 @@ class Session:
         block = key.ljust(64, b"\0")
         self._inner, self._outer = sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
         self._stamp, self._moment, self._stamped = "", 0, self._inner
-        self._shapes: set[tuple[str, ...]] = set()
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def signed(self, method: str, raw_target: str, headers: Headers, host: str, now: float, signature: str) -> bool:
         """Whether ``signature`` is right; False also for what is not looked into here.
 
         ``raw_target`` has no query. ``headers`` hold an Authorization header that began like the one of this session.
         """
-        shape = tuple(headers)
-        known = shape in self._shapes
-        if not (known or self._fits(shape)) or len(headers) != len(shape):
+        names, values = tuple(headers.keys()), tuple(headers.values())
+        known = self._shapes.get(names)
+        shape = known or self._shape(names)
+        if shape is None or len(values) != len(names):
             return False
-        stamp, payload = headers.get(_DATE), headers.get(_PAYLOAD)
-        if stamp is None or not plain_payload(payload) or not (stamp == self._stamp or self._begin(stamp)):
+        stamp, payload = values[shape.stamp], values[shape.payload]
+        if stamp != self._stamp and not self._begin(stamp):
             return False
-        if abs(self._moment - now) > SKEW or headers.get("host") != host:
+        if abs(self._moment - now) > SKEW or values[shape.host] != host or not plain_payload(payload):
             return False
-        lines: str | None = self._form % tuple([headers.get(name) for name in self._names])
+        lines: str | None = self._form % shape.pick(values)
         if lines is not None and (" " in lines or "\t" in lines):
             lines = canonical.header_lines(headers, self._names, host)
         request = f"{method}\n{canonical.path(raw_target)}\n\n{lines}{self._text}{payload}"
-        inner, outer = self._stamped.copy(), self._outer.copy()
-        inner.update(sha256(request.encode("utf-8", "surrogateescape")).hexdigest().encode())
+        if not (request.isascii() and signature.isascii()):
+            return False
+        # Copies, as a new hash looks up its algorithm anew.
+        digest, inner, outer = _EMPTY.copy(), self._stamped.copy(), self._outer.copy()
+        digest.update(request.encode())
+        inner.update(digest.hexdigest().encode())
         outer.update(inner.digest())
-        right = signature.isascii() and hmac.compare_digest(outer.hexdigest(), signature)
-        if right and not known and len(self._shapes) < _SHAPES:
-            self._shapes.add(shape)
+        right = hmac.compare_digest(outer.hexdigest(), signature)
+        if right and known is None and len(self._shapes) < _SHAPES:
+            self._shapes[names] = shape
         return right
 
-    def _fits(self, shape: tuple[str, ...]) -> bool:
-        """Whether these header names leave nothing to decide: what is signed stands once, what must be signed is."""
-        names = [name.lower() for name in shape]
-        if any(names.count(name) != 1 for name in (*self._names, "authorization")):
-            return False
-        return all(name in self._names for name in names if name.startswith("x-amz-"))
+    def _shape(self, names: tuple[str, ...]) -> _Shape | None:
+        """Where things stand, if these names leave nothing to decide: all that is signed is there, and once."""
+        lower = [name.lower() for name in names]
+        if any(lower.count(name) != 1 for name in (*self._names, "authorization")):
+            return None
+        if any(name.startswith("x-amz-") and name not in self._names for name in lower):
+            return None
+        places = [lower.index(name) for name in self._names]
+        return _Shape(itemgetter(*places), lower.index("host"), lower.index(_DATE), lower.index(_PAYLOAD))
 
     def _begin(self, stamp: str) -> bool:
         """Take up ``stamp``; nearly all requests of a second have the same one. False if it is none of the day."""

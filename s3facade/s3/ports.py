@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, overload
 
 if TYPE_CHECKING:
@@ -33,8 +33,12 @@ class Headers(Protocol):
         """Every value; raises KeyError if there is none."""
         ...
 
-    def __len__(self) -> int:
-        """Header lines."""
+    def keys(self) -> Iterable[str]:
+        """Names, in the order of `values`; repeated ones may come once."""
+        ...
+
+    def values(self) -> Iterable[str]:
+        """One for each line."""
         ...
 
     def __iter__(self) -> Iterator[str]:
