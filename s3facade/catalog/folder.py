@@ -46,12 +46,12 @@ def passed(source: Source) -> File:
 class Folder:
     """A folder below ``root``; the token of a `Deferred`."""
 
-    __slots__ = ("_children", "_listed", "above", "path", "real", "room", "root")
+    __slots__ = ("_children", "_given", "_listed", "above", "path", "real", "room", "root")
 
     def __init__(
         self, root: str, path: str, above: frozenset[str] = frozenset(), room: int = ROOM, real: str = ""
     ) -> None:
-        self.root = root
+        self._given = self.root = root
         """Real path: nothing outside it is ever shown."""
         self.path = path
         self.above = above
@@ -90,18 +90,19 @@ class Folder:
             try:
                 self._listed = stamp(self.path)
                 if not self.above:
-                    self._follow(os.path.realpath(self.path))
+                    self._follow()
             except OSError as error:
                 raise translated(self.path, error) from error
             children = _Children(self)
             self._children = Dir(children, children.order)
         return self._children
 
-    def _follow(self, real: str) -> None:
-        """Where the first folder is given as a link, go where it leads now. Raises `SourceUnavailable`."""
-        if real != self.root and self.path == self.root:
+    def _follow(self) -> None:
+        """Where the first folder is given as a link, go where it leads now. Raises `SourceUnavailable`, `OSError`."""
+        if self.path == self._given != os.path.realpath(self.path):
             raise SourceUnavailable("The folder has been replaced by a link; try again soon.", private=self.path)
-        self.root = real
+        # By the name that the system gives all that lies below: in containers it may be another.
+        self.root = look(self.path)[1]
 
 
 class _Children(Mapping[str, Node]):

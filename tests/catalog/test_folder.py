@@ -152,3 +152,19 @@ def test_a_folder_that_becomes_a_link_is_not_empty_but_unavailable(tmp_path):
     (tmp_path / "here").symlink_to("other")
     with pytest.raises(SourceUnavailable):
         find(tree, "f", opened)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="only handles have names of their own")
+def test_a_system_that_gives_files_other_names(tmp_path, monkeypatch):
+    (tmp_path / "root" / "a").mkdir(parents=True)
+    (tmp_path / "root" / "a" / "f").write_text("x")
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "root" / "out").symlink_to("../secret")
+    (tmp_path / "root" / "in").symlink_to("a/f")
+    honest = os.readlink
+
+    def renamed(path, **more):
+        return ("/elsewhere" if str(path).startswith("/proc") else "") + honest(path, **more)
+
+    monkeypatch.setattr(os, "readlink", renamed)
+    assert keys(tmp_path / "root") == ["a/f", "in"]
