@@ -111,10 +111,8 @@ class Pipelines:
         known_here = self._known(image.name)
         for step in image.steps:
             for capture in sorted(step.captures - known_here):
-                known = ", ".join([*sorted(known_here - {*ALWAYS}), *(a for a in ALWAYS if a in known_here)])
-                self._problem(
-                    (), f"{step.where}: there is no capture called {capture!r} here; known: {known or 'none'}"
-                )
+                known = [*sorted(known_here - {*ALWAYS}), *(a for a in ALWAYS if a in known_here)]
+                self._problem((), f"{step.where}: {unknown(capture, 'capture', known)}")
 
     def _targets(self, image: ImageConfig) -> list[str]:
         return [*image.sources, *(o for step in image.steps for o in step.others)]

@@ -236,7 +236,10 @@ class StepSchema:
         properties = {}
         bare = []
         for name in registry.names("transforms"):
-            kind = registry.transform(name)
+            try:
+                kind = registry.transform(name)
+            except SourceError:
+                continue  # a package that does not load is named by `s3facade formats`
             forms = [handler(fields(kind).__pydantic_core_schema__)]
             if first := next(iter(fields(kind).model_fields), None):
                 hint = get_type_hints(kind, include_extras=True)[first]
