@@ -13,7 +13,7 @@ from s3facade.cli.what import Commands, add_what, settings
 from s3facade.core.errors import ConfigError, NoSuchKey
 from s3facade.core.image import Combined, Derived, Opened
 from s3facade.engine.explain import Explanation, Node, explain
-from s3facade.engine.reading import told
+from s3facade.engine.needs import told
 from s3facade.s3 import ranges
 
 

@@ -20,13 +20,13 @@ from s3facade.core.protocols import Reader
 from s3facade.core.region import Region
 from s3facade.engine.budget import Budget
 from s3facade.engine.disk import Disk
-from s3facade.engine.evaluate import Evaluator, cost
+from s3facade.engine.evaluate import Evaluator
 from s3facade.engine.flight import Cancelled, Flights, Work
 from s3facade.engine.isolated import Lane
 from s3facade.engine.memory import Memory
+from s3facade.engine.needs import Key, cost, missing, reach, told
 from s3facade.engine.pool import Pool
 from s3facade.engine.rasters import Rasters
-from s3facade.engine.reading import Key, missing, reach, told
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")

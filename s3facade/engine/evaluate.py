@@ -6,20 +6,20 @@ a 64 KiB tile. Parallelism comes from evaluating several segments at once.
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
 import numpy as np
 
 from s3facade.core.errors import BadSource, SourceError
 from s3facade.core.image import Combined, Derived, Image, Opened, sources
-from s3facade.core.operators import Block, Need
+from s3facade.core.operators import Block
 from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
 from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Flights, Work
 from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.memory import Memory
+from s3facade.engine.needs import kept, needed, worth
 from s3facade.engine.rasters import Rasters
 
 
@@ -151,28 +151,12 @@ class Evaluator:
             return _owned(self._made(image, level, box, work))
 
         def make() -> Block:
-            disk = self._disk
+            disk = self._disk if worth(image, level, box) else None
             block = compute() if disk is None else disk.array(key, box.shape, image.spec.dtype, compute, work)
             self._memory.put(key, block)
             return block
 
         return self._flights.run(key, make, work)
-
-
-def needed(image: Derived | Combined, level: int, region: Region) -> list[tuple[Image, Need]]:
-    """The boxes of its parents that a region of a plan is computed from."""
-    if isinstance(image, Combined):
-        specs = [parent.spec for parent in image.parents]
-        return [(image.parents[i], need) for i, need in image.combination.needs(specs, level, region)]
-    need = image.transform.need(image.parent.spec, level, region)
-    return [] if need is None else [(image.parent, need)]
-
-
-def kept(image: Derived | Combined, level: int, region: Region) -> bool:
-    """Whether the region is put together from blocks that are kept; what only passes through a transform is not."""
-    if isinstance(image, Combined):
-        return image.combination.keep
-    return image.transform.keep and image.transform.need(image.parent.spec, level, region) != Need(level, region)
 
 
 def _owned(block: Block) -> Block:
@@ -181,22 +165,3 @@ def _owned(block: Block) -> Block:
     if isinstance(base, np.ndarray) and base.nbytes > 2 * block.nbytes:
         return block.copy()
     return block
-
-
-def cost(image: Image, level: int, region: Region) -> int:
-    """Bytes that `Evaluator.read` holds at its peak, the result included."""
-    size = region.size * image.spec.dtype.itemsize
-    if isinstance(image, Opened):
-        chunk = math.prod(image.spec.levels[level].block) * image.spec.dtype.itemsize
-        return size + 2 * chunk
-    if kept(image, level, region):
-        about = image.spec.levels[level]
-        ends = zip(region.start, about.block, about.shape, strict=True)
-        size += region.size * image.spec.dtype.itemsize
-        region = Region(region.start, tuple(min(s, a + n) for a, n, s in ends))
-    # The blocks of one computation may all be held at once, with one more of the largest in a wider type.
-    boxes = [
-        (parent, need, need.region.size * parent.spec.dtype.itemsize) for parent, need in needed(image, level, region)
-    ]
-    held = sum(nbytes for _, _, nbytes in boxes)
-    return size + held + max((cost(parent, need.level, need.region) for parent, need, _ in boxes), default=0)

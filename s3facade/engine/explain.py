@@ -10,10 +10,9 @@ from s3facade.core.image import Combined, Derived, Image, Opened
 from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, cut
 from s3facade.core.operators import Need
 from s3facade.core.region import Region, cells
-from s3facade.engine.evaluate import cost, kept, needed
 from s3facade.engine.lanes import OpaqueTable
+from s3facade.engine.needs import Key, cost, kept, needed
 from s3facade.engine.rasters import Rasters
-from s3facade.engine.reading import Key
 
 MOST = 200_000
 """Source chunks that are counted; a request that reads more is too large whatever the exact number is."""

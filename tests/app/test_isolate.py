@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
@@ -12,7 +13,12 @@ from test_serving import PIXELS, TILE, serving
 
 def readers(pid):
     every = psutil.Process(pid).children(recursive=True)
-    return [p for p in every if "s3facade.engine.isolated_child" in p.cmdline()]
+    found = []
+    for process in every:
+        with contextlib.suppress(psutil.Error):  # it may end while it is looked at
+            if "s3facade.engine.isolated_child" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def test_the_same_pixels_and_a_killed_reader_is_replaced(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,7 +38,12 @@ def engine():
 
 
 def children():
-    return [p for p in psutil.Process().children() if "isolated_child" in " ".join(p.cmdline())]
+    found = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it may end while it is looked at
+            if "isolated_child" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from s3facade.core.errors import TooCostly
 from s3facade.core.objects import Object
 from s3facade.core.region import Region
-from s3facade.engine.reading import missing, reach, told
+from s3facade.engine.needs import missing, reach, told
 from s3facade.transforms.pyramid import pyramid
 
 ARRAY = np.random.default_rng(0).integers(0, 60000, (257, 301), dtype=np.uint16)

@@ -1,0 +1,121 @@
+"""What a region of a plan needs: boxes of its parents, bytes of the originals, memory. From descriptions alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from s3facade.core.image import Combined, Derived, Image, Opened
+from s3facade.core.operators import Need
+from s3facade.core.region import Region, cells
+from s3facade.transforms.downsample import AddLevel
+
+Key = tuple[str, int, tuple[int, ...]]
+"""Of a block that may be kept: identity, level, index."""
+
+
+def needed(image: Derived | Combined, level: int, region: Region) -> list[tuple[Image, Need]]:
+    """The boxes of its parents that a region of a plan is computed from."""
+    if isinstance(image, Combined):
+        specs = [parent.spec for parent in image.parents]
+        return [(image.parents[i], need) for i, need in image.combination.needs(specs, level, region)]
+    need = image.transform.need(image.parent.spec, level, region)
+    return [] if need is None else [(image.parent, need)]
+
+
+def kept(image: Derived | Combined, level: int, region: Region) -> bool:
+    """Whether the region is put together from blocks that are kept; what only passes through a transform is not."""
+    if isinstance(image, Combined):
+        return image.combination.keep
+    return image.transform.keep and image.transform.need(image.parent.spec, level, region) != Need(level, region)
+
+
+def reach(image: Image, level: int, region: Region) -> int:
+    """Bytes of decoded source chunks behind a region, if nothing were kept. Overlaps count as often as they are read.
+
+    Costs a few steps for each node of the plan, however large the region is.
+    """
+    about = image.spec.levels[level]
+    if isinstance(image, Opened):
+        return _whole_blocks(region, about.block, about.shape).size * image.spec.dtype.itemsize
+    if kept(image, level, region):
+        region = _whole_blocks(region, about.block, about.shape)
+    return sum(reach(parent, need.level, need.region) for parent, need in needed(image, level, region))
+
+
+def missing(image: Image, level: int, region: Region, has: Callable[[Key], bool], limit: int) -> int:
+    """`reach` of what is not kept yet; counting ends when it is beyond ``limit``.
+
+    Args:
+        image: The plan.
+        level: Of the plan.
+        region: Inside the level.
+        has: Whether a block is kept.
+        limit: Bytes.
+    """
+    if isinstance(image, Opened):
+        return reach(image, level, region)
+    if not kept(image, level, region):
+        return _sum(image, level, region, has, limit)
+    about, total = image.spec.levels[level], 0
+    for index, box in cells(region, about.block):
+        if not has((image.spec.identity, level, index)):
+            total += _sum(image, level, box.clip(about.shape), has, limit - total)
+        if total > limit:
+            break
+    return total
+
+
+def _sum(image: Derived | Combined, level: int, region: Region, has: Callable[[Key], bool], limit: int) -> int:
+    total = 0
+    for parent, need in needed(image, level, region):
+        total += missing(parent, need.level, need.region, has, limit - total)
+        if total > limit:
+            break
+    return total
+
+
+def _whole_blocks(region: Region, block: tuple[int, ...], shape: tuple[int, ...]) -> Region:
+    return Region(
+        tuple(a // n * n for a, n in zip(region.start, block, strict=True)),
+        tuple(min(-(-b // n) * n, s) for b, n, s in zip(region.stop, block, shape, strict=True)),
+    )
+
+
+def told(nbytes: int) -> str:
+    """A number of bytes as people say it: three digits and a unit."""
+    power = 0 if nbytes < 1000 else min(int(math.log10(nbytes) // 3), 5)
+    return f"{nbytes / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
+
+
+CHEAP = 8
+"""A block of a pyramid that takes at most this many times its own bytes of the original is not kept on disk."""
+
+
+def worth(image: Derived | Combined, level: int, box: Region) -> bool:
+    """Whether a block should be kept on disk: reading it there is much cheaper than making it again.
+
+    The first levels of a pyramid are the most bytes and the least work: they come from a few source chunks each.
+    """
+    if isinstance(image, Derived) and isinstance(image.transform, AddLevel):
+        return reach(image, level, box) > CHEAP * box.size * image.spec.dtype.itemsize
+    return True
+
+
+def cost(image: Image, level: int, region: Region) -> int:
+    """Bytes that `Evaluator.read` holds at its peak, the result included."""
+    size = region.size * image.spec.dtype.itemsize
+    if isinstance(image, Opened):
+        chunk = math.prod(image.spec.levels[level].block) * image.spec.dtype.itemsize
+        return size + 2 * chunk
+    if kept(image, level, region):
+        about = image.spec.levels[level]
+        ends = zip(region.start, about.block, about.shape, strict=True)
+        size += region.size * image.spec.dtype.itemsize
+        region = Region(region.start, tuple(min(s, a + n) for a, n, s in ends))
+    # The blocks of one computation may all be held at once, with one more of the largest in a wider type.
+    boxes = [
+        (parent, need, need.region.size * parent.spec.dtype.itemsize) for parent, need in needed(image, level, region)
+    ]
+    held = sum(nbytes for _, _, nbytes in boxes)
+    return size + held + max((cost(parent, need.level, need.region) for parent, need, _ in boxes), default=0)
