@@ -58,8 +58,9 @@ def other_for(image, data, dtypes=NUMBERS, **options):
     array = rng.integers(0, 120, shape).astype(data.draw(st.sampled_from(dtypes)))
     level = image.spec.levels[0]
     at = [names.index(n) for n in axes]
-    return in_memory(array, axes="".join(axes), scale=[level.scale[i] for i in at], origin=[level.origin[i] for i in at],
-                     units=any(a.unit for a in image.spec.axes), **options)  # fmt: skip
+    scale, origin = ([values[i] for i in at] for values in (level.scale, level.origin))
+    units = any(a.unit for a in image.spec.axes)
+    return in_memory(array, axes="".join(axes), scale=scale, origin=origin, units=units, **options)
 
 
 def as_axes(image, other):
