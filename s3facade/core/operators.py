@@ -56,7 +56,8 @@ class Transform(Protocol):
 class Combination(Protocol):
     """Several images to one, without I/O. A frozen dataclass; its fields are its options.
 
-    The law of `Transform` holds. Images are counted in the order in which `combine` gets them.
+    The law of `Transform` holds. Images are counted in the order in which `combine` gets them. It may have an attribute
+    ``holds``: how many of its blocks it holds at a time; all, where it does not say.
     """
 
     version: ClassVar[int]

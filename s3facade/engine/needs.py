@@ -113,9 +113,11 @@ def cost(image: Image, level: int, region: Region) -> int:
         ends = zip(region.start, about.block, about.shape, strict=True)
         size += region.size * image.spec.dtype.itemsize
         region = Region(region.start, tuple(min(s, a + n) for a, n, s in ends))
-    # The blocks of one computation may all be held at once, with one more of the largest in a wider type.
+    # The blocks of one computation may all be held at once, with one more of the largest in a wider type; a combination
+    # may say that it holds fewer.
     boxes = [
         (parent, need, need.region.size * parent.spec.dtype.itemsize) for parent, need in needed(image, level, region)
     ]
-    held = sum(nbytes for _, _, nbytes in boxes)
+    holds = getattr(image.combination, "holds", None) if isinstance(image, Combined) else None
+    held = sum(sorted((nbytes for _, _, nbytes in boxes), reverse=True)[:holds])
     return size + held + max((cost(parent, need.level, need.region) for parent, need, _ in boxes), default=0)

@@ -95,7 +95,7 @@ class LaplaceOfGaussian:
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The box and four standard deviations around it."""
-        return grown(source, level, region, [reach(s) for s in in_voxels(self.sigma, source, level, "sigma")])
+        return grown(source, level, region, [reach(s, 2) for s in in_voxels(self.sigma, source, level, "sigma")])
 
     def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
         """One pass of all axes for each axis that is derived."""

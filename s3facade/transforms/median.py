@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import ClassVar
 
 import numpy as np
 
-from s3facade.core.errors import Unsupported
 from s3facade.core.extents import Extents, in_voxels
 from s3facade.core.operators import Block, Need
-from s3facade.core.region import Region
+from s3facade.core.region import Region, cells
 from s3facade.core.spec import Spec
 from s3facade.transforms.neighbours import Edges, grown
 from s3facade.transforms.values import changed, quantities
 
 _PADDING = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "constant": "constant"}
 """Names that numpy has for edges."""
+PIECE = 1 << 16
+"""Bytes of the result that are worked on at once: what stands between steps stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,6 @@ class Median:
     def spec(self, source: Spec) -> Spec:
         """``source``, of the same type. Raises `Unsupported`."""
         quantities(source, "median")
-        if source.dtype.kind in "iu" and source.dtype.itemsize == 8:
-            raise Unsupported(
-                "`median` acts on integers of at most 32 bits; add `cast: float64` or `cast: int32` before it."
-            )
         in_voxels(self.radius, source, 0, "radius")
         return changed(source, source.dtype, None, approximate=self.approximate, keep=True)
 
@@ -59,46 +58,66 @@ class Median:
         box = self.need(source, level, region).region
         if not any(reaches):
             return block
-        if reaches[-2:] == (1, 1) and not any(reaches[:-2]):
-            return _of_nine(block, box, region, self.edges)
-        size = tuple(2 * r + 1 for r in reaches)
-        narrow = block.astype(np.float32) if block.dtype == np.float16 else block
-        out = _of_box(narrow, size, self.edges)[region.slices(box.start)]
-        return np.ascontiguousarray(out, block.dtype)
+        return _medians(_padded(block, box, region, reaches, self.edges), region.shape, reaches)
 
     def _reach(self, source: Spec, level: int) -> tuple[int, ...]:
         return tuple(round(r) for r in in_voxels(self.radius, source, level, "radius"))
 
 
-def _of_box(block: Block, size: tuple[int, ...], edges: Edges) -> Block:
-    from scipy.ndimage import maximum_filter, median_filter
+def _padded(block: Block, box: Region, region: Region, reaches: tuple[int, ...], edges: Edges) -> Block:
+    """The block with what lies beyond the image, so that every voxel of ``region`` has its whole box."""
+    ends = zip(reaches, box.start, region.start, region.stop, box.stop, strict=True)
+    padding = [(r - (b - a), r - (d - c)) for r, a, b, c, d in ends]
+    if any(side for pair in padding for side in pair):
+        return np.pad(block, padding, _PADDING[edges])  # type: ignore[call-overload, no-any-return]
+    return block
 
-    unknown = np.isnan(block) if block.dtype.kind == "f" else None
-    if unknown is None or not unknown.any():
-        whole: Block = median_filter(block, size, mode=edges)
-        return whole
-    out: Block = median_filter(np.where(unknown, 0, block), size, mode=edges)
-    out[maximum_filter(unknown, size, mode=edges)] = np.nan
+
+def _medians(padded: Block, shape: tuple[int, ...], reaches: tuple[int, ...]) -> Block:
+    """Medians of all boxes, by minima and maxima of whole rows: quicker than sorting every box, by far."""
+    out = np.empty(shape, padded.dtype)
+    offsets = list(product(*(range(2 * r + 1) for r in reaches)))
+    for _, unclipped in cells(Region.whole(shape), _piece(shape, padded.itemsize)):
+        piece = unclipped.clip(shape)
+        moved = (
+            padded[tuple(slice(s.start + o, s.stop + o) for s, o in zip(piece.slices(), offset, strict=True))]
+            for offset in offsets
+        )
+        out[piece.slices()] = _median(moved, len(offsets))
     return out
 
 
-def _of_nine(block: Block, box: Region, region: Region, edges: Edges) -> Block:
-    """Medians of 3 x 3 by minima and maxima of whole planes: some thirty times as quick as sorting every box."""
-    padding: list[tuple[int, int]] = []
-    for a, b, c, d in zip(box.start, region.start, region.stop, box.stop, strict=True):
-        axis_is_filtered = len(padding) >= block.ndim - 2
-        padding.append((1 - (b - a), 1 - (d - c)) if axis_is_filtered else (0, 0))
-    if any(side for pair in padding for side in pair):
-        block = np.pad(block, padding, _PADDING[edges])  # type: ignore[call-overload]
-    low, middle, high = _sorted(block[..., :-2, :], block[..., 1:-1, :], block[..., 2:, :])
-    left, centre, right = slice(None, -2), slice(1, -1), slice(2, None)
-    lows = np.maximum(np.maximum(low[..., left], low[..., centre]), low[..., right])
-    highs = np.minimum(np.minimum(high[..., left], high[..., centre]), high[..., right])
-    _, middles, _ = _sorted(middle[..., left], middle[..., centre], middle[..., right])
-    return np.ascontiguousarray(_sorted(lows, middles, highs)[1])
+def _piece(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Whole rows, planes and volumes of about `PIECE` bytes."""
+    sizes: list[int] = []
+    nbytes = itemsize
+    for n in reversed(shape):
+        sizes.append(min(n, max(1, PIECE // nbytes)))
+        nbytes *= n
+    return tuple(reversed(sizes))
 
 
-def _sorted(a: Block, b: Block, c: Block) -> tuple[Block, Block, Block]:
-    """Least, middle and greatest, voxel by voxel; NaN where one is NaN."""
-    low, high = np.minimum(a, b), np.maximum(a, b)
-    return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
+def _median(values: Iterator[Block], count: int) -> Block:
+    """The median of an odd number of arrays, voxel by voxel; NaN where one is NaN.
+
+    Of any count // 2 + 2 of them, neither the least nor the greatest can be the median: both are dropped, and the next
+    one comes in.
+    """
+    held = list(islice(values, count // 2 + 2))
+    while len(held) > 2:
+        half = len(held) // 2
+        for i in range(half):
+            _exchange(held, i, -1 - i)
+        # The least is now among the first half, the greatest among the last; an odd one in the middle may be either.
+        for i in range(1, len(held) - half):
+            _exchange(held, 0, i)
+        for i in range(half, len(held) - 1):
+            _exchange(held, i, -1)
+        held = held[1:-1]
+        held.extend(islice(values, 1))
+    return held[0]
+
+
+def _exchange(held: list[Block], i: int, j: int) -> None:
+    """The lesser to the place ``i``, the greater to ``j``."""
+    held[i], held[j] = np.minimum(held[i], held[j]), np.maximum(held[i], held[j])

@@ -65,7 +65,8 @@ def gaussian(sigma: float, order: int = 0) -> Weights | None:
     """
     if sigma <= 0:
         return None
-    x = np.arange(-reach(sigma), reach(sigma) + 1)
+    sigma = max(sigma, 0.01)
+    x = np.arange(-reach(sigma, order), reach(sigma, order) + 1)
     weights: Weights = np.exp(-0.5 / (sigma * sigma) * x**2)
     weights = weights / weights.sum()
     if order == 2:
@@ -75,6 +76,6 @@ def gaussian(sigma: float, order: int = 0) -> Weights | None:
     return weights
 
 
-def reach(sigma: float) -> int:
-    """Voxels on each side that a Gaussian of ``sigma`` voxels sees."""
-    return int(4.0 * sigma + 0.5)
+def reach(sigma: float, order: int = 0) -> int:
+    """Voxels on each side that a Gaussian of ``sigma`` voxels, or its second derivative, sees."""
+    return max(int(4.0 * sigma + 0.5), order // 2 if sigma > 0 else 0)

@@ -49,6 +49,8 @@ class Projection:
 
     version: ClassVar[int] = 1
     keep: ClassVar[bool] = True
+    holds: ClassVar[int] = 1
+    """Blocks that are held at a time: what tells the engine how much memory a region takes."""
 
     method: Method
     along: Along

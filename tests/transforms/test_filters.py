@@ -169,6 +169,21 @@ def test_median_is_that_of_scipy(radius, edges, dtype):
     np.testing.assert_array_equal(got, scipy.ndimage.median_filter(source, size, mode=edges))
 
 
+def test_medians_of_large_integers_are_exact():
+    source = np.array([[2**60, 2**60 + 1, 2**60 + 2]], np.int64)
+    assert whole(derive(in_memory(source), Median(extents({"x": "1 px"})))).tolist() == [[2**60, 2**60 + 1, 2**60 + 2]]
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_medians_of_every_box(ry, rx, height, width, seed):
+    source = np.random.default_rng(seed).integers(0, 30, (height, width), np.uint8)
+    radius = tuple((name, float(r), "px") for name, r in (("y", ry), ("x", rx)) if r)
+    got = whole(derive(in_memory(source), Median(radius)))
+    size = (2 * ry + 1, 2 * rx + 1)
+    np.testing.assert_array_equal(got, scipy.ndimage.median_filter(source, size, mode="nearest"))
+
+
 @pytest.mark.parametrize("radius", ["1 px", "2 px"])
 def test_a_median_with_nan_is_nan(radius):
     source = np.arange(81, dtype=np.float32).reshape(9, 9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -13,6 +15,7 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.image import apply_step
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel
+from s3facade.engine.needs import cost
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
 from s3facade.transforms.downsample import AddLevel
 from s3facade.transforms.project import Project
@@ -138,3 +141,10 @@ def test_options():
     two = factors(2)
     check_identities([Downsample(two), Downsample(two, "mode"), Downsample(factors(3))], DEEP)
     check_identities([Project(m, a) for m in ("max", "min", "mean", "sum") for a in "ztc"], DEEP)
+
+
+def test_the_memory_of_a_deep_volume_is_that_of_a_slab():
+    volume = in_memory(np.zeros((1, 1, 1), np.uint16), axes="zyx")
+    level = replace(volume.spec.levels[0], shape=(4000, 512, 512), block=(1, 512, 512))
+    deep = replace(volume, spec=replace(volume.spec, levels=(level,)))
+    assert cost(apply_step(deep, Project("mean")), 0, Region((0, 0), (512, 512))) < 40e6
