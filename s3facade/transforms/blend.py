@@ -78,7 +78,7 @@ def feathered(
     *,
     even: bool,
 ) -> Block:
-    """The mean in double precision, weighted with the distance of a voxel from the edges of its tile.
+    """Where tiles overlap, the mean in double precision, weighted with the distance from the edges of each tile.
 
     Args:
         region: Voxels wanted.
@@ -89,19 +89,50 @@ def feathered(
         space: Which axes have distances.
         even: Whether all weigh the same instead.
     """
-    total = np.zeros(region.shape)
-    weights = np.zeros([n if s else 1 for n, s in zip(region.shape, space, strict=True)])
+    flat = tuple(space)
+    out = np.full(region.shape, value, dtype)
+    count = np.zeros(_reduced(region.shape, flat), np.uint16)
+    for _, part in boxes:
+        count[_at(part.slices(region.start), flat)] += 1
+    shared = _bounds(region, count > 1, flat)
+    total = np.zeros(shared.shape)
+    weights = np.zeros(_reduced(shared.shape, flat))
     for (box, part), block in zip(boxes, blocks, strict=True):
-        weight = np.ones((1,) * len(space)) if even else _weight(box, part, space)
-        at = part.slices(region.start)
-        total[at] += weight * block
-        weights[tuple(a if s else slice(None) for a, s in zip(at, space, strict=True))] += weight
-    known = weights > 0
-    np.divide(total, weights, out=total, where=known)
+        out[part.slices(region.start)] = block
+        both = part.intersect(shared)
+        if not both.empty:
+            weight = np.ones((1,) * len(flat)) if even else _weight(box, both, flat)
+            at = both.slices(shared.start)
+            total[at] += weight * block[both.slices(part.start)]
+            weights[_at(at, flat)] += weight
+    if shared.empty:
+        return out
+    place = shared.slices(region.start)
+    several = count[_at(place, flat)] > 1
+    np.divide(total, weights, out=total, where=several)
     if dtype.kind in "iu":
         np.rint(total, out=total)
-    np.copyto(total, value, where=~known)
-    return total.astype(dtype)
+    np.copyto(out[place], total, where=several, casting="unsafe")
+    return out
+
+
+def _reduced(shape: Sequence[int], space: tuple[bool, ...]) -> tuple[int, ...]:
+    """One voxel along axes that are not of space: tiles cover all of them."""
+    return tuple(n if s else 1 for n, s in zip(shape, space, strict=True))
+
+
+def _at(slices: tuple[slice, ...], space: tuple[bool, ...]) -> tuple[slice, ...]:
+    return tuple(a if s else slice(None) for a, s in zip(slices, space, strict=True))
+
+
+def _bounds(region: Region, chosen: npt.NDArray[np.bool_], space: tuple[bool, ...]) -> Region:
+    """The smallest box with all chosen voxels, along axes of space; empty if there are none."""
+    start, stop = list(region.start), list(region.stop)
+    for i, has in enumerate(space):
+        if has:
+            found = np.flatnonzero(chosen.any(tuple(k for k in range(chosen.ndim) if k != i)))
+            start[i], stop[i] = (start[i] + int(found[0]), start[i] + int(found[-1]) + 1) if len(found) else (0, 0)
+    return Region(tuple(start), tuple(stop))
 
 
 def _weight(box: Region, part: Region, space: Sequence[bool]) -> npt.NDArray[np.float64]:

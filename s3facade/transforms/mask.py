@@ -73,13 +73,15 @@ class Mask:
         if found is not None:
             mask = next(blocks) != 0
             for j, at in enumerate(found.voxels):
-                if at is not None:
+                if at is not None and not np.array_equal(at, np.arange(mask.shape[j])):
                     inside = (at >= 0) & (at < mask.shape[j])
                     mask = mask.take(np.where(inside, at, 0), j)
                     mask &= inside.reshape([-1 if k == j else 1 for k in range(mask.ndim)])
             shown = as_axes_of(source, other, mask)
         if self.invert:
             shown = ~shown
+        if self.value == 0 and block.dtype.kind in "iu":
+            return block * shown
         return np.where(shown, block, np.asarray(self.value, block.dtype))
 
     def _check_axis(self, source: Spec, other: Spec, j: int) -> None:

@@ -72,7 +72,7 @@ class Mosaic:
         tiles = self._layout(sources)[0][level]
         parts = self._parts(tiles, region)
         dtype = sources[0].dtype
-        if self.blend == "first" or (len(parts) == 1 and parts[0][1] == region and dtype.itemsize <= 4):
+        if self.blend == "first" or len(parts) == 1:
             return covered(region, dtype, self.value, [part for _, part in parts], blocks)
         if self.blend == "max":
             return largest(region, dtype, self.value, [part for _, part in parts], blocks)

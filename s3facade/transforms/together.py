@@ -108,29 +108,25 @@ def fits(what: str, value: float, dtype: np.dtype[Any]) -> None:
 
 
 class Remembered:
-    """What was worked out from an operator and its sources, for the few that were used last. Thread-safe.
-
-    Sources are told apart by who they are, not by what is in them: a plan hands over the same ones every time, and
-    comparing thousands of descriptions would cost more than it saves.
-    """
+    """What was worked out from an operator and the identities of its sources, for the few used last. Thread-safe."""
 
     def __init__(self, limit: int = 64) -> None:
         self._limit = limit
-        self._known: OrderedDict[Hashable, tuple[Sequence[Spec], object]] = OrderedDict()
+        self._known: OrderedDict[Hashable, object] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, operator: Hashable, sources: Sequence[Spec], make: Callable[[], T]) -> T:
-        """The result of ``make`` for ``operator`` and ``sources``, remembered or made now."""
-        key = (operator, *map(id, sources))
+        """The result of ``make``, which depends on ``operator`` and ``sources`` alone, remembered or made now."""
+        key = (operator, *[spec.identity for spec in sources])
         with self._lock:
             found = self._known.get(key)
             if found is not None:
                 self._known.move_to_end(key)
-                return found[1]  # type: ignore[return-value] # what this operator made before
+                return found  # type: ignore[return-value] # what this operator made before
         made = make()
-        with self._lock:
-            # The sources are kept, so that no other description gets the same address.
-            self._known[key] = (tuple(sources), made)
-            while len(self._known) > self._limit:
-                self._known.popitem(last=False)
+        if all(key):
+            with self._lock:
+                self._known[key] = made
+                while len(self._known) > self._limit:
+                    self._known.popitem(last=False)
         return made

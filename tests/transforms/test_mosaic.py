@@ -164,7 +164,7 @@ def test_thousands_of_tiles():
     n = 100
     first = in_memory(np.zeros((512, 512), np.uint8), units=True).spec
     levels = [Level((512, 512), (1.0, 1.0), (460.0 * y, 460.0 * x), (512, 512)) for y in range(n) for x in range(n)]
-    specs = [Spec(first.axes, first.dtype, (level,), first.channels) for level in levels]
+    specs = [Spec(first.axes, first.dtype, (level,), first.channels, str(i)) for i, level in enumerate(levels)]
     step = mosaic()
     assert step.spec(specs).levels[0].shape == (460 * 99 + 512,) * 2
     region = Region((20_000, 20_000), (20_512, 20_512))
