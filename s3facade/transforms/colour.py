@@ -14,7 +14,7 @@ from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel, Spec
 from s3facade.transforms.described import PLANES
-from s3facade.transforms.values import along, changed, dtype_of, quantities, rounded, working
+from s3facade.transforms.values import PIECE, along, changed, dtype_of, quantities, rounded, working
 
 WEIGHTS: Mapping[str, tuple[float, float, float]] = {
     "rec601": (0.299, 0.587, 0.114),
@@ -160,19 +160,19 @@ class ColourDeconvolution:
         inverse = np.linalg.inv(self._stains()[1])
         white = _white(self.white, source)
         out = np.empty(region.shape, np.uint8 if self.output == "brightness" else np.float32)
-        densities = []
-        for colour in range(3):
-            values = block[along(c, colour)].astype(np.float64)
-            np.maximum(values, white / 255, out=values)
-            densities.append(-np.log10(values / white))
-        for k, stain in enumerate(range(region.start[c], region.stop[c])):
-            # One product after the other: a matrix product would add in another order for another block.
-            total = densities[0] * inverse[0, stain]
-            for colour in (1, 2):
-                total += densities[colour] * inverse[colour, stain]
-            if self.output == "brightness":
-                total = rounded(255 * np.power(10.0, -total), np.dtype(np.uint8))
-            out[along(c, k)] = total
+        stains = range(region.start[c], region.stop[c])
+        rows = max(1, PIECE * region.shape[-2] // (region.size // len(stains)))
+        for first in range(0, region.shape[-2], rows):
+            part = block[..., first : first + rows, :]
+            densities = [_density(part[along(c, colour)], white) for colour in range(3)]
+            for k, stain in enumerate(stains):
+                # One product after the other: a matrix product would add in another order for another block.
+                total = densities[0] * inverse[0, stain]
+                for colour in (1, 2):
+                    total += densities[colour] * inverse[colour, stain]
+                if self.output == "brightness":
+                    total = rounded(255 * np.power(10.0, -total), np.dtype(np.uint8))
+                out[..., first : first + rows, :][along(c, k)] = total
         return out
 
     def _stains(self) -> tuple[tuple[str, ...], Block]:
@@ -209,6 +209,13 @@ def three_channels(source: Spec, what: str) -> int:
             f"`{what}` needs red, green and blue, and the image has {count} channels; choose three before."
         )
     return c
+
+
+def _density(values: Block, white: float) -> Block:
+    wide = np.maximum(values.astype(np.float64), white / 255)
+    wide /= white
+    np.log10(wide, out=wide)
+    return np.negative(wide, out=wide)
 
 
 def _white(given: float | None, source: Spec) -> float:

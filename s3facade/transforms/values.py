@@ -13,6 +13,9 @@ from s3facade.core.levels import shown_levels
 from s3facade.core.operators import Block
 from s3facade.core.spec import Channel, Spec
 
+PIECE = 1 << 15
+"""Voxels that are computed at once: what stands between steps is small, and stays in the processor's cache."""
+
 
 def dtype_of(name: str | None, source: np.dtype[Any]) -> np.dtype[Any]:
     """The type called ``name``: an integer or float type; ``source`` where there is no name.
@@ -71,15 +74,23 @@ def rounded(values: Block, dtype: np.dtype[Any]) -> Block:
 
 
 def pointwise(block: Block, function: Callable[[Block], Block]) -> Block:
-    """``function`` of every voxel; by a table of all values where that is less work.
+    """``function`` of every voxel; by a table of all values where that is less work, else piece by piece.
 
     Args:
         block: Voxels, C-order.
-        function: Array to array of the same shape, every voxel by itself.
+        function: Array of one axis to array of one axis, every voxel by itself.
     """
     small = block.dtype.kind in "iu" and block.dtype.itemsize <= 2
     if not small or block.size < 2 << (8 * block.dtype.itemsize):
-        return function(np.ascontiguousarray(block))
+        flat = np.ascontiguousarray(block).reshape(-1)
+        first = function(flat[:PIECE])
+        if flat.size <= PIECE:
+            return first.reshape(block.shape)
+        out = np.empty(flat.size, first.dtype)
+        out[:PIECE] = first
+        for start in range(PIECE, flat.size, PIECE):
+            out[start : start + PIECE] = function(flat[start : start + PIECE])
+        return out.reshape(block.shape)
     unsigned = block.dtype.str.replace("i", "u")
     table = np.arange(1 << (8 * block.dtype.itemsize)).astype(unsigned).view(block.dtype)
     return np.take(function(table), block.view(unsigned))
