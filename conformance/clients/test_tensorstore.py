@@ -188,7 +188,7 @@ class TestHttp(_Contract):
             array = ts.open({"driver": "zarr3", "kvstore": kvstore}, read=True).result()
             same(array.read().result(), samples["pyramid.ome.zarr"].level(i, shape), f"level {i}")
 
-    def test_anonymous_is_refused(self, private):
+    def test_denied_bucket(self, private):
         store = ts.KvStore.open({"driver": "http", "base_url": f"{private.facade.url}/vault-images/"}).result()
         with pytest.raises(ValueError, match=REFUSAL):
             store.read("pyramid.ome.zarr/zarr.json").result()

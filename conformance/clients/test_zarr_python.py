@@ -220,7 +220,7 @@ class TestHttpStore(_Contract):
         for i, shape in enumerate(levels[name]):
             same(group[str(i)][...], samples[name].level(i, shape), f"{name} level {i}")
 
-    def test_anonymous_is_refused(self, private):
+    def test_denied_bucket(self, private):
         with pytest.raises(REFUSED, match=REFUSAL):
             zarr.open_group(_via_http(private.facade.url, "pyramid.ome.zarr", "vault-images"), mode="r")
 

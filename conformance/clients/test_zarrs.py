@@ -62,7 +62,7 @@ class TestZarrs(ZarrContract):
 
     def test_list_with_delimiter(self, program, levels):
         found = program.ask("members", bucket="images", prefix="pyramid.ome.zarr/")
-        assert found["keys"] == ["pyramid.ome.zarr/zarr.json"]
+        assert "pyramid.ome.zarr/zarr.json" in found["keys"]
         assert found["prefixes"] == [f"pyramid.ome.zarr/{i}/" for i in range(len(levels["pyramid.ome.zarr"]))]
 
     def test_signed_pixels(self, private, samples, levels):
