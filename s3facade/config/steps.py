@@ -243,7 +243,8 @@ class StepSchema:
             forms = [handler(fields(kind).__pydantic_core_schema__)]
             if first := next(iter(fields(kind).model_fields), None):
                 hint = get_type_hints(kind, include_extras=True)[first]
-                forms.append(handler(TypeAdapter(hint).core_schema))
+                # In a union of one: the handler asks marks of what is inside a schema, not those of the schema itself.
+                forms.append(handler({"type": "union", "choices": [TypeAdapter(hint).core_schema]}))
             if not any(f.is_required() for f in fields(kind).model_fields.values()):
                 forms.append({"type": "null"})
                 bare.append(name)

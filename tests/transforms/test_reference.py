@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
+from s3facade.cli.schema import text
 from s3facade.config.document import parse
 from s3facade.config.steps import read_step
 
@@ -18,6 +22,7 @@ SECTIONS = {
     text.partition("\n")[0]: re.split(r"^##", text, maxsplit=1, flags=re.MULTILINE)[0]
     for text in re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]
 }
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(text()))
 EXAMPLES = re.findall(r"^`- (.*)`$", PAGE, re.MULTILINE)
 
 
@@ -39,5 +44,7 @@ def test_every_option_is_told(name):
 def test_every_example_can_be_made(example, tmp_path):
     document = parse(f"steps:\n  - {example}\n", tmp_path / "c.yaml", {})
     (step,) = document.value["steps"]
+    told = {"sources": {}, "buckets": {}, "images": {"a": {"from": "b", "steps": yaml.safe_load(f"- {example}")}}}
+    VALIDATOR.validate(told)
     for name, value in step.items():
         read_step(name, value, document, ("steps", 0, name))
