@@ -48,7 +48,7 @@ class Merge:
             channels = [replace(c, name=name) for c, name in zip(channels, self.names, strict=True)]
         if self.colors:
             channels = [replace(c, color=hex_color(color)) for c, color in zip(channels, self.colors, strict=True)]
-        axes, levels = joined(sources[0], self._row(sources), Axis("c"), 1.0, 0.0)
+        axes, levels = joined(sources, self._row(sources), Axis("c"), 1.0, 0.0)
         return replace(sources[0], axes=axes, levels=tuple(levels), channels=tuple(channels), attrs=common(sources))
 
     def needs(self, sources: Sequence[Spec], level: int, region: Region) -> Sequence[tuple[int, Need]]:

@@ -49,7 +49,7 @@ class Mosaic:
         Raises:
             Unsupported: Images that differ, no positions, or values that cannot be blended.
         """
-        check_alike("mosaic", sources, placed=False)
+        check_alike("mosaic", sources, placed=False, sized=False)
         first = sources[0]
         fits("mosaic", self.value, first.dtype)
         averaged = self.blend in {"mean", "linear"}
@@ -96,7 +96,7 @@ class Mosaic:
             voxels, lowest = by_list(sources, self.positions)
         else:
             voxels, lowest = by_stage(sources)
-        return laid_out(sources, voxels, lowest, shared_levels(sources, placed=False))
+        return laid_out(sources, voxels, lowest, shared_levels(sources, sized=False))
 
 
 def _local(tiles: Tiles, number: int, part: Region) -> Region:

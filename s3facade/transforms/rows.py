@@ -50,37 +50,52 @@ def seamless(sources: Sequence[Spec], name: str, parts: Sequence[int | None], le
     return levels
 
 
-def joined(source: Spec, about: Row, axis: Axis, scale: float, origin: float) -> tuple[tuple[Axis, ...], list[Level]]:
-    """Axes and levels of the result, other axes as those of ``source``.
+def joined(
+    sources: Sequence[Spec], about: Row, axis: Axis, scale: float, origin: float
+) -> tuple[tuple[Axis, ...], list[Level]]:
+    """Axes and levels of the result: other axes as those of the first image, and as long as those of the longest.
 
     Args:
-        source: Any of the images.
+        sources: The images.
         about: The row.
         axis: The axis that it stands along.
-        scale: Units per voxel of the finest level, for images without the axis; the others bring theirs.
+        scale: Units per voxel of the finest level.
         origin: Where the first voxel of the finest level is.
     """
-    i = source.axis(axis.name)
-    stay = [k for k in range(len(source.axes)) if k != i]
-    axes = [source.axes[k] for k in stay]
+    having = next((spec for spec in sources if axis.name in spec.names), None)
+    first, at = sources[0], about.axis
+    names = [name for name in first.names if name != axis.name]
+    axes = [a for a in first.axes if a.name != axis.name]
+    axes.insert(at, axis)
     levels = []
-    for level, starts in zip(source.levels, about.starts, strict=False):
-        shift, step, block = 0.0, scale, 1
-        if i is not None:
-            shift, step = level.origin[i] - source.levels[0].origin[i], level.scale[i]
-            block = min(level.block[i], starts[-1])
-            if source.levels[0].scale[i] != scale:
-                shift, step = shift * scale / source.levels[0].scale[i], step * scale / source.levels[0].scale[i]
-        at = about.axis
-        shape, blocks = ([values[k] for k in stay] for values in (level.shape, level.block))
-        scales, origins = ([values[k] for k in stay] for values in (level.scale, level.origin))
-        shape.insert(at, starts[-1])
-        blocks.insert(at, block)
-        scales.insert(at, step)
-        origins.insert(at, origin + shift)
+    for k, starts in enumerate(about.starts):
+        level, stay = first.levels[k], [first.names.index(name) for name in names]
+        shape = [max(spec.length(name, k) for spec in sources) for name in names]
+        blocks = [min(level.block[i], n) for i, n in zip(stay, shape, strict=True)]
+        scales, origins = ([values[i] for i in stay] for values in (level.scale, level.origin))
+        step, shift, block = 1.0, 0.0, 1
+        if having is not None:
+            i = having.names.index(axis.name)
+            fine, here = having.levels[0], having.levels[k]
+            step, shift = here.scale[i] / fine.scale[i], (here.origin[i] - fine.origin[i]) / fine.scale[i]
+            block = min(here.block[i], starts[-1])
+        for values, value in ((shape, starts[-1]), (blocks, block)):
+            values.insert(at, value)
+        for lengths, length in ((scales, scale * step), (origins, origin + scale * shift)):
+            lengths.insert(at, length)
         levels.append(Level(tuple(shape), tuple(scales), tuple(origins), tuple(blocks)))
-    axes.insert(about.axis, axis)
     return tuple(axes), levels
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    number: int | None
+    need: Need | None
+    """None where there is nothing of the image."""
+    place: tuple[slice, ...]
+    """Of the part in the region."""
+    filled: tuple[slice, ...]
+    """Of what there is of the image in that part."""
 
 
 def _within(about: Row, sources: Sequence[Spec], level: int, region: Region) -> Iterator[_Piece]:
@@ -92,22 +107,21 @@ def _within(about: Row, sources: Sequence[Spec], level: int, region: Region) -> 
         if begin >= last:
             return
         a, b = max(first, begin), min(last, end)
-        number, needed = about.parts[n], None
-        if number is not None:
-            bare = about.name not in sources[number].names
-            start, stop = list(region.start), list(region.stop)
-            start[axis : axis + 1] = [] if bare else [a - begin]
-            stop[axis : axis + 1] = [] if bare else [b - begin]
-            needed = Need(level, Region(tuple(start), tuple(stop)))
-        yield _Piece(number, needed, slice(a - first, b - first))
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    number: int | None
-    need: Need | None
-    place: slice
-    """In the region, along the axis."""
+        place = (*(slice(None),) * axis, slice(a - first, b - first))
+        number = about.parts[n]
+        if number is None:
+            yield _Piece(None, None, place, ())
+            continue
+        spec = sources[number]
+        bare = about.name not in spec.names
+        start, stop = list(region.start), list(region.stop)
+        start[axis : axis + 1] = [] if bare else [a - begin]
+        stop[axis : axis + 1] = [] if bare else [b - begin]
+        box = Region(tuple(start), tuple(stop)).clip(spec.levels[level].shape)
+        filled = list(box.slices(tuple(start)))
+        if bare:
+            filled.insert(axis, slice(None))
+        yield _Piece(number, None if box.empty else Need(level, box), place, tuple(filled))
 
 
 def row_needs(about: Row, sources: Sequence[Spec], level: int, region: Region) -> list[tuple[int, Need]]:
@@ -126,11 +140,10 @@ def row_apply(
 ) -> Block:
     """The region from the blocks of `row_needs`; ``value`` where there is no image."""
     out = np.empty(region.shape, sources[0].dtype)
-    before = (slice(None),) * about.axis
     last: tuple[int, Need] | None = None
     block: Block | None = None
     for piece in _within(about, sources, level, region):
-        target = out[(*before, piece.place)]
+        target = out[piece.place]
         if piece.number is None or piece.need is None:
             target[...] = value
             continue
@@ -138,5 +151,8 @@ def row_apply(
             last, block = (piece.number, piece.need), next(blocks)
         if block is None:
             raise ValueError("an image of the row was not read")
-        target[...] = block.reshape(target.shape)
+        inner = target[piece.filled]
+        if inner.shape != target.shape:
+            target[...] = value
+        inner[...] = block.reshape(inner.shape)
     return out

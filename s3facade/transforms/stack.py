@@ -38,6 +38,8 @@ class Stack:
     missing: Literal["error", "nearest", "constant"] = "error"
     """What a gap is: an error, the image next to it (the lower one of two), or ``value``."""
     value: float = 0
+    sizes: Literal["error", "pad"] = "error"
+    """Whether images of several sizes are an error, or get ``value`` at their far ends."""
     origin: PlaceOption | None = None
     """Where the first place is, as in ``0 um``, its default."""
     start: float | None = None
@@ -54,12 +56,12 @@ class Stack:
         Raises:
             Unsupported: Images that differ, numbers that do not fit, or gaps where they are an error.
         """
+        check_alike("stack", sources, free=self.along, sized=self.sizes == "error", index=self.index)
         about = self._row(sources)
         first = sources[next(p for p in about.parts if p is not None)]
-        check_alike("stack", sources, free=self.along, index=self.index)
         axis, scale, origin = self._axis(sources)
-        axes, levels = joined(first, about, axis, scale, origin)
-        if self.missing == "constant":
+        axes, levels = joined(sources, about, axis, scale, origin)
+        if self.missing == "constant" or self.sizes == "pad":
             fits("stack", self.value, first.dtype)
         channels = first.channels
         if self.along == "c":
@@ -79,7 +81,7 @@ class Stack:
 
     def _made(self, sources: Sequence[Spec]) -> Row:
         parts = self._parts(sources)
-        levels = seamless(sources, self.along, parts, shared_levels(sources, self.along))
+        levels = seamless(sources, self.along, parts, shared_levels(sources, self.along, sized=self.sizes == "error"))
         return row(sources, self.along, parts, levels)
 
     def _axis(self, sources: Sequence[Spec]) -> tuple[Axis, float, float]:

@@ -26,7 +26,13 @@ def called(sources: Sequence[Spec], number: int, index: Sequence[object] = ()) -
 
 
 def check_alike(
-    what: str, sources: Sequence[Spec], *, free: str = "", placed: bool = True, index: Sequence[object] = ()
+    what: str,
+    sources: Sequence[Spec],
+    *,
+    free: str = "",
+    placed: bool = True,
+    sized: bool = True,
+    index: Sequence[object] = (),
 ) -> None:
     """Whether all have one type, and the same axes, units, voxel sizes, lengths and places at the finest level.
 
@@ -34,7 +40,8 @@ def check_alike(
         what: The operation, for sentences.
         sources: At least one.
         free: Axes that may differ or be absent.
-        placed: Whether lengths and places must be the same, too.
+        placed: Whether places must be the same, too.
+        sized: Whether lengths in space must be the same, too.
         index: What images are called, if not by their numbers.
 
     Raises:
@@ -43,13 +50,13 @@ def check_alike(
     first = sources[0]
     names = [name for name in first.names if name not in free]
     for i, spec in enumerate(sources):
-        differing = _difference(first, spec, names, free, placed=placed)
+        differing = _difference(first, spec, names, free, placed=placed, sized=sized)
         if differing:
             one, other = called(sources, 0, index), called(sources, i, index)
             raise Unsupported(f"{what}: {one} and {other} do not go together: {differing}.")
 
 
-def _difference(first: Spec, spec: Spec, names: Sequence[str], free: str, *, placed: bool) -> str:
+def _difference(first: Spec, spec: Spec, names: Sequence[str], free: str, *, placed: bool, sized: bool) -> str:
     if spec.dtype != first.dtype:
         return f"voxels are {first.dtype} and {spec.dtype}; make them alike with a step `cast`"
     own = [name for name in spec.names if name not in free]
@@ -62,7 +69,7 @@ def _difference(first: Spec, spec: Spec, names: Sequence[str], free: str, *, pla
             return f"only one of them states a size along {name}; state it with a step `metadata`"
         here, there = first.levels[0], spec.levels[0]
         n, m, s, r = here.shape[a], there.shape[b], here.scale[a], there.scale[b]
-        if (placed or name in "tc") and n != m:
+        if (sized or name in "tc") and n != m:
             return f"they have {n} and {m} voxels along {name}"
         if abs(s - r) * max(n, m) > HALF * s:
             return f"voxels along {name} are {s:g} and {r:g} long"
@@ -74,8 +81,8 @@ def _difference(first: Spec, spec: Spec, names: Sequence[str], free: str, *, pla
     return ""
 
 
-def shared_levels(sources: Sequence[Spec], free: str = "", *, placed: bool = True) -> int:
-    """How many levels, from the finest on, are of one shape and size in all images."""
+def shared_levels(sources: Sequence[Spec], free: str = "", *, sized: bool = True) -> int:
+    """How many levels, from the finest on, have voxels of one size in all images, and the same number if ``sized``."""
     first = sources[0]
     names = [name for name in first.names if name not in free]
     for k in range(1, min(len(spec.levels) for spec in sources)):
@@ -85,7 +92,7 @@ def shared_levels(sources: Sequence[Spec], free: str = "", *, placed: bool = Tru
             for name in names:
                 a, b = first.names.index(name), spec.names.index(name)
                 far = abs(fine.scale[a] - level.scale[b]) * fine.shape[a] > HALF * fine.scale[a]
-                if far or (placed and fine.shape[a] != level.shape[b]):
+                if far or (sized and fine.shape[a] != level.shape[b]):
                     return k
     return min(len(spec.levels) for spec in sources)
 

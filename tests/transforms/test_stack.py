@@ -137,6 +137,30 @@ def test_planes_of_one_voxel_get_the_spacing():
         combine([in_memory(np.zeros((2, 4, 4))), in_memory(np.zeros((4, 4)))], stack())
 
 
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4), st.data())
+def test_smaller_sections_are_padded_at_their_far_ends(shapes, data):
+    rng = np.random.default_rng(2)
+    arrays = [rng.integers(0, 99, (2, 2 * h, 2 * w)).astype(np.int16) for h, w in shapes]
+    images = [derive(in_memory(a, axes="cyx", units=True), AddLevel((1, 2, 2))) for a in arrays]
+    made = check_law(stack(sizes="pad", value=-5, spacing="2 um"), images, data)
+    height, width = np.max([a.shape[1:] for a in arrays], 0)
+    expected = np.full((2, len(arrays), height, width), -5)
+    for n, a in enumerate(arrays):
+        expected[:, n, : a.shape[1], : a.shape[2]] = a
+    np.testing.assert_array_equal(whole(made), expected)
+    assert made.spec.levels[1].shape == (2, len(arrays), height // 2, width // 2)
+    with pytest.raises(Unsupported, match="5 and 7 voxels along y"):
+        combine([in_memory(np.zeros((5, 5))), in_memory(np.zeros((7, 5)))], stack())
+
+
+def test_axes_are_compared_before_levels():
+    deep = derive(in_memory(np.zeros((2, 4, 4)), axes="tyx"), AddLevel((1, 2, 2)))
+    flat = derive(in_memory(np.zeros((4, 4))), AddLevel((2, 2)))
+    for images in ([deep, flat], [flat, deep]):
+        with pytest.raises(Unsupported, match="the axes are"):
+            combine(images, stack())
+
+
 def test_ten_thousand_sections():
     image = in_memory(np.ones((8, 8), np.uint8))
     made = combine([image] * 10_000, stack(tuple(range(10_000))))
@@ -152,7 +176,7 @@ def test_ten_thousand_sections():
 def test_every_option_of_a_stack_counts():
     more = [{"spacing": "5 um"}, {"missing": "nearest"}, {"missing": "constant"}, {"missing": "constant", "value": 1},
             {"spacing": "5 um", "origin": "1 um"}, {"start": 0, "missing": "constant"}, {"stop": 2},
-            {"step": 0.5, "missing": "nearest"},
+            {"step": 0.5, "missing": "nearest"}, {"sizes": "pad"},
             {"along": "t"}, {"along": "c"}]  # fmt: skip
     check_identities([stack((1, 2), **options) for options in ({}, *more)], sections(1, 2))
 
