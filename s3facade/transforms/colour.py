@@ -203,8 +203,8 @@ def three_channels(source: Spec, what: str) -> int:
     """
     quantities(source, what)
     c = source.axis("c")
-    if c is None or len(source.channels) != 3:
-        count = len(source.channels)
+    if c is None or source.length("c") != 3:
+        count = source.length("c")
         raise Unsupported(
             f"`{what}` needs red, green and blue, and the image has {count} channels; choose three before."
         )

@@ -55,7 +55,11 @@ class Lut:
             files = (source_of(self.file),)
         table = parsed(content(files[0])) if files else named(self.name or "")
         given = self.window
-        if given is None and image.spec.dtype == np.uint8 and image.spec.channels[0].window is None:
+        if (
+            given is None
+            and image.spec.dtype == np.uint8
+            and not any(channel.window for channel in image.spec.channels)
+        ):
             given = windows([0, 255])
         return derive(image, Coloured(table.tobytes().hex(), given, files, self.approximate))
 
@@ -77,10 +81,8 @@ class Coloured:
     def spec(self, source: Spec) -> Spec:
         """``source`` with three channels. Raises `Unsupported`."""
         quantities(source, "lut")
-        if len(source.channels) != 1:
-            raise Unsupported(
-                f"`lut` colours one channel, and the image has {len(source.channels)}; choose one before."
-            )
+        if source.length("c") != 1:
+            raise Unsupported(f"`lut` colours one channel, and the image has {source.length('c')}; choose one before.")
         per_channel(self.window, source, "window")
         spec = changed(source, np.dtype(np.uint8), None, approximate=self.approximate)
         at = _channel_at(source)

@@ -92,10 +92,8 @@ class Inference:
         network = _network(self.model, self.digest)
         if self.multiple < 1:
             raise Unsupported(f"`multiple` must be at least 1, not {self.multiple}.")
-        if network.channels not in {None, len(source.channels)}:
-            raise Unsupported(
-                f"The network takes {network.channels} channels, and the image has {len(source.channels)}."
-            )
+        if network.channels not in {None, source.length("c")}:
+            raise Unsupported(f"The network takes {network.channels} channels, and the image has {source.length('c')}.")
         if any(name not in source.names for name in network.axes):
             raise Unsupported("The network takes volumes, and the image has no axis z.")
         in_voxels(self.halo, source, 0, "halo")

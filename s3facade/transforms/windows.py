@@ -45,7 +45,7 @@ def per_channel(given: Windows | None, source: Spec, option: str) -> tuple[tuple
     Raises:
         Unsupported: There are none, too few, or one is empty.
     """
-    count = len(source.channels)
+    count = source.length("c")
     if given is None:
         stated = [channel.window for channel in source.channels if channel.window is not None]
         if len(stated) < count:
