@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import ClassVar, Literal
 
 from s3facade.core.errors import Unsupported
@@ -18,6 +20,8 @@ from s3facade.transforms.together import Remembered, called, check_alike, common
 _ROWS = Remembered()
 _SPARE = 8
 """Missing images that an error names."""
+_MOST = 1_000_000
+"""Places in a row with gaps: a typing error in a number must not take all memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +115,15 @@ class Stack:
             return Axis(self.along), 1.0, 0.0
         check_alike("stack", [_only(spec, self.along) for spec in sources], placed=False, index=self.index)
         i = having[0].names.index(self.along)
+        if self.origin is not None and having[0].axes[i].unit != unit:
+            raise Unsupported("stack: `origin` needs images that state their size along it; or a `spacing`.")
         own = having[0].levels[0].origin[i] if self.origin is None else origin
         return having[0].axes[i], having[0].levels[0].scale[i], own
 
     def _parts(self, sources: Sequence[Spec]) -> list[int | None]:
         """Numbers of the images in the order of their places; None for gaps that stay."""
-        numbers = [n for n in self.index if isinstance(n, int | float)]
+        found = [_number(n) for n in self.index]
+        numbers = [n for n in found if n is not None]
         if len(numbers) != len(sources):
             if self.index and len(self.index) != len(sources):
                 raise ValueError("stack: an index for each image")
@@ -126,12 +133,14 @@ class Stack:
         start = min(numbers) if self.start is None else self.start
         places = self._places(numbers, start)
         count = max(places) + 1 if self.stop is None else math.ceil((self.stop - start) / self.step - EDGE)
-        gaps = [n for n in range(count) if n not in places]
-        if gaps:
-            self._check_gaps(sources, [start + n * self.step for n in gaps])
-        if gaps and self.missing == "nearest":
-            return [places[min(places, key=lambda k, n=n: (abs(k - n), k))] for n in range(count)]  # type: ignore[misc]
-        return [places.get(n) for n in range(count)]
+        if count == len(places):
+            return [places[n] for n in range(count)]
+        self._check_gaps(sources, places, start, count)
+        if self.missing == "constant":
+            return [places.get(n) for n in range(count)]
+        known = sorted(places)
+        middles = [(a + b) / 2 for a, b in pairwise(known)]
+        return [places[known[bisect_left(middles, n)]] for n in range(count)]
 
     def _places(self, numbers: Sequence[float], start: float) -> dict[int, int]:
         """The image of each place, by its position in the row."""
@@ -152,16 +161,26 @@ class Stack:
             raise Unsupported(f"stack: no image has a number from {start:g}{until}.")
         return places
 
-    def _check_gaps(self, sources: Sequence[Spec], numbers: Sequence[float]) -> None:
+    def _check_gaps(self, sources: Sequence[Spec], places: Mapping[int, int], start: float, count: int) -> None:
+        gaps = (n for n in range(count) if n not in places)
+        numbers = [start + n * self.step for n in islice(gaps, _SPARE)]
         if self.missing == "error":
-            named = ", ".join(f"{number:g}" for number in numbers[:_SPARE])
-            more = f" and {len(numbers) - _SPARE} more" if len(numbers) > _SPARE else ""
+            named, rest = ", ".join(f"{number:g}" for number in numbers), count - len(places) - len(numbers)
             raise Unsupported(
-                f"stack: there is no image {named}{more}; write `missing: nearest` or `missing: constant`, "
-                f"or `step` if the numbers count otherwise than by {self.step:g}."
+                f"stack: there is no image {named}{f' and {rest} more' if rest else ''}; write `missing: nearest` or "
+                f"`missing: constant`, or `step` if the numbers count otherwise than by {self.step:g}."
             )
+        if count > _MOST:
+            raise Unsupported(f"stack: {len(places)} images for {count} places; write the `step` of their numbers.")
         if any(spec.length(self.along) > 1 for spec in sources):
             raise Unsupported(f"stack: image {numbers[0]:g} is missing, and nothing says how long along {self.along}.")
+
+
+def _number(value: float | str) -> float | None:
+    """An index as a number, also if it is written in digits."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else None
+    return value
 
 
 def _only(spec: Spec, name: str) -> Spec:

@@ -62,6 +62,7 @@ def test_the_ends_may_be_missing_or_cut():
     assert planes(combine(images, stack((3, 4, 5, 9), start=1, stop=7, missing="constant"))) == [0, 0, 3, 4, 5, 0]
     assert planes(combine(images, stack((3, 4, 5, 9), start=4, stop=6))) == [4, 5]
     assert planes(combine(sections(1, 2), stack((0.5, 0.75), step=0.25))) == [1, 2]
+    assert planes(combine(sections(8, 10), stack(("008", "010"), missing="nearest"))) == [8, 8, 10]
     assert planes(combine(sections(1, 2), stack(("b", "a")))) == [1, 2], "names have no gaps"
 
 
@@ -72,6 +73,8 @@ def test_the_ends_may_be_missing_or_cut():
         ((1, 2.5), {}, "2.5 is none of 1, 2"),
         ((1, 2), {"start": 5}, "no image has a number from 5"),
         ((1, 2), {"step": 0}, "greater than zero"),
+        ((1, 20240101), {}, "no image 2, 3, 4, 5, 6, 7, 8, 9 and 20240091 more"),
+        ((1, 20240101), {"missing": "constant"}, "2 images for 20240101 places"),
         (("a", "b"), {"missing": "nearest"}, "by numbers"),
         ((1, 2), {"spacing": "5 s"}, "write a length"),
         ((1, 2), {"spacing": "-5 um"}, "greater than zero"),
@@ -129,6 +132,8 @@ def test_planes_of_one_voxel_get_the_spacing():
     made = combine(images, stack((1, 3), spacing="5 um", missing="nearest", origin="-10 um"))
     assert (made.spec.levels[0].scale, made.spec.levels[0].origin) == ((5, 1, 1), (-10, 0, 0))
     assert planes(made) == [1, 1, 3]
+    with pytest.raises(Unsupported, match="state their size along it"):
+        combine([in_memory(np.zeros((1, 4, 4)))] * 2, stack(origin="1 um"))
     with pytest.raises(Unsupported, match="several voxels along z"):
         combine([in_memory(np.zeros((2, 4, 4)))] * 2, stack(spacing="5 um"))
     with pytest.raises(Unsupported, match="how long along z"):
