@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.image import combine
+from s3facade.core.image import combine, derive
 from s3facade.core.region import Region
 from s3facade.core.spec import Level, Spec
 from s3facade.testing import check_identities, check_law, in_memory, whole
+from s3facade.transforms.downsample import AddLevel
 from s3facade.transforms.mosaic import Mosaic
 
 
@@ -94,6 +95,15 @@ def test_tiles_of_many_axes(axes, blend, data):
     for index in np.ndindex(*shape):
         expected = assembled([a[index] for a in arrays], [(1, 0, 0), (0, 2, 4)], blend, 0)
         np.testing.assert_array_equal(whole(made)[index], expected)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.floats(0, 12), st.floats(0, 12)), min_size=2, max_size=5, unique=True), blends, st.data())
+def test_the_law_holds_at_every_level(corners, blend, data):
+    rng = np.random.default_rng(4)
+    images = [derive(tile(rng.integers(0, 99, (9, 11)).astype(np.uint8), *c), AddLevel((2, 2))) for c in corners]
+    made = check_law(mosaic(blend=blend), images, data)
+    assert len(made.spec.levels) == 2
 
 
 @pytest.mark.parametrize("blend", ["first", "mean"])

@@ -185,6 +185,14 @@ def test_a_mask_at_coarser_levels():
     assert len(combine([image, mask], made(Mask)).spec.levels) == 1
 
 
+@settings(max_examples=40)
+@given(images(dtypes=("uint8", "int16")), st.data())
+def test_the_law_holds_at_every_level(image, data):
+    for step in (made(Arithmetic, approximate=True, operation="weighted"), made(Mask, approximate=True)):
+        result = check_law(step, [image, image], data)
+        assert len(result.spec.levels) == len(image.spec.levels)
+
+
 def test_a_thumbnail_masks_a_stack():
     stack = in_memory(np.ones((2, 5, 8, 8), np.uint16), axes="czyx", units=True)
     thumbnail = in_memory(np.array([[0, 1], [1, 1]], np.uint8), units=True, scale=(4, 4), origin=(1.5, 1.5))
