@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "s3facade"
 PARTS = (
     *("cli", "s3", "auth", "web", "catalog", "config", "engine"),
-    *("stores", "readers", "transforms", "codecs", "layouts", "core", "testing"),
+    *("stores", "readers", "transforms", "transforms/parameters", "codecs", "layouts", "core", "testing"),
 )
 START, END = "```text\ns3facade/\n", "```"
 

@@ -7,18 +7,20 @@ goes on. Beyond, there is nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from s3facade.core.region import Region
+
 Method = Literal["nearest", "linear", "cubic"]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Coordinates: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
-PIECE = 8192
+PIECE = 2**14
 """Points worked on at once: few enough for the processor's cache, enough to forget the calls."""
 
 
@@ -39,6 +41,12 @@ def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.complex128)
     small = dtype.itemsize <= 2 and dtype.kind in "iuf"
     return np.dtype(np.float32 if small else np.float64)
+
+
+def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of weights for values of ``dtype``."""
+    work = work_dtype(dtype)
+    return np.dtype(np.float64) if work.kind == "c" else work
 
 
 def finish(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -193,6 +201,37 @@ class Flat:
     """Whether a weight of 0 hides any of the values."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A part of a window that holds all that some coordinates need."""
+
+    window: Window
+    where: tuple[slice, ...]
+
+
+def cut(ends: Sequence[tuple[float, float]], window: Window, method: Method) -> Cut | None:
+    """The part of ``window`` for coordinates between ``ends``, one pair per axis; None if they miss it."""
+    spans = []
+    for (low, high), full, start, size in zip(ends, window.full, window.start, window.shape, strict=True):
+        first, last = reach(low, high, full, method) or (0, 0)
+        first, last = max(first, start), min(last, start + size)
+        if first >= last:
+            return None
+        spans.append((first, last))
+    begin = tuple(a for a, _ in spans)
+    where = tuple(slice(a - o, b - o) for (a, b), o in zip(spans, window.start, strict=True))
+    return Cut(Window(begin, tuple(b - a for a, b in spans), window.full), where)
+
+
+def halves(region: Region) -> tuple[Region, Region]:
+    """A region cut in the middle of its longest axis."""
+    axis = max(range(len(region.shape)), key=lambda a: region.shape[a])
+    middle = region.start[axis] + region.shape[axis] // 2
+    first = tuple(middle if i == axis else b for i, b in enumerate(region.stop))
+    second = tuple(middle if i == axis else a for i, a in enumerate(region.start))
+    return Region(region.start, first), Region(second, region.stop)
+
+
 def flat(values: npt.NDArray[Any], work: np.dtype[Any], method: Method) -> Flat:
     """A window of an image for `sample`."""
     if method == "nearest":
@@ -217,75 +256,52 @@ def sample(source: Flat, at: Points, method: Method) -> npt.NDArray[Any]:
     """Values at ``at``, in the work type (nearest: the type of the source), one per point."""
     if method == "nearest":
         return source.values.take(at.base, mode="clip")
+    # Functions inside functions that call themselves would keep the voxels alive until garbage is collected.
     if method == "cubic":
-        return _cubic(source.values, at)
+        return _cubic(source.values, at, at.base, 0)
     if source.paired is None or not source.finite:
-        return _linear(source, at)
-    return _paired(source.paired, at)
+        ups = [np.where(part > 0, step, 0) for part, step in zip(at.parts, at.steps, strict=True)]
+        return _linear(source.values, at, ups, at.base, 0)
+    return _paired(source.paired, at, at.base, 0)
 
 
-def _paired(values: npt.NDArray[Any], at: Points) -> npt.NDArray[Any]:
+def _paired(values: npt.NDArray[Any], at: Points, base: Indices, axis: int) -> npt.NDArray[Any]:
     """Linear, two values a look-up: a neighbour of weight 0 may be any voxel, for its value is finite."""
-    outer, last = at.parts[:-1], at.parts[-1]
-
-    def value(base: Indices, axis: int) -> npt.NDArray[Any]:
-        if axis == len(outer):
-            pair = values.take(base, mode="clip")
-            out: npt.NDArray[Any] = pair.imag - pair.real
-            out *= last
-            out += pair.real
-            return out
-        first = value(base, axis + 1)
-        second = value(base + at.steps[axis], axis + 1)
-        second -= first
-        second *= outer[axis]
-        second += first
-        return second
-
-    return value(at.base, 0)
+    if axis == len(at.parts) - 1:
+        pair = values.take(base, mode="clip")
+        out: npt.NDArray[Any] = pair.imag - pair.real
+        out *= at.parts[axis]
+        out += pair.real
+        return out
+    first = _paired(values, at, base, axis + 1)
+    second = _paired(values, at, base + at.steps[axis], axis + 1)
+    second -= first
+    second *= at.parts[axis]
+    second += first
+    return second
 
 
-def _linear(source: Flat, at: Points) -> npt.NDArray[Any]:
+def _linear(values: npt.NDArray[Any], at: Points, ups: Sequence[Indices], base: Indices, axis: int) -> npt.NDArray[Any]:
     """Linear, for values among which there are NaN or infinity: those of weight 0 are not looked at."""
-    ups = [np.where(part > 0, step, 0) for part, step in zip(at.parts, at.steps, strict=True)]
-
-    def value(base: Indices, axis: int) -> npt.NDArray[Any]:
-        if axis == len(ups):
-            return source.values.take(base)
-        first = value(base, axis + 1)
-        second = value(base + ups[axis], axis + 1)
-        with np.errstate(invalid="ignore", over="ignore"):
-            second -= first
-            second[at.parts[axis] == 0] = 0
-            second *= at.parts[axis]
-            second += first
-        return second
-
-    return value(at.base, 0)
+    if axis == len(ups):
+        return values.take(base, mode="clip")
+    first = _linear(values, at, ups, base, axis + 1)
+    second = _linear(values, at, ups, base + ups[axis], axis + 1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        second -= first
+        second[at.parts[axis] == 0] = 0
+        second *= at.parts[axis]
+        second += first
+    return second
 
 
-def _cubic(values: npt.NDArray[Any], at: Points) -> npt.NDArray[Any]:
-    def value(base: Indices, axis: int) -> npt.NDArray[Any]:
-        if axis == len(at.parts):
-            return values.take(base)
-        total: npt.NDArray[Any] | None = None
-        for offset, weight in zip(at.taps[axis], keys(at.parts[axis]), strict=True):
-            term = value(base + offset, axis + 1)
-            term *= weight
-            total = term if total is None else np.add(total, term, out=total)
-        assert total is not None  # noqa: S101 - four terms
-        return total
-
-    return value(at.base, 0)
-
-
-def rows_at_once(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], int, int]]:
-    """A box cut into pieces of whole rows, of about `PIECE` points each.
-
-    Yields:
-        Index along all but the last two axes, first row, and the row behind the last.
-    """
-    count = max(1, PIECE // max(shape[-1], 1))
-    for outer in np.ndindex(*shape[:-2]):
-        for first in range(0, shape[-2], count):
-            yield outer, first, min(first + count, shape[-2])
+def _cubic(values: npt.NDArray[Any], at: Points, base: Indices, axis: int) -> npt.NDArray[Any]:
+    if axis == len(at.parts):
+        return values.take(base, mode="clip")
+    total: npt.NDArray[Any] | None = None
+    for offset, weight in zip(at.taps[axis], keys(at.parts[axis]), strict=True):
+        term = _cubic(values, at, base + offset, axis + 1)
+        term *= weight
+        total = term if total is None else np.add(total, term, out=total)
+    assert total is not None  # noqa: S101 - four terms
+    return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,16 +19,20 @@ from s3facade.transforms.sampling import (
     Points,
     Window,
     along,
+    cut,
     flat,
+    halves,
     inside,
     points,
     reach,
-    rows_at_once,
+    real_dtype,
     sample,
     work_dtype,
 )
 
 Values = npt.NDArray[Any]
+CACHED = 2**18
+"""Voxels of the source that are looked up in at once, about."""
 _SLAB = 16 * PIECE
 """Voxels that are resampled along an axis at once."""
 
@@ -48,13 +53,8 @@ def reached(
     matrix: Matrix, region: Region, shape: tuple[int, ...], method: Method
 ) -> tuple[tuple[int, int], ...] | None:
     """Half-open span of source voxels per axis behind an output box; None if it misses the source of ``shape``."""
-    spans = []
-    for (low, high), full in zip(extents(matrix, region), shape, strict=True):
-        span = reach(low, high, full, method)
-        if span is None:
-            return None
-        spans.append(span)
-    return tuple(spans)
+    found = cut(extents(matrix, region), Window((0,) * len(shape), shape, shape), method)
+    return None if found is None else tuple((s.start, s.stop) for s in found.where)
 
 
 def resampled(planes: Values, matrix: Matrix, region: Region, window: Window, method: Method, outside: float) -> Values:
@@ -158,7 +158,7 @@ def _with_one_alone(
     a, b = alone
     rest_a, rest_b = [k for k in range(3) if k != a], [k for k in range(3) if k != b]
     line = _line(matrix, a, b, region)
-    real = _real(planes.dtype)
+    real = real_dtype(planes.dtype)
     part = Window(*(tuple(getattr(window, key)[k] for k in rest_a) for key in ("start", "shape", "full")))
     square = tuple((*(matrix[k][j] for j in rest_b), matrix[k][-1]) for k in rest_a)
     box = Region(tuple(region.start[k] for k in rest_b), tuple(region.stop[k] for k in rest_b))
@@ -185,15 +185,31 @@ def _with_one_alone(
 def _mixed(planes: Values, matrix: Matrix, region: Region, window: Window, method: Method, outside: float) -> Values:
     kind = planes.dtype if method == "nearest" else work_dtype(planes.dtype)
     out = np.empty((len(planes), *region.shape), kind)
-    sources = [flat(plane, kind, method) for plane in planes]
-    for where, at in _places(matrix, region, window, method, _real(planes.dtype)):
-        for source, result in zip(sources, out, strict=True):
-            _fill(result, source, [(where, at)], method, outside)
+    for part in _parts(matrix, region):
+        results = out[(slice(None), *part.slices(region.start))]
+        found = cut(extents(matrix, part), window, method)
+        if found is None:
+            results[...] = outside
+            continue
+        sources = [flat(plane[found.where], kind, method) for plane in planes]
+        for where, at in _places(matrix, part, found.window, method, real_dtype(planes.dtype)):
+            for source, result in zip(sources, results, strict=True):
+                _fill(result, source, [(where, at)], method, outside)
     return out
 
 
+def _parts(matrix: Matrix, region: Region) -> Iterator[Region]:
+    """The region in parts whose source boxes fit into the processor's cache, and hold less than that of the whole."""
+    box = math.prod(high - low + 2 for low, high in extents(matrix, region))
+    if box > CACHED and region.size > PIECE:
+        for half in halves(region):
+            yield from _parts(matrix, half)
+    else:
+        yield region
+
+
 def _fill(
-    result: Values, source: Flat, places: list[tuple[tuple[int | slice, ...], Points]], method: Method, outside: float
+    result: Values, source: Flat, places: list[tuple[tuple[slice, ...], Points]], method: Method, outside: float
 ) -> None:
     for where, at in places:
         values = sample(source, at, method)
@@ -202,25 +218,27 @@ def _fill(
         result[where] = values
 
 
-def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    work = work_dtype(dtype)
-    return np.dtype(np.float64) if work.kind == "c" else work
-
-
 def _places(
     matrix: Matrix, region: Region, window: Window, method: Method, real: np.dtype[Any]
-) -> Iterator[tuple[tuple[int | slice, ...], Points]]:
+) -> Iterator[tuple[tuple[slice, ...], Points]]:
     """Pieces of an output box: where each stands in the box, and its places in the source."""
     ends = extents(matrix, region)
     edge = any(low < 0 or high > full - 1 for (low, high), full in zip(ends, window.full, strict=True))
-    indices = [np.arange(a, b, dtype=np.float64) for a, b in zip(region.start, region.stop, strict=True)]
-    columns = [row[-2] * indices[-1] for row in matrix]
-    lines = [row[-3] * indices[-2] + row[-1] for row in matrix]
-    for outer, first, last in rows_at_once(region.shape):
+    for part in _pieces(region):
+        indices = [np.arange(a, b, dtype=np.float64) for a, b in zip(part.start, part.stop, strict=True)]
         at = []
-        for row, line, column in zip(matrix, lines, columns, strict=True):
-            begin = line[first:last]
-            for m, axis, k in zip(row, indices, outer, strict=False):
-                begin = begin + m * axis[k]
-            at.append(np.add.outer(begin, column))
-        yield (*outer, slice(first, last)), points(at, window, method, real, edge=edge)
+        for row in matrix:
+            total: Any = row[-1]
+            for axis in range(len(indices)):
+                view = (-1,) + (1,) * (len(indices) - 1 - axis)
+                total = total + (row[axis] * indices[axis]).reshape(view)
+            at.append(total)
+        yield part.slices(region.start), points(at, window, method, real, edge=edge)
+
+
+def _pieces(region: Region) -> Iterator[Region]:
+    if region.size > PIECE:
+        for half in halves(region):
+            yield from _pieces(half)
+    else:
+        yield region

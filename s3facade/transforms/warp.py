@@ -110,24 +110,26 @@ def check(source: Spec, method: Method, outside: float) -> None:
             raise Unsupported(f"`outside: {outside}` is no value of {source.dtype}; choose another, or cast first.")
 
 
-def warped(image: Image, warp: Warp) -> Image:
-    """``image`` through ``warp``, from levels that are coarse enough.
+def prepared(image: Image, matrix: Matrix, grid: Grid, method: Method) -> Image:
+    """``image`` with levels that are coarse enough for ``grid``.
 
     Where the output is coarser than the coarsest level that the source brings, levels are added to the source until
     one fits: single voxels picked from fine levels would show patterns that are not there.
-
-    Raises:
-        Unsupported: The image cannot be warped so.
     """
-    check(image.spec, warp.method, warp.outside)
     names = method_for(image.spec, None) == "nearest"
-    if warp.method == "nearest" and not names:
-        return derive(image, warp)
-    method: Literal["mean", "mode"] = "mode" if names else "mean"
-    while any(halved := too_fine(image.spec.levels[-1], warp.matrix, warp.grid)):
+    if method == "nearest" and not names:
+        return image
+    how: Literal["mean", "mode"] = "mode" if names else "mean"
+    while any(halved := too_fine(image.spec.levels[-1], matrix, grid)):
         factors = (1,) * (len(image.spec.axes) - len(halved)) + tuple(2 if h else 1 for h in halved)
-        image = derive(image, AddLevel(factors, method))
-    return derive(image, warp)
+        image = derive(image, AddLevel(factors, how))
+    return image
+
+
+def warped(image: Image, warp: Warp) -> Image:
+    """``image`` through ``warp``, from levels that are coarse enough. Raises Unsupported."""
+    check(image.spec, warp.method, warp.outside)
+    return derive(prepared(image, warp.matrix, warp.grid, warp.method), warp)
 
 
 def method_for(source: Spec, method: Method | None) -> Method:
