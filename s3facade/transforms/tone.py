@@ -133,7 +133,9 @@ class Clip:
         if source.dtype.kind in "iu":
             info = np.iinfo(source.dtype)
             low, high = (min(max(int(end), info.min), info.max) for end in (low, high))
-        clipped: Block = np.clip(np.ascontiguousarray(block), source.dtype.type(low), source.dtype.type(high))
+        with np.errstate(over="ignore"):
+            # An end beyond the type's own becomes infinite.
+            clipped: Block = np.clip(np.ascontiguousarray(block), source.dtype.type(low), source.dtype.type(high))
         return clipped
 
 
