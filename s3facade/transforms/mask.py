@@ -92,9 +92,11 @@ class Mask:
         n, m = source.levels[0].shape[i], other.levels[0].shape[j]
         if not _physical(source, other, i, j):
             if n != m:
+                hint = (
+                    "without the voxel sizes of both nothing says where they lie" if axis.kind == "space" else "cut one"
+                )
                 raise Unsupported(
-                    f"mask: the image has {n} voxels along {axis.name} and {self.image!r} has {m}; "
-                    "without the voxel sizes of both nothing says where they lie."
+                    f"mask: the image has {n} voxels along {axis.name} and {self.image!r} has {m}; {hint}."
                 )
             return
         ends = [(level.origin[k] - level.scale[k] / 2, level.origin[k] + (level.shape[k] - 0.5) * level.scale[k])

@@ -26,13 +26,26 @@ class Tiles:
     starts: Whole
     """Tile by axis."""
     stops: Whole
+    order: Whole
+    """Numbers of the tiles by their start along y."""
+    tallest: int
+    """The greatest length along y."""
 
     def touching(self, region: Region) -> list[tuple[int, Region]]:
-        """Numbers of the tiles that a region touches, with the part of it that each covers."""
-        low, high = np.maximum(self.starts, region.start), np.minimum(self.stops, region.stop)
-        numbers = np.flatnonzero((low < high).all(1))
-        ends = zip(low[numbers].tolist(), high[numbers].tolist(), strict=True)
-        return [(int(n), Region(tuple(a), tuple(b))) for n, (a, b) in zip(numbers, ends, strict=True)]
+        """Numbers of the tiles that a region touches, in order, with the part of it that each covers."""
+        tops = self.starts[:, -2]
+        first = np.searchsorted(tops, region.start[-2] - self.tallest, "right", sorter=self.order)
+        last = np.searchsorted(tops, region.stop[-2], "left", sorter=self.order)
+        near = np.sort(self.order[first:last])
+        low, high = np.maximum(self.starts[near], region.start), np.minimum(self.stops[near], region.stop)
+        found = (low < high).all(1)
+        parts = zip(near[found].tolist(), low[found].tolist(), high[found].tolist(), strict=True)
+        return [(n, Region(tuple(a), tuple(b))) for n, a, b in parts]
+
+
+def _tiles(starts: Whole, stops: Whole) -> Tiles:
+    tops, bottoms = starts[:, -2], stops[:, -2]
+    return Tiles(starts, stops, np.argsort(tops, kind="stable"), int((bottoms - tops).max()))
 
 
 def by_stage(sources: Sequence[Spec]) -> tuple[Real, tuple[float, ...]]:
@@ -127,7 +140,7 @@ def laid_out(
         stops = starts + np.array([spec.levels[k].shape for spec in sources], np.int64)
         shape = tuple(int(n) for n in stops.max(0))
         origin = tuple(float(o + b * s) for o, b, s in zip(lowest, base, about.scale, strict=True))
-        tiles.append(Tiles(starts, stops))
+        tiles.append(_tiles(starts, stops))
         levels.append(Level(shape, about.scale, origin, block_of(first.names, shape)))
     return tiles, levels
 
