@@ -193,6 +193,8 @@ class ImageModel(Model):
     group: Names | None = None
     """A capture or a list of them: images that differ in nothing else become one, in the order of its values; the first
     step combines them."""
+    tiamat: str | None = None
+    """A pipeline of tiamat, JSON: its steps come before `steps`."""
     steps: list[Step] = []
     """Transforms, in order, each a mapping of one key: its name and its options."""
 

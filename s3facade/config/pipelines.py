@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from s3facade import registry
 from s3facade.config import model as m
 from s3facade.config.document import Document, Path_
-from s3facade.config.settings import ALWAYS, ImageConfig, SourceConfig
+from s3facade.config.pattern import absolute
+from s3facade.config.settings import ALWAYS, ImageConfig, SourceConfig, StepConfig
 from s3facade.config.steps import read_step
+from s3facade.config.tiamat import read_pipeline
 from s3facade.core.errors import ConfigError, SourceError
 
 Problem = Callable[[Path_, object], None]
@@ -23,9 +26,14 @@ class Pipelines:
         self._config = config
         self._problem = problem
         self._document = document
+        self.sources = dict(sources)
+        """Those of the configuration, and files that pipelines of tiamat name."""
         self._captures = {name: source.captures | {*ALWAYS} for name, source in sources.items()}
-        self.images = {name: self._image(name, c) for name, c in config.images.items()}
-        for name in self.images:
+        self.images: dict[str, ImageConfig] = {}
+        for name, c in config.images.items():
+            self.images[name] = self._image(name, c)
+        self._every = [*config.sources, *config.images]
+        for name in config.images:
             self._check(name)
 
     def captures(self) -> Mapping[str, frozenset[str]]:
@@ -40,15 +48,46 @@ class Pipelines:
             self._problem(at, f"a source is called {name!r} too; give the image another name")
         steps = []
         for i, (step, value) in enumerate(c.steps):
-            here = (*at, "steps", i, step)
-            try:
-                steps.append(
-                    read_step(step, value, self._document, here if here in self._document.lines else here[:-1])
-                )
-            except ConfigError as error:
-                for line in str(error).splitlines():
-                    self._problem((), line)
-        return ImageConfig(name, tuple(c.from_), tuple(steps), tuple(c.group or ()))
+            here: Path_ = (*at, "steps", i, step)
+            there = here if here in self._document.lines else here[:-1]  # a bare name has no key of its own
+            steps += self._step(step, value, there)
+        image = ImageConfig(name, tuple(c.from_), tuple(steps), tuple(c.group or ()))
+        return image if c.tiamat is None else self._with_tiamat(image, c.tiamat, (*at, "tiamat"))
+
+    def _step(self, name: str, value: object, at: Path_) -> list[StepConfig]:
+        try:
+            return [read_step(name, value, self._document, at)]
+        except ConfigError as error:
+            for line in str(error).splitlines():
+                self._problem((), line)
+            return []
+
+    def _with_tiamat(self, image: ImageConfig, file: str, at: Path_) -> ImageConfig:
+        """The image with the steps of a pipeline of tiamat before its own."""
+        try:
+            found = read_pipeline(absolute(file, self._document.path.parent), image.name)
+        except ConfigError as error:
+            for line in str(error).splitlines():
+                self._problem(at, line)
+            return image
+        for name, path in found.masks.items():
+            self.sources[name] = SourceConfig(name, file=path)
+            self._captures[name] = frozenset(ALWAYS)
+
+        def read(steps: Sequence[tuple[str, object]]) -> list[StepConfig]:
+            return [step for name, value in steps for step in self._step(name, value, at)]
+
+        steps = (*read(found.steps), *image.steps)
+        if found.stack is None:
+            return replace(image, steps=steps)
+        if not image.group:
+            self._problem(at, "reads a stack: say which capture tells its sections apart, as in `group: section`")
+            return replace(image, steps=steps)
+        if found.each:
+            each = ImageConfig(f"{image.name}: sections", image.sources, tuple(read(found.each)))
+            self.images[each.name] = each
+            image = replace(image, sources=(each.name,))
+        return replace(image, steps=(*read([("stack", found.stack)]), *steps))
 
     def _known(self, name: str, above: tuple[str, ...] = ()) -> frozenset[str]:
         """Captures of a source or image; nothing for names that lead nowhere or in a circle."""
@@ -70,18 +109,20 @@ class Pipelines:
         if (circle := self._circle(name)) is not None:
             self._problem((*at, "from"), f"goes in a circle: {' → '.join(circle)}")
             return
-        every = [*self._config.sources, *self._config.images]
         for target in image.sources:
-            if target not in every:
-                self._problem((*at, "from"), unknown(target, "source or image", every))
+            if not self._is(target):
+                self._problem((*at, "from"), unknown(target, "source or image", self._every))
         for step in image.steps:
             for target in step.others:
-                if target not in every:
-                    self._problem((), f"{step.where}: {unknown(target, 'source or image', every)}")
-        if any(t not in every for t in self._targets(image)):
+                if not self._is(target):
+                    self._problem((), f"{step.where}: {unknown(target, 'source or image', self._every)}")
+        if not all(map(self._is, self._targets(image))):
             return
         self._joins(at, image)
         self._steps(at, image)
+
+    def _is(self, name: str) -> bool:
+        return name in self._every or name in self.sources or name in self.images
 
     def _joins(self, at: Path_, image: ImageConfig) -> None:
         first, *rest = image.sources

@@ -56,7 +56,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     net = config.server
     server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
     return Settings(
-        sources, pipelines.images, buckets, access, links, shelf, limits, server, document.path, modified
+        pipelines.sources, pipelines.images, buckets, access, links, shelf, limits, server, document.path, modified
     )  # fmt: skip
 
 
