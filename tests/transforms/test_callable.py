@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.ndimage
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import TypeAdapter
@@ -54,7 +54,7 @@ def test_the_law_of_functions(data):
 def test_a_halo_that_is_too_small_is_found():
     image = in_memory(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8))
 
-    @settings(database=None)
+    @settings(database=None, phases=[Phase.generate])
     @given(st.data())
     def run(data):
         check_law(Python(HERE + "opened", options={"size": 5}), image, data)
