@@ -35,11 +35,10 @@ def extents(value: Any) -> Any:
 
 
 def _one(name: str, text: object) -> tuple[str, float, str]:
-    number = quantity(text, {**dict.fromkeys(MICROMETERS, 1.0), **VOXELS}, "2 um' or '3 px")
-    unit = str(text).split()[-1].lstrip("+-.0123456789eE") or str(text)
+    number = quantity(text, {**MICROMETERS, **VOXELS}, "2 um")
     if number <= 0:
         raise ValueError("must be greater than zero")
-    return (name, number, "px") if unit in VOXELS else (name, number * MICROMETERS[unit], "um")
+    return name, number, "px" if str(text).strip().endswith(tuple(VOXELS)) else "um"
 
 
 Extents: TypeAlias = Annotated[tuple[tuple[str, float, str], ...], Parsed(extents, {"anyOf": [_ONE, _BY_AXIS]})]
