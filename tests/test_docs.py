@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from s3facade.cli.main import parser
 from s3facade.cli.schema import text
 from s3facade.config import model
+from s3facade.config.document import parse
+from s3facade.config.steps import read_step
 from s3facade.core import errors
 from s3facade.s3.codes import ABSENT, CODES, INTERNAL
 
@@ -118,7 +120,7 @@ def test_relative_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_configurations_in_the_documentation_parse(page):
+def test_configurations_in_the_documentation_parse(page, tmp_path):
     """Every YAML block whose first key is one of ours, as far as it is complete."""
     import yaml
 
@@ -128,6 +130,11 @@ def test_configurations_in_the_documentation_parse(page):
             assert set(document) <= set(model.ConfigModel.model_fields)
             for name, source in document.get("sources", {}).items():
                 assert model.SourceModel.model_validate(_text(source)), name
+            parsed = parse(block.replace("${", "$${"), tmp_path / "c.yaml", {})
+            for name in document.get("images", {}):
+                image = model.ImageModel.model_validate(parsed.value["images"][name])
+                for i, (step, value) in enumerate(image.steps):
+                    assert read_step(step, value, parsed, ("images", name, "steps", i, step)).name == step
 
 
 def _text(value):

@@ -272,6 +272,17 @@ async def test_the_recipe_is_told_without_paths_of_this_machine(tmp_path: Path, 
     assert (await told(catalog, "x"))["digest"] != document["digest"]
 
 
+async def test_labels_are_never_averaged(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "scans/a").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "scans/a/s1.tif", np.zeros((600, 600), np.uint8))
+    steps = {"plain": "[]", "stated": "[{metadata: {categorical: true}}]", "made": "[{threshold: 5}]"}
+    methods = {}
+    for name, written in steps.items():
+        catalog = opened(tmp_path, engine, f"  i: {{from: scans, steps: {written}}}\n", name)
+        methods[name] = (await told(catalog, name))["images"][0]["levels"]["method"]
+    assert methods == {"plain": "mean", "stated": "mode", "made": "mode"}
+
+
 @pytest.mark.parametrize(
     ("image", "path", "sentence"),
     [
