@@ -150,7 +150,14 @@ class Bend:
         yield space, list(places)
 
 
-def bent(image: Image, steps: tuple[Step, ...], onto: Onto | None, method: Method | None, outside: float) -> Image:
+def bent(
+    image: Image,
+    steps: tuple[Step, ...],
+    onto: Onto | None,
+    method: Method | None,
+    outside: float,
+    files: tuple[Source, ...] = (),
+) -> Image:
     """``image`` through a chain of maps; one without fields is the exact affine one.
 
     Raises:
@@ -169,9 +176,9 @@ def bent(image: Image, steps: tuple[Step, ...], onto: Onto | None, method: Metho
         box = bounds(inverse(_merged(steps, len(own.shape))[0]), own.corners)  # type: ignore[arg-type]
     grid = grid_onto(source, onto, box)
     chosen = method_for(source, method)
-    files = tuple(dict.fromkeys(step.source for step in steps if isinstance(step, Field)))
+    files = tuple(dict.fromkeys((*files, *(step.source for step in steps if isinstance(step, Field)))))
     if len(steps) == 1 and not isinstance(steps[0], Field):
-        return warped(image, Warp(steps[0], grid, chosen, outside))
+        return warped(image, Warp(steps[0], grid, chosen, outside, files))
     bend = Bend(steps, grid, chosen, outside, files)
     check(source, chosen, outside)
     return derive(prepared(image, bend.matrix, grid, chosen), bend)

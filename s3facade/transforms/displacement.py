@@ -59,9 +59,14 @@ class Displacement:
         Raises:
             SourceError: The field cannot be read, or does not fit the image.
         """
-        return bent(image, self._steps(image.spec), self.onto, self.method, self.outside)
+        return bent(image, self.steps(image.spec), self.onto, self.method, self.outside)
 
-    def _steps(self, source: Spec) -> tuple[Step, ...]:
+    def steps(self, source: Spec) -> tuple[Step, ...]:
+        """The maps that the file holds, the one that is applied first in front.
+
+        Raises:
+            SourceError: It cannot be read, or does not fit the image.
+        """
         measured(source, "displacement")
         count = len(space_names(source))
         if not is_bare(self.field):
