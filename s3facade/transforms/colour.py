@@ -13,7 +13,8 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel, Spec
-from s3facade.transforms.described import PLANES
+from s3facade.transforms.channel_axis import without
+from s3facade.transforms.described import PLANES, kept
 from s3facade.transforms.values import PIECE, along, changed, dtype_of, quantities, rounded, working
 
 WEIGHTS: Mapping[str, tuple[float, float, float]] = {
@@ -76,19 +77,7 @@ class Grey:
         spec = changed(source, source.dtype, None, approximate=self.approximate)
         windows = {channel.window for channel in source.channels}
         window = windows.pop() if len(windows) == 1 else None
-        levels = tuple(
-            replace(
-                level,
-                shape=level.shape[:c] + level.shape[c + 1 :],
-                scale=level.scale[:c] + level.scale[c + 1 :],
-                origin=level.origin[:c] + level.origin[c + 1 :],
-                block=level.block[:c] + level.block[c + 1 :],
-            )
-            for level in spec.levels
-        )
-        attrs = {key: value for key, value in spec.attrs.items() if key not in PLANES}
-        axes = source.axes[:c] + source.axes[c + 1 :]
-        return replace(spec, axes=axes, levels=levels, channels=(Channel(None, None, window),), attrs=attrs)
+        return replace(without(spec, c), channels=(Channel(None, None, window),), attrs=kept(spec, PLANES))
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The same box of all three channels."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from s3facade.core.image import Image, Source, derive
 from s3facade.core.operators import Block, Need
 from s3facade.core.options import ParameterFile
 from s3facade.core.region import Region
-from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.core.spec import Channel, Spec
+from s3facade.transforms.channel_axis import channel_at, with_all_channels, with_channels
 from s3facade.transforms.parameters.source import content, source_of
 from s3facade.transforms.tables import named, parsed
 from s3facade.transforms.values import along, changed, pointwise, quantities, rounded
@@ -84,30 +85,11 @@ class Coloured:
         if source.length("c") != 1:
             raise Unsupported(f"`lut` colours one channel, and the image has {source.length('c')}; choose one before.")
         per_channel(self.window, source, "window")
-        spec = changed(source, np.dtype(np.uint8), None, approximate=self.approximate)
-        at = _channel_at(source)
-        own = source.axis("c") is not None
-
-        def with_three(values: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-            return (*values[:at], value, *values[at + own :])
-
-        levels = tuple(
-            Level(
-                with_three(level.shape, 3),
-                with_three(level.scale, 1.0),
-                with_three(level.origin, 0.0),
-                with_three(level.block, 3),
-            )
-            for level in spec.levels
-        )
-        return replace(spec, axes=with_three(source.axes, Axis("c")), levels=levels, channels=RGB)
+        return with_channels(changed(source, np.dtype(np.uint8), None, approximate=self.approximate), RGB)
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The same box of the one channel."""
-        at = _channel_at(source)
-        one = ((0,), (1,)) if source.axis("c") is not None else ((), ())
-        start, stop = (e[:at] + new + e[at + 1 :] for e, new in zip((region.start, region.stop), one, strict=True))
-        return Need(level, Region(start, stop))
+        return Need(level, with_all_channels(source, region, level))
 
     def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:  # noqa: ARG002 - the seam
         """Colours of the nearest of 256 steps from the lower to the upper end of the window."""
@@ -118,7 +100,7 @@ class Coloured:
         def step(values: Block) -> Block:
             return rounded((values.astype(np.float64) - low) * 255 / (high - low), np.dtype(np.uint8))
 
-        at = _channel_at(source)
+        at = channel_at(source)
         colours = np.frombuffer(bytes.fromhex(self.table), np.uint8).reshape(256, 3)
         index = pointwise(block, step)
         if source.axis("c") is not None:
@@ -127,8 +109,3 @@ class Coloured:
         for k, c in enumerate(range(region.start[at], region.stop[at])):
             out[along(at, k)] = np.take(colours[:, c], index)
         return out
-
-
-def _channel_at(source: Spec) -> int:
-    """Where the axis c is, or would be."""
-    return int(source.names[0] == "t")

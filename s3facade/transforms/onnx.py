@@ -17,7 +17,8 @@ from s3facade.core.image import Image, Source, derive
 from s3facade.core.operators import Block, Need
 from s3facade.core.options import ParameterFile
 from s3facade.core.region import Region
-from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.core.spec import Channel, Spec
+from s3facade.transforms.channel_axis import channel_at, with_channels
 from s3facade.transforms.parameters.source import source_of, unchanged
 from s3facade.transforms.values import changed, quantities
 
@@ -102,24 +103,7 @@ class Inference:
         channels = source.channels if network.made == len(source.channels) else (Channel(),) * network.made
         channels = tuple(Channel(c.name, c.color, None, c.active) for c in channels)
         spec = replace(spec, attrs=attrs, channels=channels)
-        own = source.axis("c") is not None
-        if not own and network.made == 1:
-            return spec
-        at = int(source.names[0] == "t")
-
-        def with_channels(values: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-            return (*values[:at], value, *values[at + own :])
-
-        levels = tuple(
-            Level(
-                with_channels(level.shape, network.made),
-                with_channels(level.scale, 1.0),
-                with_channels(level.origin, 0.0),
-                with_channels(level.block, network.made),
-            )
-            for level in spec.levels
-        )
-        return replace(spec, axes=with_channels(source.axes, Axis("c")), levels=levels)
+        return spec if source.axis("c") is None and network.made == 1 else with_channels(spec, channels)
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """All channels of the box, its halo, and what lies between that and the next multiples."""
@@ -168,10 +152,9 @@ class Inference:
             out[index] = self._run(network, apart[_in_all(index)])[:, *wanted]
         # Channels stand before the network's axes; they go where the image has them.
         made = np.moveaxis(out, len(names) - len(network.axes), 0)[shown]
-        target = int(source.names[0] == "t")
         if len(region.start) == len(names):
             return np.ascontiguousarray(made[0])
-        return np.ascontiguousarray(np.moveaxis(made, 0, target))
+        return np.ascontiguousarray(np.moveaxis(made, 0, channel_at(source)))
 
     def _run(self, network: Network, image: Block) -> Block:
         """The output, (channels, axes of the network), for one image of the same axes."""
@@ -188,7 +171,7 @@ class Inference:
         """First voxel and end of the region, by axis of the result."""
         names: list[str] = list(source.names)
         if "c" not in names and len(region.start) > len(names):
-            names.insert(int(names[0] == "t"), "c")
+            names.insert(channel_at(source), "c")
         return {name: (a, b) for name, a, b in zip(names, region.start, region.stop, strict=True)}
 
 

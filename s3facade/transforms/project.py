@@ -12,8 +12,9 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.image import Image, combine
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
-from s3facade.core.spec import Channel, Level, Spec
-from s3facade.transforms.described import PLANES
+from s3facade.core.spec import Channel, Spec
+from s3facade.transforms.channel_axis import without
+from s3facade.transforms.described import PLANES, kept
 from s3facade.transforms.values import along, changed, rounded
 
 Along = Literal["z", "t", "c"]
@@ -81,9 +82,7 @@ class Projection:
         if self.along == "c":
             windows = {channel.window for channel in channels}
             channels = (Channel(None, None, windows.pop() if len(windows) == 1 else None),)
-        levels = tuple(_without(level, axis) for level in spec.levels)
-        attrs = {key: value for key, value in spec.attrs.items() if key not in PLANES}
-        return replace(spec, axes=_cut(source.axes, axis), levels=levels, channels=channels, attrs=attrs)
+        return replace(without(spec, axis), channels=channels, attrs=kept(spec, PLANES))
 
     def needs(self, sources: Sequence[Spec], level: int, region: Region) -> Sequence[tuple[int, Need]]:
         """Slabs of the same box, from the first plane to the last: whole blocks of the source where those are small."""
@@ -145,11 +144,3 @@ def _mean(total: Block, count: int) -> Block:
     up = (twice > count) | ((twice == count) & (quotient & total.dtype.type(1)).astype(np.bool_))
     result: Block = quotient + up
     return result
-
-
-def _cut(values: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
-    return values[:axis] + values[axis + 1 :]
-
-
-def _without(level: Level, axis: int) -> Level:
-    return Level(*(_cut(told, axis) for told in (level.shape, level.scale, level.origin, level.block)))

@@ -12,6 +12,7 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.levels import shown_levels
 from s3facade.core.operators import Block
 from s3facade.core.spec import Channel, Spec
+from s3facade.transforms.described import DOCUMENT, kept
 
 PIECE = 1 << 15
 """Voxels that are computed at once: what stands between steps is small, and stays in the processor's cache."""
@@ -124,6 +125,5 @@ def changed(
     channels = source.channels
     if not keep:
         channels = tuple(Channel(c.name, c.color, window, c.active) for c in channels)
-    attrs = {key: value for key, value in source.attrs.items() if key not in {"codec", "ome_xml", "ome_image"}}
     levels = shown_levels(source, approximate=approximate)
-    return replace(source, dtype=dtype, levels=levels, channels=channels, attrs=attrs)
+    return replace(source, dtype=dtype, levels=levels, channels=channels, attrs=kept(source, DOCUMENT))
