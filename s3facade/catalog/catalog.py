@@ -223,23 +223,21 @@ class Catalog:
     # What is asked for by operators.
 
     def broken(self, *, public: bool = False) -> Sequence[Broken]:
-        """Files that are not shown, and why; sorted by path.
+        """Files that are not shown, and why; sorted by path. One file may be there several times, once per reason.
 
         Args:
             public: Only those of buckets that anybody may list.
         """
         shelf = self._shelf if self._shelf and not (public and self._shelf.config.access != "public") else None
-        found = {path: Broken(path, reason) for path, reason in (shelf.others() if shelf else ())}
+        found = {Broken(path, reason) for path, reason in (shelf.others() if shelf else ())}
         for bucket in self._buckets.values():
             if public and bucket.info.access != "public":
                 continue
-            for item in bucket.plan.broken:
-                found[item.path] = item
+            found.update(bucket.plan.broken)
             for prefix, mount in bucket.plan.mounts.items():
                 if mount.error is not None:
-                    path = mount.recipe.path or prefix
-                    found[path] = Broken(path, mount.error.public, mount.error.private)
-        return [found[path] for path in sorted(found)]
+                    found.add(Broken(mount.recipe.path or prefix, mount.error.public, mount.error.private))
+        return sorted(found, key=lambda item: (item.path, item.reason, item.detail))
 
     def images(self, bucket: str) -> Sequence[str]:
         """Prefixes of the images that a bucket shows, sorted; opened or not."""

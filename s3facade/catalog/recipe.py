@@ -109,7 +109,7 @@ class Pipeline:
                 if number == 0 and self.together:
                     current = [combine(parents, operator) for parents in _aligned([*sets, *others], len(sets))]
                 elif not step.config.combines:
-                    current = [apply_step(image, operator) for image in current]
+                    current = [_applied(operator, current, n) for n in range(len(current))]
                 elif others:
                     current = [combine(parents, operator) for parents in _aligned([current, *others], 1)]
                 else:
@@ -133,6 +133,19 @@ class Pipeline:
 
 
 Recipe: TypeAlias = FileRecipe | FaultyRecipe | Pipeline
+
+
+def _applied(operator: Any, images: list[Image], number: int) -> Image:
+    """The step on one of a file's images; an error says which one it was, and what to do about it."""
+    image = images[number]
+    try:
+        return apply_step(image, operator)
+    except SourceError as error:
+        if len(images) > 1:
+            error.at(
+                f"image {number} ({image.spec.attrs.get('name')}) of {len(images)}; `series:` of the source chooses one"
+            )
+        raise
 
 
 def _aligned(sets: list[list[Image]], leading: int) -> Iterator[list[Image]]:

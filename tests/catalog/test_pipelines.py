@@ -192,6 +192,30 @@ async def test_two_files_of_one_place_in_a_group_are_named(tmp_path: Path, engin
     assert tops(catalog) == ["b"]
 
 
+async def test_every_reason_is_named_though_the_file_is_the_same(tmp_path: Path, engine: Engine) -> None:
+    write(tmp_path / "scans/a/s1.tif", 1)
+    catalog = opened(
+        tmp_path,
+        engine,
+        "  one: {from: scans, steps: [{select: {z: 1}}]}\n  i: {from: scans, steps: [{select: {t: 1}}]}\n",
+        "i{section}'}, {type: ome-zarr, from: one, path: 'one",
+    )
+    assert tops(catalog) == []
+    reasons = [b.reason for b in catalog.broken()]
+    assert len(reasons) == 2
+    assert all(any(f" {axis}" in r for r in reasons) for axis in "zt"), reasons
+
+
+async def test_a_step_that_one_image_of_a_file_refuses_says_which(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "scans/a").mkdir(parents=True)
+    with tifffile.TiffWriter(tmp_path / "scans/a/s1.tif") as file:
+        file.write(np.zeros((40, 50), np.uint16))
+        file.write(np.zeros((3, 40, 50), np.uint8), photometric="minisblack", metadata={"axes": "CYX"})
+    catalog = opened(tmp_path, engine, "  i: {from: scans, steps: [{select: {c: 1}}]}\n", "s{section}")
+    assert tops(catalog) == []
+    assert ["image 0 (" in b.detail and ") of 2; `series:`" in b.detail for b in catalog.broken()] == [True]
+
+
 async def test_parameter_files_are_found_by_capture_and_watched(tmp_path: Path, engine: Engine) -> None:
     scans = {n: write(tmp_path / f"scans/a/s{n}.tif", n) for n in (1, 2)}
     (tmp_path / "reg").mkdir()
@@ -270,6 +294,14 @@ async def test_the_recipe_is_told_without_paths_of_this_machine(tmp_path: Path, 
     assert "x/s3facade.json" in keys
     (tmp_path / "five.txt").write_text("6")
     assert (await told(catalog, "x"))["digest"] != document["digest"]
+
+
+async def test_a_view_may_keep_the_recipe_to_itself(tmp_path: Path, engine: Engine) -> None:
+    write(tmp_path / "scans/a/s1.tif", 1)
+    catalog = opened(tmp_path, engine, "  i: {from: scans, steps: [{crop: {x: [0, 9]}}]}\n", "x', recipe: 'false")
+    assert json.loads(await read(catalog, "x/zarr.json"))["attributes"].keys() == {"ome"}
+    with pytest.raises(NoSuchKey):
+        await catalog.find("bbb", "x/s3facade.json")
 
 
 async def test_labels_are_never_averaged(tmp_path: Path, engine: Engine) -> None:
