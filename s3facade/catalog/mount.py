@@ -47,10 +47,19 @@ class Mount:
     """A recipe and a layout; opens itself when a path leads into it, and again when its files change."""
 
     def __init__(
-        self, engine: Engine, recipe: Recipe, layout: Layout, labels: Mapping[str, Recipe], modified: int = 0
+        self,
+        engine: Engine,
+        recipe: Recipe,
+        layout: Layout,
+        labels: Mapping[str, Recipe],
+        modified: int = 0,
+        *,
+        told: bool = True,
     ) -> None:
         self.recipe = recipe
         self.modified = modified
+        self.told = told
+        """Whether it shows how it was made."""
         self.layout = layout
         self.labels = labels
         faulty = recipe.reason if isinstance(recipe, FaultyRecipe) else ""
@@ -83,8 +92,8 @@ class Mount:
 
     def same(self, other: Mount) -> bool:
         """Whether the other one shows the same, so that what this one knows stays true."""
-        mine = (self.recipe, self.layout, self.labels, self.modified)
-        return mine == (other.recipe, other.layout, other.labels, other.modified)
+        mine = (self.recipe, self.layout, self.labels, self.modified, self.told)
+        return mine == (other.recipe, other.layout, other.labels, other.modified, other.told)
 
     def fresh(self, now: float) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds."""
@@ -144,7 +153,8 @@ class Mount:
             labels[name] = pyramid_like(aligned(found[0], images[0]), images[0].spec)
         self.count, self.spec = len(images), images[0].spec
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
-        told = provenance(self.recipe, images, {name: (self.labels[name], image) for name, image in labels.items()})
+        beside = {name: (self.labels[name], image) for name, image in labels.items()}
+        told = provenance(self.recipe, images, beside) if self.told else {}
         dataset = Dataset(named, labels, self.modified, told)
         node = self.layout.build(dataset)
         if not isinstance(node, Dir | Grid):

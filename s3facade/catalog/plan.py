@@ -97,7 +97,9 @@ class Planner:
                 recipe = candidate.recipe
                 if last and not isinstance(recipe, FaultyRecipe):
                     recipe = Pipeline("", (recipe,), last)
-                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined, self._settings.modified)
+                plan.mounts[prefix] = Mount(
+                    self._engine, recipe, layout, joined, self._settings.modified, told=view.recipe
+                )
 
     def _prefix(self, view: ImageView, item: Candidate, plan: Plan) -> str | None:
         prefix = view.path.fill(item.captures)

@@ -216,6 +216,8 @@ class OmeZarrView(Model):
     """Cast to this type, for viewers that cannot read the original one."""
     labels: dict[str, str] = {}
     """Label images by name: a source or image whose captures match."""
+    recipe: bool = True
+    """Whether `s3facade.json` beside the voxels says what files they were made of and how."""
 
 
 class FilesViewModel(Model):

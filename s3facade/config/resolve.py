@@ -127,7 +127,7 @@ class _Resolver:
                 self.problem((*at, "path"), unknown(name, f"capture of {c.from_!r}", names))
         for label, target in c.labels.items():
             self.label((*at, "labels", label), label, target, known, captures)
-        return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels))
+        return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels), c.recipe)
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
         if name not in captures:

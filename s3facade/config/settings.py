@@ -102,6 +102,8 @@ class ImageView:
     """Cast to this type."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Source or pipeline of label images, by label name; joined to the images by equal captures."""
+    recipe: bool = True
+    """Whether a document beside the voxels says how they were made."""
 
 
 @dataclass(frozen=True, slots=True)
