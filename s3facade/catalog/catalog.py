@@ -245,6 +245,20 @@ class Catalog:
         members = _members(plan)
         return sorted(p for p, m in plan.mounts.items() if m.error is None and p not in members)
 
+    def mounts(self, bucket: str, prefix: str = "") -> Sequence[tuple[str, Mount]]:
+        """Images whose keys start with ``prefix``, or that it leads into, sorted; opened or not.
+
+        Raises:
+            NoSuchBucket: No such bucket.
+        """
+        plan = self._entry(bucket).plan
+        members = _members(plan)
+        return [
+            (name, mount)
+            for name, mount in sorted(plan.mounts.items())
+            if name not in members and (name.startswith(prefix) or f"{prefix}/".startswith(f"{name}/" if name else ""))
+        ]
+
     def viewable(self, bucket: str, prefix: str) -> Viewable:
         """What a viewer is given to open the image at ``prefix``."""
         mount = self._entry(bucket).plan.mounts[prefix]

@@ -77,6 +77,8 @@ class Mount:
         """Images in it; known once it has been open."""
         self.spec: Spec | None = None
         """Of the first one."""
+        self.shown: tuple[Image, ...] = ()
+        """All of them, labels included; known once it has been open."""
         self._checked = 0.0
         self._named: tuple[object, str] = (None, "")
 
@@ -152,6 +154,7 @@ class Mount:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
             labels[name] = pyramid_like(aligned(found[0], images[0]), images[0].spec)
         self.count, self.spec = len(images), images[0].spec
+        self.shown = (*images, *labels.values())
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         beside = {name: (self.labels[name], image) for name, image in labels.items()}
         told = provenance(self.recipe, images, beside) if self.told else {}

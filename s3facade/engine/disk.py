@@ -71,6 +71,11 @@ class Disk:
         """Until then nothing is written."""
         self._ill = False
 
+    @property
+    def most(self) -> int:
+        """Bytes that one value may take: an eighth, as in memory."""
+        return min(self.quota // 8, MOST)
+
     def array(
         self, key: object, shape: tuple[int, ...], dtype: np.dtype[Any], make: Callable[[], Block], work: Work
     ) -> Block:
@@ -85,9 +90,8 @@ class Disk:
             make: Makes it.
             work: Waiting ends with `Cancelled` when it is called off.
         """
-        size = weight(_HEADER.size + math.prod(shape) * dtype.itemsize)
-        # One value may take an eighth, as in memory.
-        shelves = self._open() if size <= min(self.quota // 8, MOST) and not dtype.hasobject else None
+        size = footprint(math.prod(shape) * dtype.itemsize)
+        shelves = self._open() if size <= self.most and not dtype.hasobject else None
         if shelves is None:
             return make()
         name = self._name(key)
@@ -115,6 +119,17 @@ class Disk:
         """Whether there is something called ``key``; it may turn out to be damaged."""
         shelves = self._open()
         return shelves is not None and os.path.exists(shelves.path(self._name(key)))
+
+    def refresh(self, key: object) -> bool:
+        """`has`, and say that it was used now: of what is left unused for longest room is made."""
+        shelves = self._open()
+        if shelves is None:
+            return False
+        try:
+            os.utime(shelves.path(self._name(key)))
+        except OSError:
+            return False
+        return True
 
     def held(self) -> int:
         """Bytes in use, over all processes."""
@@ -211,6 +226,11 @@ class Disk:
         if not self._ill:
             log.warning("the disk cache in %s is not used while this lasts: %s", self.root, error.strerror or error)
         self._ill = True
+
+
+def footprint(nbytes: int) -> int:
+    """Bytes of the quota that an array of ``nbytes`` takes."""
+    return weight(_HEADER.size + nbytes)
 
 
 def private(path: str) -> None:

@@ -136,9 +136,9 @@ class Engine:
             pool.replace(future)
             raise _late(self.limits.deadline) from error
 
-    def read(self, image: Image, level: int, region: Region) -> Block:
+    def read(self, image: Image, level: int, region: Region, work: Work | None = None) -> Block:
         """Voxels of a region, blocking: for tools and tests."""
-        return self._evaluator.read(image, level, region, Work())
+        return self._evaluator.read(image, level, region, work or Work())
 
     def kept(self, key: Key) -> bool:
         """Whether a block of a computed level is kept."""

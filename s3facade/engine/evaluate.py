@@ -19,7 +19,7 @@ from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Flights, Work
 from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.memory import Memory
-from s3facade.engine.needs import kept, needed, worth
+from s3facade.engine.needs import Key, kept, needed, worth
 from s3facade.engine.rasters import Rasters
 
 
@@ -151,12 +151,19 @@ class Evaluator:
             return _owned(self._made(image, level, box, work))
 
         def make() -> Block:
-            disk = self._disk if worth(image, level, box) else None
+            disk = self._shelf(image, level, key, box, work)
             block = compute() if disk is None else disk.array(key, box.shape, image.spec.dtype, compute, work)
             self._memory.put(key, block)
             return block
 
         return self._flights.run(key, make, work)
+
+    def _shelf(self, image: Derived | Combined, level: int, key: Key, box: Region, work: Work) -> Disk | None:
+        """The disk cache, if the block has its place there."""
+        disk = self._disk
+        if disk is None or not worth(image, level, box):
+            return None
+        return disk if work.only is None or key[:2] in work.only or disk.has(key) else None
 
 
 def _owned(block: Block) -> Block:

@@ -20,10 +20,12 @@ class Cancelled(Exception):
 class Work:
     """A token that goes down with a piece of work; its owner may call it off."""
 
-    __slots__ = ("cancelled",)
+    __slots__ = ("cancelled", "only")
 
     def __init__(self) -> None:
         self.cancelled = False
+        self.only: frozenset[tuple[str, int]] | None = None
+        """Levels, by identity and number, whose blocks may be put on disk for it; None: all."""
 
     def check(self) -> None:
         """Raise `Cancelled` if the work was called off. Called between source chunks."""

@@ -27,7 +27,9 @@ def kept(image: Derived | Combined, level: int, region: Region) -> bool:
     """Whether the region is put together from blocks that are kept; what only passes through a transform is not."""
     if isinstance(image, Combined):
         return image.combination.keep
-    return image.transform.keep and image.transform.need(image.parent.spec, level, region) != Need(level, region)
+    # Told by one voxel: a whole level needs nothing beyond itself even where every part of it does.
+    voxel = Region(region.start, tuple(a + 1 for a in region.start))
+    return image.transform.keep and image.transform.need(image.parent.spec, level, voxel) != Need(level, voxel)
 
 
 def reach(image: Image, level: int, region: Region) -> int:
@@ -37,9 +39,9 @@ def reach(image: Image, level: int, region: Region) -> int:
     """
     about = image.spec.levels[level]
     if isinstance(image, Opened):
-        return _whole_blocks(region, about.block, about.shape).size * image.spec.dtype.itemsize
+        return whole_blocks(region, about.block, about.shape).size * image.spec.dtype.itemsize
     if kept(image, level, region):
-        region = _whole_blocks(region, about.block, about.shape)
+        region = whole_blocks(region, about.block, about.shape)
     return sum(reach(parent, need.level, need.region) for parent, need in needed(image, level, region))
 
 
@@ -75,7 +77,8 @@ def _sum(image: Derived | Combined, level: int, region: Region, has: Callable[[K
     return total
 
 
-def _whole_blocks(region: Region, block: tuple[int, ...], shape: tuple[int, ...]) -> Region:
+def whole_blocks(region: Region, block: tuple[int, ...], shape: tuple[int, ...]) -> Region:
+    """The box of all blocks that a region touches, inside a level of ``shape``."""
     return Region(
         tuple(a // n * n for a, n in zip(region.start, block, strict=True)),
         tuple(min(-(-b // n) * n, s) for b, n, s in zip(region.stop, block, shape, strict=True)),
