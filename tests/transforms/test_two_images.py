@@ -215,11 +215,10 @@ def test_a_flat_field_is_taken_out(image, colours, darkened, gain, data):
     result = check_law(step, [image, flat, dark] if darkened else [image, flat], data)
     bright = light.astype(float) - (noise if darkened else 0)
     mean = gain or bright.mean((-2, -1), keepdims=True)
-    with np.errstate(all="ignore"):
-        factor = mean / bright
     shape = [c if n == "c" and c else image.spec.length(n) if n in "yx" else 1 for n in image.spec.names]
     source = image.options["levels"][0].astype(float)
-    values = (source - (noise if darkened else 0)) * factor.reshape(shape)
+    with np.errstate(all="ignore"):
+        values = (source - (noise if darkened else 0)) * (mean / bright).reshape(shape)
     expected = saturated(np.where((bright <= 0).reshape(shape), 3, values), image.spec.dtype)
     np.testing.assert_allclose(whole(result), expected, atol=1e-12, rtol=1e-6 if image.spec.dtype.kind == "f" else 0)
 
