@@ -25,10 +25,12 @@ from s3facade.transforms.sampling import (
     Coordinates,
     Method,
     Window,
+    along,
     cut,
     finish,
     flat,
     halves,
+    inside,
     points,
     reach,
     real_dtype,
@@ -137,16 +139,20 @@ class Bend:
         """The region in parts, with the source coordinates (axis units) of their points."""
         boxes = self._boxes(_ends(grid, space))
         held = sum(_touched(step, box).size for step, box in zip(self.steps, boxes, strict=False) if _field(step))
-        if space.size > 1 and (held > VECTORS or space.size > 8 * PIECE):
+        if space.size > 1 and (held > VECTORS or space.size > 2 * PIECE):
             for half in halves(space):
                 yield from self._places(grid, half)
             return
-        axes = [
-            o + s * np.arange(a, b) for o, s, a, b in zip(grid.origin, grid.scale, space.start, space.stop, strict=True)
-        ]
+        ends = zip(grid.origin, grid.scale, space.start, space.stop, strict=True)
+        axes = [o + s * np.arange(a, b) for o, s, a, b in ends]
         places: Sequence[Coordinates] = np.meshgrid(*axes, indexing="ij")
-        for step, box in zip(self.steps, boxes, strict=False):
-            places = _displaced(step, box, places) if isinstance(step, Field) else _mapped(step, places)
+        for i, (step, box) in enumerate(zip(self.steps, boxes, strict=False)):
+            if not isinstance(step, Field):
+                places = _mapped(step, places)
+            elif i == 0 and _straight(step):
+                places = _displaced_along(step, box, axes, places)
+            else:
+                places = _displaced(step, box, places)
         yield space, list(places)
 
 
@@ -271,6 +277,30 @@ def _displaced(field: Field, box: Box, places: Sequence[Coordinates]) -> Sequenc
             values += place
         moved.append(values)
     return moved
+
+
+def _straight(field: Field) -> bool:
+    """Whether the field's axes are those of the image."""
+    return all(m == 0 for a, row in enumerate(field.placed) for b, m in enumerate(row[:-1]) if a != b)
+
+
+def _displaced_along(
+    field: Field, box: Box, axes: Sequence[Coordinates], places: Sequence[Coordinates]
+) -> Sequence[Coordinates]:
+    """As `_displaced` for places on a grid along the field's axes: interpolated one axis after the other."""
+    part = _touched(field, box)
+    if part.empty:
+        return [np.full(p.shape, np.nan) for p in places] if field.absolute else places
+    vectors = read(field, part)
+    for axis, (line, row) in enumerate(zip(axes, _unplaced(field), strict=True)):
+        at = row[axis] * line + row[-1]
+        vectors = along(vectors, axis + 1, at, part.start[axis], field.shape[axis], "linear")
+        missed = ~inside(at, field.shape[axis])
+        if missed.any():
+            vectors[(slice(None),) * (axis + 1) + (missed,)] = np.nan if field.absolute else 0
+    if field.absolute:
+        return list(vectors)
+    return [np.add(place, vector, out=vector) for place, vector in zip(places, vectors, strict=True)]
 
 
 def _snapped(at: Coordinates) -> Coordinates:

@@ -159,7 +159,7 @@ def points(at: Sequence[Coordinates], window: Window, method: Method, work: np.d
     flat: Coordinates | None = None
     parts: list[Floats] = []
     taps: list[tuple[Indices, ...]] = []
-    for c, start, full, step in zip(at, window.start, window.full, steps, strict=True):
+    for c, full, step in zip(at, window.full, steps, strict=True):
         if edge:
             on = inside(c, full)
             if not on.all():
@@ -172,11 +172,11 @@ def points(at: Sequence[Coordinates], window: Window, method: Method, work: np.d
             parts.append(np.subtract(c, low, out=np.empty(c.shape, work), casting="same_kind"))
         if method == "cubic":
             taps.append(_offsets(c, low, full, step))
-        low -= start
         if step != 1:
             low *= step
         flat = low if flat is None else np.add(flat, low, out=flat)
     assert flat is not None  # noqa: S101 - an image has axes
+    flat -= sum(start * step for start, step in zip(window.start, steps, strict=True))
     return Points(flat.astype(np.intp), tuple(parts), steps, tuple(taps), out)
 
 
