@@ -256,6 +256,17 @@ async def test_files_of_several_images_are_combined_image_by_image(tmp_path: Pat
         await catalog.find("bbb", "a/0/zarr.json")
 
 
+async def test_a_combination_alone_takes_the_images_of_one_file(tmp_path: Path, engine: Engine) -> None:
+    path = tmp_path / "scans/a/s1.tif"
+    path.parent.mkdir(parents=True)
+    voxels = [np.random.default_rng(k).integers(0, 99, (40, 50), dtype=np.uint16) for k in range(3)]
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for plane_ in voxels:
+            file.write(plane_, photometric="minisblack")
+    catalog = opened(tmp_path, engine, "  i: {from: scans, steps: [total]}\n", "x")
+    assert np.array_equal(await plane(catalog, "x"), sum(voxels))
+
+
 async def test_a_section_is_shown_by_itself_and_in_its_volume(tmp_path: Path, engine: Engine) -> None:
     for n in (1, 2, 3):
         write(tmp_path / f"scans/a/s{n}.tif", n)
