@@ -19,7 +19,7 @@ from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Flights, Work
 from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.memory import Memory
-from s3facade.engine.needs import Key, kept, needed, worth
+from s3facade.engine.needs import Key, in_pieces, kept, needed, sparing, worth
 from s3facade.engine.rasters import Rasters
 
 
@@ -108,6 +108,15 @@ class Evaluator:
 
     def _made(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
         """A region computed from what it needs."""
+        if isinstance(image, Derived) and (grid := in_pieces(image, level, region)) is not None:
+            out = np.empty(region.shape, image.spec.dtype)
+            for _, unclipped in cells(region, grid):
+                piece = unclipped.intersect(region)
+                out[piece.slices(region.start)] = self._at_once(image, level, piece, work)
+            return out
+        return self._at_once(image, level, region, work)
+
+    def _at_once(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
         needs = needed(image, level, region)
         blocks = (self.read(parent, need.level, need.region, work) for parent, need in needs)
         try:
@@ -128,17 +137,23 @@ class Evaluator:
     def _assembled(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
         """A region put together from cached blocks of the level's own grid."""
         about = image.spec.levels[level]
-        out: Block | None = None
-        for index, unclipped in cells(region, about.block):
-            box = unclipped.clip(about.shape)
+        grid = [(index, unclipped.clip(about.shape)) for index, unclipped in cells(region, about.block)]
+        if len(grid) == 1 and grid[0][1] == region:
+            return self._block(image, level, *grid[0], work)
+        out = np.empty(region.shape, image.spec.dtype)
+        absent = [(index, box) for index, box in grid if not self.has((image.spec.identity, level, index))]
+        hull = sparing(image, region, [box for _, box in absent], about.block)
+        if hull is not None:
+            made = self._made(image, level, hull, work)
+            out[hull.slices(region.start)] = made
+            for index, box in absent:
+                if box.intersect(hull) == box:
+                    self._memory.put((image.spec.identity, level, index), made[box.slices(hull.start)].copy())
+            grid = [cell for cell in grid if cell not in absent]
+        for index, box in grid:
             block = self._block(image, level, index, box, work)
-            if box == region:
-                return block
-            if out is None:
-                out = np.empty(region.shape, image.spec.dtype)
             part = box.intersect(region)
             out[part.slices(region.start)] = block[part.slices(box.start)]
-        assert out is not None  # noqa: S101 - a non-empty region touches a block
         return out
 
     def _block(self, image: Derived | Combined, level: int, index: tuple[int, ...], box: Region, work: Work) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from s3facade.core.image import Combined, Derived, Image, Opened
 from s3facade.core.operators import Need
@@ -25,10 +25,12 @@ def needed(image: Derived | Combined, level: int, region: Region) -> list[tuple[
 
 def kept(image: Derived | Combined, level: int, region: Region) -> bool:
     """Whether the region is put together from blocks that are kept; what only passes through a transform is not."""
-    if isinstance(image, Combined):
-        return image.combination.keep
     # Told by one voxel: a whole level needs nothing beyond itself even where every part of it does.
     voxel = Region(region.start, tuple(a + 1 for a in region.start))
+    if isinstance(image, Combined):
+        if len(image.parents) > 1 or not image.combination.keep:
+            return image.combination.keep
+        return list(image.combination.needs([image.parents[0].spec], level, voxel)) != [(0, Need(level, voxel))]
     return image.transform.keep and image.transform.need(image.parent.spec, level, voxel) != Need(level, voxel)
 
 
@@ -91,6 +93,58 @@ def told(nbytes: int) -> str:
     return f"{nbytes / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
 
 
+LARGE = 4
+"""A region that is computed at once, not block by block, is at most this many blocks."""
+PIECE = 1 << 14
+"""Voxels from which on it pays to begin anew for each piece."""
+WASTE = 2
+"""Whole blocks are computed unless they are more than this many times what is wanted of them."""
+
+
+def sparing(
+    image: Derived | Combined, region: Region, absent: Sequence[Region], block: tuple[int, ...]
+) -> Region | None:
+    """The part of ``region`` that is better computed by itself than as the whole blocks it lies in, if there is one.
+
+    A filter wants the rims of all blocks around one: 26 whole blocks for a twentieth of their voxels. Whoever moves on
+    from there wants some of those blocks next, but a rim computed twice is cheaper than a neighbour in vain. A part of
+    one block is no rim: who wants it wants the rest soon. Nor are parts of a pyramid, which coarser levels want.
+
+    Args:
+        image: What it is a region of.
+        region: What is wanted.
+        absent: Boxes of the blocks that are not kept.
+        block: Size of a block.
+
+    Returns:
+        The box around all that is wanted of ``absent``; None where they are to be computed as they are.
+    """
+    if len(absent) < 2 or (isinstance(image, Derived) and isinstance(image.transform, AddLevel)):
+        return None
+    parts = [box.intersect(region) for box in absent]
+    hull = Region(
+        tuple(min(edges) for edges in zip(*(p.start for p in parts), strict=True)),
+        tuple(max(edges) for edges in zip(*(p.stop for p in parts), strict=True)),
+    )
+    if hull.size > LARGE * math.prod(block) or sum(box.size for box in absent) <= WASTE * hull.size:
+        return None
+    return hull
+
+
+def in_pieces(image: Derived, level: int, region: Region) -> tuple[int, ...] | None:
+    """The grid of pieces that need one block of the parent each, if the transform can tell; None for all at once.
+
+    A piece is worked on while it is in the processor's cache, and the parent's blocks are never put together.
+    """
+    if not isinstance(image.transform, AddLevel):
+        return None
+    grid = image.transform.pieces(image.parent.spec, level)
+    if grid is None or math.prod(min(n, m) for n, m in zip(grid, region.shape, strict=True)) < PIECE:
+        return None
+    alone = all(a // n == (b - 1) // n for a, b, n in zip(region.start, region.stop, grid, strict=True))
+    return None if alone else grid
+
+
 CHEAP = 8
 """A block of a pyramid that takes at most this many times its own bytes of the original is not kept on disk."""
 
@@ -115,7 +169,10 @@ def cost(image: Image, level: int, region: Region) -> int:
         about = image.spec.levels[level]
         ends = zip(region.start, about.block, about.shape, strict=True)
         size += region.size * image.spec.dtype.itemsize
-        region = Region(region.start, tuple(min(s, a + n) for a, n, s in ends))
+        stop = tuple(min(s, a + n) for a, n, s in ends)
+        if region.size <= LARGE * math.prod(about.block):
+            stop = tuple(max(b, k) for b, k in zip(region.stop, stop, strict=True))
+        region = Region(region.start, stop)
     # The blocks of one computation may all be held at once, with one more of the largest in a wider type; a combination
     # may say that it holds fewer.
     boxes = [

@@ -78,6 +78,13 @@ class AddLevel:
             return mode(block, sizes)
         return block[tuple(slice(None, None, f) for f in sizes)].copy()
 
+    def pieces(self, source: Spec, level: int) -> tuple[int, ...] | None:
+        """A grid of the new level, each cell of which lies over one block of the source; None where there is none."""
+        block, sizes = source.levels[-1].block, self._blocks(source)
+        if level < len(source.levels) or any(n % f for n, f in zip(block, sizes, strict=True)):
+            return None
+        return tuple(n // f for n, f in zip(block, sizes, strict=True))
+
     def _blocks(self, source: Spec) -> tuple[int, ...]:
         """The factors, shortened where the axis is."""
         return tuple(min(f, n) for f, n in zip(self.factors, source.levels[-1].shape, strict=True))

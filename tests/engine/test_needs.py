@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from arrays import ArrayRaster, collect, engine_of, pixels
@@ -9,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3facade.core.errors import TooCostly
+from s3facade.core.image import derive
 from s3facade.core.objects import Object
+from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
+from s3facade.core.spec import Spec
 from s3facade.engine.needs import missing, reach, told
+from s3facade.transforms.downsample import AddLevel
 from s3facade.transforms.pyramid import pyramid
 
 ARRAY = np.random.default_rng(0).integers(0, 60000, (257, 301), dtype=np.uint16)
@@ -73,3 +80,66 @@ async def test_too_much_is_refused_until_it_is_kept():
 )
 def test_numbers_of_bytes(nbytes, text):
     assert told(nbytes) == text
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Nothing is changed; the size of every region is noted."""
+
+    version: ClassVar[int] = 1
+    keep: ClassVar[bool] = True
+
+    halo: int = 0
+    seen: list[int] = field(default_factory=list, hash=False, compare=False)
+
+    def spec(self, source: Spec) -> Spec:
+        return source
+
+    def need(self, source: Spec, level: int, region: Region) -> Need:
+        # a voxel more, so that the engine does not take it for something that only passes through
+        return Need(level, region.grow((self.halo + 1,) * 2).clip(source.levels[level].shape))
+
+    def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
+        assert block is not None
+        self.seen.append(region.size)
+        return block[region.slices(self.need(source, level, region).region.start)]
+
+
+def test_rims_of_blocks_are_computed_without_their_blocks():
+    engine, image = engine_of(ArrayRaster(ARRAY, (32, 32)))
+    below, above = Counting(), Counting(4)
+    image = derive(derive(image, below), above)
+    here = Region((64, 96), (96, 128))
+    np.testing.assert_array_equal(engine.read(image, 0, here), ARRAY[here.slices()])
+    assert sum(above.seen) == 32 * 32
+    assert sum(below.seen) == (32 + 10) ** 2
+    assert engine.kept((image.parent.spec.identity, 0, (2, 3)))
+    engine.read(image, 0, Region((64, 64), (96, 96)))
+    assert sum(below.seen[1:]) <= (32 + 10) ** 2
+    # part of a block: the whole is made, and kept for who wants the rest
+    engine.read(image, 0, Region((0, 0), (10, 10)))
+    assert above.seen[-1] == 32 * 32
+    engine.close()
+
+
+@given(st.integers(0, 9), st.data())
+def test_the_law_holds_however_much_of_it_is_kept(halo, data):
+    engine, image = engine_of(ArrayRaster(ARRAY, (32, 32)))
+    image = derive(derive(image, Counting()), Counting(halo))
+    for _ in range(5):
+        region = part(data, ARRAY.shape)
+        np.testing.assert_array_equal(engine.read(image, 0, region), ARRAY[region.slices()])
+    engine.close()
+
+
+@given(st.sampled_from(["mean", "mode", "nearest"]), st.data())
+def test_a_level_made_in_pieces_is_the_level(method, data):
+    array = np.random.default_rng(1).integers(0, 9, (1029, 1283), dtype=np.uint16)
+    engine, image = engine_of(ArrayRaster(array, (256, 512)))
+    level = AddLevel((2, 2), method)
+    made = derive(image, level)
+    assert level.pieces(image.spec, 1) == (128, 256)
+    region = part(data, made.spec.levels[1].shape)
+    whole = level.apply(image.spec, 1, Region.whole(made.spec.levels[1].shape), array[:1028, :1282])
+    np.testing.assert_array_equal(engine.read(made, 1, region), whole[region.slices()])
+    engine.close()
