@@ -22,9 +22,8 @@ from dataclasses import dataclass
 
 import uvloop
 
-from s3facade import __version__
+from s3facade import __version__, caches, registry
 from s3facade.auth import configured
-from s3facade import registry
 from s3facade.catalog.catalog import REST, Catalog, Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
@@ -67,7 +66,7 @@ def open_catalog(settings: Settings, *, workers: int = 1) -> Catalog:
     share = EngineLimits(
         limits.memory // workers, threads=2, queue=limits.queue, deadline=limits.deadline, read=limits.read
     )
-    return Catalog(settings, Engine(registry.reader, share))
+    return Catalog(settings, Engine(registry.reader, share, caches.disk(limits), caches.index(limits)))
 
 
 def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:

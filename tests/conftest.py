@@ -14,6 +14,15 @@ settings.register_profile("thorough", parent=settings.get_profile("s3facade"), m
 settings.load_profile(os.environ.get("S3FACADE_HYPOTHESIS", "s3facade"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _caches_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests find out about files is nobody else's business."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("CACHE_DIRECTORY", raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     """A test that starts threads of the engine also ends them."""

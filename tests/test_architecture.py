@@ -21,6 +21,7 @@ FLOORS = {
     "s3": 4,
     "auth": 4,
     "web": 4,
+    "caches": 4,
     "app": 5,
     "cli": 5,
     "__main__": 5,

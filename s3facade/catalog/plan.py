@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from s3facade.catalog.candidates import Candidate, Candidates, Item
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.watch import Watch
+from s3facade.catalog.watch import RACY, Watch
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, StepConfig
 from s3facade.core.errors import ConfigError, SourceUnavailable
 from s3facade.core.protocols import Layout
@@ -58,6 +59,7 @@ class Planner:
         self._settings = settings
         self._engine = engine
         self._sniffed: dict[tuple[str, str], str] = {}
+        self._readers = [(name, reader.version) for name, reader in registry.readers()]
         self._devices: dict[str, int] = {}
         """Device that each root was on at first: another one means that a share is not mounted."""
 
@@ -127,8 +129,11 @@ class Planner:
     def _sniff(self, path: str) -> str:
         """Name of the reader that recognises the file; "" if there is none, or if it may not be read."""
         try:
-            key = (path, fingerprint(os.stat(path)))
+            about = os.stat(path)
+            key = (path, fingerprint(about))
             known = self._sniffed.get(key)
+            if known is None and (told := self._remembered(key)) is not None:
+                known = self._sniffed[key] = told
             if known is not None:
                 return known
             with open(path, "rb") as file:
@@ -140,7 +145,15 @@ class Planner:
         else:
             name = os.path.basename(path)
             self._sniffed[key] = next((n for n, r in registry.readers() if r.sniff(head, name)), "")
+            if self._engine.index is not None and time.time_ns() - about.st_mtime_ns > RACY:
+                self._engine.index.put(("sniffed", *key, self._readers), self._sniffed[key].encode())
             return self._sniffed[key]
+
+    def _remembered(self, key: tuple[str, str]) -> str | None:
+        """What an earlier run found out about a file."""
+        index = self._engine.index
+        found = None if index is None else index.get(("sniffed", *key, self._readers))
+        return None if found is None else found.decode()
 
 
 def _cast(dtype: str) -> Step:

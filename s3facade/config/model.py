@@ -78,6 +78,10 @@ def _enough(value: int) -> int:
     return value
 
 
+def _room(value: object) -> int:
+    return 0 if value is False or str(value).lower() in ("off", "false") else units.size(value)
+
+
 def _some(value: float) -> float:
     if value <= 0:
         raise ValueError("must be longer than 0 s")
@@ -120,6 +124,8 @@ PixelSize = Annotated[Any, BeforeValidator(_pixel_size), WithJsonSchema(_PIXELS)
 Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SIZES["anyOf"][1])]
 Options = Annotated[dict[str, Any], BeforeValidator(free)]
 Bytes = Annotated[Any, BeforeValidator(units.size), WithJsonSchema({"type": "string", "examples": ["4 GiB"]})]
+_ROOM = {"anyOf": [{"const": "off"}, {"type": "string", "examples": ["200 GiB"]}]}
+Room = Annotated[Any, BeforeValidator(_room), WithJsonSchema(_ROOM)]
 Seconds = Annotated[Any, BeforeValidator(units.duration), WithJsonSchema({"type": "string", "examples": ["10 s"]})]
 Rate = Annotated[Any, BeforeValidator(units.rate), WithJsonSchema({"type": "string", "examples": ["100/s"]})]
 Origins = Annotated[Any, BeforeValidator(_origins), WithJsonSchema(_ORIGINS)]
@@ -315,6 +321,12 @@ class LimitsModel(Model):
     """How long a request may wait for its next bytes, or for a file to be opened, before the answer is 503."""
     read: Bytes = "16 GiB"
     """Original voxels that one chunk may be computed from before the answer is 503: `s3facade warm` is the way then."""
+    disk: Room = "off"
+    """Disk space for computed blocks, shared by all workers and kept over restarts, as in `200 GiB`."""
+    index: Room = "512 MiB"
+    """Disk space for what was found out about files, so that a restart need not open them all again; or `off`."""
+    cache_dir: str | None = None
+    """Folder for both; default: where the system keeps caches of this user."""
 
     model_config = ConfigDict(validate_default=True)
 

@@ -52,7 +52,11 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     if resolver.problems:
         raise ConfigError("\n".join(dict.fromkeys(resolver.problems)))
     given = config.limits
-    limits = Limits(given.memory, given.workers, given.queue, given.deadline, given.read)
+    cache_dir = None if given.cache_dir is None else resolver.absolute(given.cache_dir)
+    limits = Limits(
+        *(given.memory, given.workers, given.queue, given.deadline, given.read),
+        *(given.disk, given.index, cache_dir),
+    )
     net = config.server
     server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
     return Settings(

@@ -195,6 +195,12 @@ class Limits:
     """Seconds that a request may wait for its next bytes, or for a file to be opened."""
     read: int = 16 << 30
     """Bytes of original voxels that one chunk may be computed from, beyond those that are kept already."""
+    disk: int = 0
+    """Bytes of computed blocks kept on disk, over all worker processes; 0: none."""
+    index: int = 512 << 20
+    """Bytes of what was found out about files, kept on disk; 0: none."""
+    cache_dir: Path | None = None
+    """Absolute; None: where the system keeps caches of this user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, ClassVar, Literal, Protocol
+from typing import Any, BinaryIO, ClassVar, Literal, Protocol
 
 from s3facade.core.image import Dataset, Source
 from s3facade.core.keyspace import Node
@@ -134,6 +134,30 @@ class Reader(Protocol):
             BadSource: The file contradicts itself.
             Unsupported: A kind of file that cannot be shown truly; names field and value.
             SourceNotFound: A member file is missing.
+        """
+        ...
+
+
+class Freezer(Protocol):
+    """What a reader may offer as well: its rasters as bytes, so that a restart need not parse every file again.
+
+    Whoever keeps the bytes answers for it that they are given back whole, to the same version of the reader, and only
+    while all files are what they were.
+    """
+
+    def freeze(self, rasters: Sequence[Any]) -> bytes | None:
+        """What `Reader.open` gave for one file, without the files; None if these cannot be frozen."""
+        ...
+
+    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[Raster]:
+        """The rasters again. Quick: no I/O.
+
+        Args:
+            data: What `freeze` made.
+            files: All files of the rasters, by path.
+
+        Raises:
+            ValueError: ``data`` are of another version.
         """
         ...
 

@@ -22,6 +22,7 @@ from s3facade.engine.budget import Budget
 from s3facade.engine.disk import Disk
 from s3facade.engine.evaluate import Evaluator
 from s3facade.engine.flight import Cancelled, Flights, Work
+from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
 from s3facade.engine.memory import Memory
 from s3facade.engine.needs import Key, cost, missing, reach, told
@@ -92,7 +93,11 @@ class Engine:
     """Public: `ready`, `stream`, `descriptor`, `read`, `run`."""
 
     def __init__(
-        self, reader: Callable[[str], Reader], limits: EngineLimits | None = None, disk: Disk | None = None
+        self,
+        reader: Callable[[str], Reader],
+        limits: EngineLimits | None = None,
+        disk: Disk | None = None,
+        index: Index | None = None,
     ) -> None:
         self.limits = limits or EngineLimits()
         self.memory = Memory(self.limits.memory // 2)
@@ -100,9 +105,10 @@ class Engine:
         self._documents = Memory(min(self.limits.memory // 16, 32 << 20))
         self.budget = Budget(self.limits.memory // 2, self.limits.queue, giant=self.limits.memory)
         self._lane = Lane(self.limits.isolated, self.limits.deadline, self.limits.memory)
-        self.rasters = Rasters(reader, self._lane)
+        self.rasters = Rasters(reader, self._lane, index)
         self._evaluator = Evaluator(self.rasters, self.memory, disk)
         self.disk = disk
+        self.index = index
         self._flights = Flights()
         # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
         self._cpu = Pool(self.limits.threads, "cpu")
@@ -114,12 +120,15 @@ class Engine:
         self._cpu.close()
         self._io.close()
         self._lane.close()
+        self.rest()
 
     def rest(self) -> None:
         """End what was started for opening files, before this process forks; it is started again when needed."""
         self._lane.rest()
         if self.disk is not None:
             self.disk.close()
+        if self.index is not None:
+            self.index.close()
 
     async def run(self, function: Callable[[], T], tenant: Hashable = "") -> T:
         """Run a blocking function that waits for files, in the ``io`` pool. Raises `TimedOut`."""

@@ -13,9 +13,11 @@ from s3facade.core.identity import canonical, digest
 from s3facade.core.image import Opened, Source
 from s3facade.core.protocols import Raster, Reader
 from s3facade.engine.flight import Flights, Work
+from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
 from s3facade.engine.lanes import Serial
-from s3facade.stores.local import LocalFile, describe, unchanged
+from s3facade.engine.structures import opened
+from s3facade.stores.local import describe, unchanged
 
 NOWHERE = Source(path="", size=0, modified=0, etag="")
 """The source of images that are made, not read."""
@@ -44,11 +46,16 @@ class Rasters:
     Args:
         reader: Gives a reader by its name.
         lane: Where readers run that may crash.
+        index: Where parsed structure outlives the process.
+        limit: Files.
     """
 
-    def __init__(self, reader: Callable[[str], Reader], lane: Lane, limit: int = 1024) -> None:
+    def __init__(
+        self, reader: Callable[[str], Reader], lane: Lane, index: Index | None = None, limit: int = 1024
+    ) -> None:
         self._reader = reader
         self._lane = lane
+        self._index = index
         self._limit = limit
         self._open: OrderedDict[Key, Sequence[Raster]] = OrderedDict()
         self._lock = threading.Lock()
@@ -110,5 +117,5 @@ class Rasters:
         reader = self._reader(wanted.reader)
         if wanted.isolated or reader.lane == "process":
             return self._lane.open(wanted.source, reader, wanted.options)
-        rasters = reader.open(LocalFile(wanted.source), wanted.options)
+        rasters = opened(self._index, reader, wanted.source, wanted.options)
         return [Serial(raster) for raster in rasters] if reader.lane == "serial" else rasters

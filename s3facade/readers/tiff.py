@@ -11,6 +11,7 @@ from s3facade.core.operators import Block
 from s3facade.core.protocols import SourceFile
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
+from s3facade.readers.tiff_frozen import freeze, thaw
 from s3facade.readers.tiff_parse import parse
 from s3facade.readers.tiff_table import RawTable, SegmentTable
 
@@ -61,3 +62,11 @@ class TiffReader:
         if options:
             raise Unsupported(f"The TIFF reader has no option {next(iter(options))!r}; it takes none.")
         return [TiffRaster(p.spec, p.files, p.tables) for p in parse(file)]
+
+    def freeze(self, rasters: Sequence[TiffRaster]) -> bytes | None:
+        """The images as bytes; None if they cannot be decoded without parsing the file."""
+        return freeze([(r.spec, r.files, r.tables) for r in rasters])
+
+    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TiffRaster]:
+        """What was frozen. Raises `ValueError`."""
+        return [TiffRaster(spec, tuple(found), tuple(tables)) for spec, found, tables in thaw(data, files)]

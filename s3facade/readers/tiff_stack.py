@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s3facade.core.errors import BadSource, Unsupported
+from s3facade.readers.tiff_coding import coding
 from s3facade.readers.tiff_geometry import PAGE, Geometry, geometry
 from s3facade.readers.tiff_table import MAX_CELL, Decoder, Ints, RawTable, SegmentTable
 
@@ -207,7 +208,8 @@ def _decoders(pages: Sequence[Any]) -> tuple[tuple[Decoder, ...], npt.NDArray[np
         name = (key.hash, tables, header)
         if name not in found:
             found[name] = len(decoders)
-            decoders.append(Decoder(_closure(key), tables, header, jpeg))
+            function = _closure(key)
+            decoders.append(Decoder(function, tables, header, jpeg, coding(key, function)))
         which[i] = found[name]
     return tuple(decoders), which if len(decoders) > 1 else which[:1]
 

@@ -14,6 +14,7 @@ from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
 from s3facade.readers.tiff_bomb import stated_voxels
+from s3facade.readers.tiff_coding import Coding
 from s3facade.readers.tiff_geometry import PAGE, Geometry
 
 Ints = npt.NDArray[np.int64]
@@ -31,6 +32,8 @@ class Decoder:
     header: bytes | None = None
     """JPEG header that NDPI segments lack."""
     jpeg: bool = False
+    coding: Coding | None = None
+    """What ``function`` can be made from again, if it can."""
 
     def __call__(self, data: bytes, number: int) -> Block:
         """Segment ``number`` of a page as an array (depth, length, width, samples), not clipped."""

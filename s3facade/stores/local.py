@@ -123,12 +123,18 @@ HANDLES = Handles()
 
 
 class LocalFile:
-    """A `SourceFile` on this machine."""
+    """A `SourceFile` on this machine.
 
-    __slots__ = ("_source",)
+    Args:
+        source: What it was when it was described.
+        asked: Where it is noted which other files were asked for, by path; None for those that there were not.
+    """
 
-    def __init__(self, source: Source) -> None:
+    __slots__ = ("_asked", "_source")
+
+    def __init__(self, source: Source, asked: dict[str, Source | None] | None = None) -> None:
         self._source = source
+        self._asked = asked
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> LocalFile:
@@ -180,6 +186,12 @@ class LocalFile:
         path = (folder / name).resolve()
         if not path.is_relative_to(folder):
             raise SourceDenied(f"The file refers to {name!r}, outside its own folder.", private=self._source.path)
-        if not path.is_file():
-            raise SourceNotFound(f"The file refers to {name!r}, which is missing.", private=self._source.path)
-        return LocalFile.open(folder / name)
+        found = None
+        try:
+            if not path.is_file():
+                raise SourceNotFound(f"The file refers to {name!r}, which is missing.", private=self._source.path)
+            found = describe(os.path.abspath(folder / name))
+        finally:
+            if self._asked is not None:
+                self._asked[os.path.abspath(folder / name)] = found
+        return LocalFile(found, self._asked)
