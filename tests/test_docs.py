@@ -149,7 +149,7 @@ def _text(value):
 def test_examples_load():
     from s3facade.config.load import load
 
-    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    examples = sorted((ROOT / "examples").rglob("*.yaml"))
     assert examples
     for path in examples:
         assert load(path, {}).buckets

@@ -50,9 +50,9 @@ def available() -> str | None:
     return None
 
 
-def source(url: str, group: str) -> str:
-    """The address that Neuroglancer opens for the image at ``group`` of the bucket ``images``."""
-    return f"{url}/images/{quote(group)}/|zarr3:"
+def source(url: str, group: str, bucket: str = "images") -> str:
+    """The address that Neuroglancer opens for the image at ``group`` of the bucket."""
+    return f"{url}/{bucket}/{quote(group)}/|zarr3:"
 
 
 def shoot(
