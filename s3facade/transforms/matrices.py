@@ -52,10 +52,12 @@ def matrix_for(given: Given | Linear, how: Conventions, source: Spec, output: Gr
     if kind == "fsl":
         return _flirt(array, how, source, output)
     unit = how.unit or ("um" if kind == "numpy" else "mm")
-    _check(source, how, kind, unit)
+    _check(source, how, kind, unit, len(array) - 1)
     if how.order == "zyx":
         array = _reversed(array)
     n = len(array) - 1
+    if unit != "voxel":
+        array[:n, n] *= MICROMETERS[unit]
     if how.center is not None:
         array = _around(array, how.center)
     if how.maps == "input-to-output":
@@ -63,7 +65,6 @@ def matrix_for(given: Given | Linear, how: Conventions, source: Spec, output: Gr
     own = grid_of(source.levels[0], len(names))
     if unit == "voxel":
         return rows(_placed(own) @ _full(_reversed(array), len(names)) @ np.linalg.inv(_placed(output)))
-    array[:n, n] *= MICROMETERS[unit]
     flip = np.diag([-1.0 if name in how.flipped else 1.0 for name in "xyz"[:n]] + [1.0])
     return rows(_full(_reversed(flip @ array @ flip), len(names)))
 
@@ -90,7 +91,7 @@ def homogeneous(given: Given, count: int) -> Array:
     return np.vstack([array, np.eye(len(array) + 1)[-1]])
 
 
-def _check(source: Spec, how: Conventions, kind: str, unit: str) -> None:
+def _check(source: Spec, how: Conventions, kind: str, unit: str, count: int) -> None:
     if how.fsl is not None:
         raise Unsupported("affine: `fsl` is for matrices of FLIRT, and this is none; leave it out.")
     if how.order == "zyx" and kind != "numpy":
@@ -99,7 +100,8 @@ def _check(source: Spec, how: Conventions, kind: str, unit: str) -> None:
         if how.flipped or how.center is not None:
             raise Unsupported("affine: `flipped` and `center` do not go with `unit: voxel`.")
         return
-    missing = [a.name for a in source.axes if a.name in space_names(source) and a.unit is None]
+    # A matrix of the plane leaves z alone, whether it has a size or not.
+    missing = [a.name for a in source.axes if a.name in space_names(source)[-count:] and a.unit is None]
     if missing:
         raise Unsupported(
             f"affine: the image has no voxel size along {missing[0]}, so physical coordinates say nothing; write"

@@ -11,12 +11,13 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.image import derive
+from s3facade.core.image import apply_step, derive
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
 from s3facade.testing.plain import read
 from s3facade.transforms.affine import Affine
+from s3facade.transforms.metadata import Metadata, Sizes
 from s3facade.transforms.onto import Counts, Lengths, Onto, Positions
 from s3facade.transforms.resample import Resample
 
@@ -338,6 +339,21 @@ def test_order_unit_and_way():
     c = np.array([3.0, 2.0, 5.0])
     around = Affine(rows(linear, shift - c + linear @ c), center=Positions(3.0, 2.0, 5.0))
     np.testing.assert_allclose(whole(around.build(image)), expected, atol=1e-9)
+    moved_mm = rows(linear, (shift - c + linear @ c) / 1000)
+    around = Affine(moved_mm, center=Positions(3.0, 2.0, 5.0), unit="mm")
+    np.testing.assert_allclose(whole(around.build(image)), expected, atol=1e-9)
+
+
+def test_a_matrix_of_the_plane_needs_no_size_along_z():
+    planes = smooth((3, 14, 16))
+    image = apply_step(in_memory(planes), Metadata(pixel_size=Sizes(y=2.0, x=2.0)))
+    turned = Affine(((0.9, 0.2, 3.0), (-0.1, 1.1, 2.0))).build(image)
+    assert [axis.unit for axis in turned.spec.axes] == [None, "micrometer", "micrometer"]
+    for k in range(3):
+        plane = in_memory(planes[k], scale=(2.0, 2.0), units=True)
+        assert np.array_equal(whole(turned)[k], whole(Affine(((0.9, 0.2, 3.0), (-0.1, 1.1, 2.0))).build(plane)))
+    with pytest.raises(Unsupported, match="along z"):
+        Affine(rows(np.eye(3), (0, 0, 0))).build(image)
 
 
 def test_identities_differ():
