@@ -10,13 +10,14 @@ from s3facade.catalog.provenance import provenance
 from s3facade.catalog.recipe import FaultyRecipe, Recipe, files, single
 from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
-from s3facade.core.image import Dataset, Derived, Image, Opened, Source, sources
+from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources
 from s3facade.core.keyspace import Dir, Grid
 from s3facade.core.protocols import Layout
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
+from s3facade.engine.preview import strided
 from s3facade.stores.local import describe, unchanged
-from s3facade.transforms.pyramid import pyramid, pyramid_like
+from s3facade.transforms.pyramid import Add, pyramid, pyramid_like
 
 MANY = 4
 """Images of more files than this are checked for change once a second, not at each request."""
@@ -55,11 +56,14 @@ class Mount:
         modified: int = 0,
         *,
         told: bool = True,
+        sampled: bool = False,
     ) -> None:
         self.recipe = recipe
         self.modified = modified
         self.told = told
         """Whether it shows how it was made."""
+        self.sampled = sampled
+        """Whether levels that would read too much show samples."""
         self.layout = layout
         self.labels = labels
         faulty = recipe.reason if isinstance(recipe, FaultyRecipe) else ""
@@ -94,8 +98,10 @@ class Mount:
 
     def same(self, other: Mount) -> bool:
         """Whether the other one shows the same, so that what this one knows stays true."""
-        mine = (self.recipe, self.layout, self.labels, self.modified, self.told)
-        return mine == (other.recipe, other.layout, other.labels, other.modified, other.told)
+        return self._made_of() == other._made_of()
+
+    def _made_of(self) -> object:
+        return (self.recipe, self.layout, self.labels, self.modified, self.told, self.sampled)
 
     def fresh(self, now: float) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds."""
@@ -146,13 +152,14 @@ class Mount:
             raise self.error.with_traceback(None)
 
     def _build(self) -> Dir | Grid:
-        images = [pyramid(image) for image in self.recipe.images(self._engine)]
+        images = [pyramid(image, add=self._adding(image)) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         for name, recipe in self.labels.items():
             found = recipe.images(self._engine)
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
-            labels[name] = pyramid_like(aligned(found[0], images[0]), images[0].spec)
+            label = aligned(found[0], images[0])
+            labels[name] = pyramid_like(label, images[0].spec, add=self._adding(label))
         self.count, self.spec = len(images), images[0].spec
         self.shown = (*images, *labels.values())
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
@@ -170,3 +177,7 @@ class Mount:
         }
         self._named = (node, digest("mount", type(self.layout).__name__, self.layout.version, self.layout, shown))
         return node
+
+    def _adding(self, image: Image) -> Add:
+        """How levels are added to an image."""
+        return strided(image, self._engine.limits.read) if self.sampled else derive

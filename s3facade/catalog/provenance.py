@@ -18,8 +18,8 @@ from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, Step
 from s3facade.config.steps import parameter_files
 from s3facade.core.identity import digest, plain
 from s3facade.core.image import Combined, Derived, Image, Opened, Source, sources
-from s3facade.core.spec import Spec
 from s3facade.transforms.downsample import AddLevel
+from s3facade.transforms.sampled import SampleLevel
 
 FORMAT = 1
 """Of the document; changes when what a key means changes."""
@@ -139,16 +139,23 @@ def _relative(path: str, root: str) -> str:
 def _result(image: Image) -> dict[str, Any]:
     """The identity of what came out, and where its levels are from."""
     computed, method = 0, ""
-    while isinstance(image, Derived) and isinstance(image.transform, AddLevel):
-        method = image.transform.method
-        computed += 1
-        image = image.parent
-    return {"identity": image.spec.identity, "levels": _levels(image.spec, computed, method)}
-
-
-def _levels(spec: Spec, computed: int, method: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"given": len(spec.levels)}
-    return found | ({"computed": computed, "method": method} if computed else {})
+    sampled: list[dict[str, Any]] = []
+    while True:
+        if isinstance(image, Derived) and isinstance(image.transform, AddLevel):
+            method = image.transform.method
+            computed += 1
+            image = image.parent
+        elif isinstance(image, Combined) and isinstance(image.combination, SampleLevel):
+            about = image.combination
+            level = len(image.spec.levels) - 1
+            sampled.insert(0, {"level": level, "of": about.base, "one_block_of": list(about.every)})
+            image = image.parents[0]
+        else:
+            break
+    levels: dict[str, Any] = {"given": len(image.spec.levels)}
+    levels |= {"computed": computed, "method": method} if computed else {}
+    levels |= {"sampled": sampled} if sampled else {}
+    return {"identity": image.spec.identity, "levels": levels}
 
 
 def _leaves(image: Image) -> Iterator[Opened]:

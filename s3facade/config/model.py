@@ -82,6 +82,10 @@ def _room(value: object) -> int:
     return 0 if value is False or str(value).lower() in ("off", "false") else units.size(value)
 
 
+def _switched(value: object) -> object:
+    return "off" if value is False or value == "false" else value
+
+
 def _some(value: float) -> float:
     if value <= 0:
         raise ValueError("must be longer than 0 s")
@@ -132,6 +136,7 @@ Origins = Annotated[Any, BeforeValidator(_origins), WithJsonSchema(_ORIGINS)]
 HeaderValue = Annotated[str, AfterValidator(_header)]
 Granted = Annotated[str, AfterValidator(_granted)]
 AccessName = Literal["public", "private", "key-only"]
+Preview = Annotated[Literal["off", "strided"], BeforeValidator(_switched)]
 Secret = Annotated[str, Field(min_length=8)]
 Workers = Annotated[Any, BeforeValidator(_workers), WithJsonSchema({"anyOf": [{"const": "auto"}, _COUNT]})]
 Dtype = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -224,6 +229,8 @@ class OmeZarrView(Model):
     """Label images by name: a source or image whose captures match."""
     recipe: bool = True
     """Whether `s3facade.json` beside the voxels says what files they were made of and how."""
+    preview: Preview | None = None
+    """As of the bucket, for this view alone."""
 
 
 class FilesViewModel(Model):
@@ -247,6 +254,11 @@ class BucketModel(Model):
     """`Cache-Control` header of its objects, as in `max-age=3600`."""
     cors: Origins = ("*",)
     """Web pages that may read it: `"*"` (default), a list of origins, or `off`."""
+    warm: bool = False
+    """Keep what is dear to compute on disk beforehand, while nobody asks for anything; needs `limits: disk`."""
+    preview: Preview = "off"
+    """Levels that would read more than `limits: read` at once: `off`, refused until they are kept; `strided`, shown
+    from a part of the blocks of the original."""
     views: Annotated[list[Annotated[OmeZarrView | FilesViewModel, Field(discriminator="type")]], Field(min_length=1)]
     """What the bucket shows."""
 

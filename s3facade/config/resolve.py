@@ -19,6 +19,7 @@ from s3facade.config.settings import (
     ImageView,
     Limits,
     LinksConfig,
+    Preview,
     Server,
     Settings,
     ShelfConfig,
@@ -49,6 +50,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     links = resolver.links(config.links)
     shelf = resolver.shelf(config.buckets_from)
     resolver.doors(buckets, access, config)
+    resolver.room(config)
     if resolver.problems:
         raise ConfigError("\n".join(dict.fromkeys(resolver.problems)))
     given = config.limits
@@ -103,11 +105,11 @@ class _Resolver:
         for i, view in enumerate(c.views):
             at: Path_ = ("buckets", name, "views", i)
             try:
-                views.append(self.view(at, view, captures))
+                views.append(self.view(at, view, captures, c.preview))
             except ConfigError as error:
                 self.problem((*at, "path"), error)
         self.overlaps(name, views)
-        return BucketConfig(name, c.access, tuple(views), c.cache_control, c.cors)
+        return BucketConfig(name, c.access, tuple(views), c.cache_control, c.cors, c.warm)
 
     def overlaps(self, name: str, views: list[View]) -> None:
         """Two views must not claim the same keys, as far as their paths tell before any file is seen."""
@@ -118,7 +120,13 @@ class _Resolver:
                     at: Path_ = ("buckets", name, "views", k, "path")
                     self.problem(at, f"its keys lie among those of the view with the path {outer!r}; keep them apart")
 
-    def view(self, at: Path_, c: m.OmeZarrView | m.FilesViewModel, captures: Mapping[str, frozenset[str]]) -> View:
+    def view(
+        self,
+        at: Path_,
+        c: m.OmeZarrView | m.FilesViewModel,
+        captures: Mapping[str, frozenset[str]],
+        preview: Preview,
+    ) -> View:
         path = compile_template(c.path)
         if isinstance(c, m.FilesViewModel):
             if path.names:
@@ -131,7 +139,8 @@ class _Resolver:
                 self.problem((*at, "path"), unknown(name, f"capture of {c.from_!r}", names))
         for label, target in c.labels.items():
             self.label((*at, "labels", label), label, target, known, captures)
-        return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels), c.recipe)
+        shown = c.preview or preview
+        return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels), c.recipe, shown)
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
         if name not in captures:
@@ -184,6 +193,11 @@ class _Resolver:
         if not root.is_dir():
             self.problem(("buckets_from",), f"{root} is not a folder")
         return ShelfConfig(root, dict(c.names), c.access, c.cache_control, c.cors)
+
+    def room(self, config: m.ConfigModel) -> None:
+        for name, bucket in config.buckets.items():
+            if bucket.warm and not config.limits.disk:
+                self.problem(("buckets", name, "warm"), "there is no place for it; set `disk` under `limits:`")
 
     def doors(
         self, buckets: tuple[BucketConfig, ...], access: tuple[CredentialConfig, ...], config: m.ConfigModel

@@ -14,6 +14,8 @@ from s3facade.config.pattern import Pattern
 from s3facade.config.template import Template
 
 Access = Literal["public", "private", "key-only"]
+Preview = Literal["off", "strided"]
+"""What becomes of levels that would read more than ``limits.read`` for one block: refused, or made of samples."""
 ALWAYS = ("stem", "path")
 """Captured for every file: its path below the pattern's fixed folder, without and with the image extension."""
 Sizes = int | Mapping[str, int]
@@ -104,6 +106,7 @@ class ImageView:
     """Source or pipeline of label images, by label name; joined to the images by equal captures."""
     recipe: bool = True
     """Whether a document beside the voxels says how they were made."""
+    preview: Preview = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class BucketConfig:
     """Value of the Cache-Control header of its objects."""
     cors: tuple[str, ...] = ("*",)
     """Origins whose pages may read it; a star stands for any text. Empty: none."""
+    warm: bool = False
+    """Whether what is dear to compute is kept on disk beforehand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from s3facade.core.image import Image, derive
 from s3facade.core.spec import Spec
 from s3facade.transforms.downsample import AddLevel, Method
 
+Add: TypeAlias = Callable[[Image, AddLevel], Image]
+"""How a level is added to an image."""
 _ISOTROPIC = 1.5
 """z is halved, too, while a voxel is at most this much longer in z than in y and x."""
 _VOLUME = 64
 """Without known units, images of at least this many z planes are taken for isotropic volumes."""
 
 
-def pyramid(image: Image, *, method: Method | None = None, smallest: int = 512) -> Image:
+def pyramid(image: Image, *, method: Method | None = None, smallest: int = 512, add: Add = derive) -> Image:
     """``image`` with levels added after its last one until that is at most ``smallest`` voxels in y and x.
 
     Every level halves y and x, and z where voxels are nearly isotropic. A pyramid that the source brings is kept
@@ -21,11 +26,11 @@ def pyramid(image: Image, *, method: Method | None = None, smallest: int = 512) 
     if method is None:
         method = "mode" if image.spec.attrs.get("categorical") else "mean"
     while max(image.spec.levels[-1].shape[-2:]) > max(smallest, 1):
-        image = derive(image, AddLevel(_halving(image.spec), method))
+        image = add(image, AddLevel(_halving(image.spec), method))
     return image
 
 
-def pyramid_like(image: Image, like: Spec, *, method: Method = "mode") -> Image:
+def pyramid_like(image: Image, like: Spec, *, method: Method = "mode", add: Add = derive) -> Image:
     """``image`` with levels added until it has as many as ``like``, each reduced as there.
 
     For labels, which OME-Zarr wants to have the levels of their image.
@@ -34,7 +39,7 @@ def pyramid_like(image: Image, like: Spec, *, method: Method = "mode") -> Image:
         n = len(image.spec.levels)
         fine, coarse = like.levels[n - 1], like.levels[n]
         ratios = {name: max(1, round(a / b)) for name, a, b in zip(like.names, fine.shape, coarse.shape, strict=True)}
-        image = derive(image, AddLevel(tuple(ratios.get(name, 1) for name in image.spec.names), method))
+        image = add(image, AddLevel(tuple(ratios.get(name, 1) for name in image.spec.names), method))
     return image
 
 
