@@ -24,6 +24,8 @@ WEIGHTS: Mapping[str, tuple[float, float, float]] = {
 """Share of red, green and blue in luminance."""
 Vector = tuple[float, float, float]
 _H, _DAB = (0.65, 0.704, 0.286), (0.268, 0.57, 0.776)
+RESIDUAL = "Residual"
+"""What a pair of stains does not explain: a channel that is there, and not shown unless asked for."""
 STAINS: Mapping[str, Mapping[str, Vector]] = {
     "H&E&DAB": {"Hematoxylin": (0.65, 0.7, 0.29), "Eosin": (0.07, 0.99, 0.11), "DAB": (0.27, 0.57, 0.78)},
     "H&E": {"Hematoxylin": (0.644211, 0.716556, 0.266844), "Eosin": (0.092789, 0.954111, 0.283111)},
@@ -133,7 +135,9 @@ class ColourDeconvolution:
         bright = self.output == "brightness"
         spec = changed(source, np.dtype(np.uint8 if bright else np.float32), None, approximate=self.approximate)
         window = (0.0, 255.0) if bright else (0.0, 1.5)
-        return replace(spec, channels=tuple(Channel(name, None, window) for name in names))
+        colours = [None if bright or name == RESIDUAL else _colour(row) for name, row in zip(names, rows, strict=True)]
+        shown = zip(names, colours, strict=True)
+        return replace(spec, channels=tuple(Channel(n, c, window, active=n != RESIDUAL) for n, c in shown))
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The same box of all three channels."""
@@ -181,7 +185,7 @@ class ColourDeconvolution:
             return tuple(given), np.array(rows)
         across = np.cross(rows[0], rows[1])
         norm = np.linalg.norm(across)
-        return (*given, "Residual"), np.array([*rows, across / norm if norm else across])
+        return (*given, RESIDUAL), np.array([*rows, across / norm if norm else across])
 
 
 def three_channels(source: Spec, what: str) -> int:
@@ -198,6 +202,12 @@ def three_channels(source: Spec, what: str) -> int:
             f"`{what}` needs red, green and blue, and the image has {count} channels; choose three before."
         )
     return c
+
+
+def _colour(densities: Block) -> str:
+    """What light of a stain's colour looks like at full strength: what it lets through, as bright as can be."""
+    light = np.power(10.0, -densities)
+    return "".join(f"{round(float(v)):02X}" for v in 255 * light / light.max())
 
 
 def _density(values: Block, white: float) -> Block:

@@ -260,6 +260,18 @@ def test_a_pure_stain_is_found_and_shown_alone():
     np.testing.assert_array_equal(whole(bright)[:2, 0], np.rint(255 * 10**-amounts))
 
 
+def test_stains_are_shown_in_their_own_colours_and_the_residual_is_not():
+    channels = derive(PAINT, ColourDeconvolution("H&E")).spec.channels
+    blue, pink = (tuple(bytes.fromhex(c.color)) for c in channels[:2])
+    assert blue[2] == 255 > blue[0] > blue[1]
+    assert pink[0] == 255 > pink[2] > pink[1]
+    assert [c.active for c in channels] == [True, True, False]
+    channels = derive(PAINT, ColourDeconvolution("H&E&DAB")).spec.channels
+    assert [c.active for c in channels] == [True] * 3
+    brown = bytes.fromhex(channels[2].color)
+    assert brown[0] == 255 > brown[1] > brown[2]
+
+
 def test_colours_of_a_table():
     ramp = in_memory(np.array([[0, 50, 100, 150]], np.float32))
     image = apply_step(ramp, Lut("red", window=windows([0, 100])))
