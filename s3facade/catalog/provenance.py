@@ -6,6 +6,7 @@ this machine they lie is nobody's business.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -103,7 +104,7 @@ class _Told:
         found = {
             "step": step.config.name,
             "version": getattr(operator, "version", None),
-            "options": _hidden(options, {path: _relative(path, base) for path in paths}),
+            "options": _hidden(_free(options, base), {path: _relative(path, base) for path in paths}),
             "files": [_described(self._files[path], base) for path in paths if path in self._files],
             "with": [self.node(other) for other in step.others],
         }
@@ -116,7 +117,23 @@ def _hidden(value: Any, paths: Mapping[str, str]) -> Any:
         return {key: _hidden(item, paths) for key, item in value.items() if not _is_source(item)}
     if isinstance(value, list):
         return [_hidden(item, paths) for item in value if not _is_source(item)]
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has no such numbers; these are their names in Zarr.
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return paths.get(value, value) if isinstance(value, str) else value
+
+
+def _free(options: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """A step's options; what its ``options`` hold for a function of the user's own may be paths, too."""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: told(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [told(item) for item in value]
+        return _relative(value, base) if isinstance(value, str) and os.path.isabs(value) else value
+
+    return {key: told(value) if key == "options" else value for key, value in options.items()}
 
 
 def _is_source(value: Any) -> bool:

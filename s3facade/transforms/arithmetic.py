@@ -30,7 +30,7 @@ class Arithmetic:
     operation: Operation = "subtract"
     weights: tuple[float, float] = (1.0, 1.0)
     """Of both images in a ``weighted`` sum."""
-    offset: float = 0
+    offset: float = 0.0
     """Added to the result."""
     dtype: str | None = None
     """Default: that of the image; of ratios float32 or float64."""
@@ -78,7 +78,7 @@ class ChannelArithmetic:
     operation: Operation = "subtract"
     weights: tuple[float, float] = (1.0, 1.0)
     """Of both channels in a ``weighted`` sum."""
-    offset: float = 0
+    offset: float = 0.0
     """Added to the result."""
     dtype: str | None = None
     """Default: that of the image; of ratios float32 or float64."""

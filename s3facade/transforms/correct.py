@@ -29,7 +29,7 @@ class Background:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     image: OtherImage
-    offset: float = 0
+    offset: float = 0.0
     """Added to the result, so that noise below the background is not cut off at 0."""
     dtype: str | None = None
     """Default: that of the image."""
@@ -70,7 +70,7 @@ class FlatField:
     """Of no light; 0 if there is none."""
     gain: float | None = None
     """Default: the mean of flat - dark, over the whole flat image, for each channel it has."""
-    value: float = 0
+    value: float = 0.0
     dtype: str | None = None
     """Default: that of the image."""
 

@@ -34,7 +34,7 @@ class Mask:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     image: OtherImage
-    value: float = 0
+    value: float = 0.0
     """Shown elsewhere."""
     invert: bool = False
     """Whether the image is shown where the other one is 0."""

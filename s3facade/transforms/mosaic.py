@@ -40,7 +40,7 @@ class Mosaic:
     """Whether every second row of the grid runs backwards."""
     positions: tuple[tuple[Position, ...], ...] = ()
     """(y, x) or (z, y, x) of the centre of each image's first voxel."""
-    value: float = 0
+    value: float = 0.0
     """Shown where there is no tile."""
 
     def spec(self, sources: Sequence[Spec]) -> Spec:

@@ -41,7 +41,7 @@ class Stack:
     """From one place to the next, as in ``50 um`` or ``2 s``; without it the new axis has no unit."""
     missing: Literal["error", "nearest", "constant"] = "error"
     """What a gap is: an error, the image next to it (the lower one of two), or ``value``."""
-    value: float = 0
+    value: float = 0.0
     sizes: Literal["error", "pad"] = "error"
     """Whether images of several sizes are an error, or get ``value`` at their far ends."""
     origin: PlaceOption | None = None
@@ -50,7 +50,7 @@ class Stack:
     """Default: the lowest number."""
     stop: float | None = None
     """Default: behind the highest number."""
-    step: float = 1
+    step: float = 1.0
     index: tuple[int | float | str, ...] = ()
     """Of each image; given by the group that they form."""
 

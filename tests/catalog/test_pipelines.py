@@ -362,3 +362,27 @@ async def test_what_an_image_cannot_be_made_into_says_where(tmp_path: Path, engi
     with pytest.raises(SourceError) as caught:
         await catalog.find("bbb", "x/zarr.json")
     assert "config.yaml:6: images.i.steps[0].crop" in caught.value.private
+
+
+async def test_options_that_json_cannot_hold_and_paths_of_functions_are_told(tmp_path: Path, engine: Engine) -> None:
+    write(tmp_path / "scans/a/s1.tif", 1)
+    images = (
+        "  i:\n    from: scans\n    steps:\n      - cast: float32\n"
+        "      - affine: {matrix: [[1, 0, 50], [0, 1, 0]], outside: nan}\n"
+        f"      - python: {{function: 'numpy:array', options: {{like: {tmp_path}/model.bin, ndmin: 3}}}}\n"
+    )
+    catalog = opened(tmp_path, engine, images, "{animal}")
+    assert tops(catalog) == ["a"]
+    steps = (await told(catalog, "a"))["recipe"]["steps"]
+    assert steps[1]["options"]["outside"] == "NaN"
+    assert steps[2]["options"]["options"] == {"like": "model.bin", "ndmin": 3}
+
+
+async def test_what_is_written_out_is_what_it_is_by_default(tmp_path: Path, engine: Engine) -> None:
+    for n in (1, 2):
+        write(tmp_path / f"scans/a/s{n}.tif", n)
+    digests = set()
+    for options in ("spacing: 3 um", "spacing: 3 um, value: 0, step: 1, missing: error"):
+        images = f"  i: {{from: scans, group: section, steps: [{{stack: {{{options}}}}}]}}\n"
+        digests.add((await told(opened(tmp_path, engine, images, "{animal}"), "a"))["digest"])
+    assert len(digests) == 1
