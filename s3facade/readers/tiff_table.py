@@ -44,6 +44,14 @@ class Decoder:
         return np.asarray(segment)
 
 
+def _held(block: Block) -> int:
+    """Bytes that ``block`` keeps alive: its own, or those of what it is a view of."""
+    base: Any = block
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    return base.nbytes if isinstance(base, np.ndarray) else memoryview(base).nbytes
+
+
 def _fit(geometry: Geometry, block: Block, extent: tuple[int, ...], dtype: np.dtype[Any]) -> Block:
     """``block`` in the axes and the type of the image."""
     return geometry.arrange(block, extent).astype(dtype, copy=False)
@@ -160,7 +168,9 @@ class SegmentTable:
         base, parts = int(self.offsets[page, first]), []
         for number in range(first, last):
             start = int(self.offsets[page, number]) - base
-            part = memoryview(data)[start : start + int(self.counts[page, number])]
+            stop = start + int(self.counts[page, number])
+            # A tile alone is all of the data: decoders want bytes, and copying a tile costs as much as reading it.
+            part = data if isinstance(data, bytes) and stop - start == len(data) else bytes(data[start:stop])
             parts.append(self._segment(decoder, part, index, page, number))
         block = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         block = block[: extent[1], : extent[2], : extent[3]]
@@ -170,16 +180,16 @@ class SegmentTable:
                 private=f"cell {index}, page {page}, segment {first}: {block.shape} instead of {extent[1:]}",
             )
         block = _fit(self.geometry, block, extent, self.dtype)
-        return block if block.flags.writeable and block.base is None else block.copy()
+        return block if _held(block) <= 1.25 * block.nbytes else block.copy()
 
-    def _segment(self, decoder: Decoder, data: memoryview, index: tuple[int, ...], page: int, number: int) -> Block:
-        if stated_voxels(data) > MAX_CELL:
+    def _segment(self, decoder: Decoder, data: bytes, index: tuple[int, ...], page: int, number: int) -> Block:
+        if stated_voxels(memoryview(data)) > MAX_CELL:
             raise BadSource(
                 "A tile of the TIFF claims to be larger than the image.",
-                private=f"cell {index}, page {page}, segment {number}: {stated_voxels(data)} values",
+                private=f"cell {index}, page {page}, segment {number}: {stated_voxels(memoryview(data))} values",
             )
         try:
-            return decoder(bytes(data), number)
+            return decoder(data, number)
         except (ValueError, RuntimeError, TypeError, IndexError, NotImplementedError, MemoryError, OSError) as error:
             # imagecodecs derives its errors from RuntimeError, tifffile from ValueError
             raise BadSource(
