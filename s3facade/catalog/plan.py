@@ -121,7 +121,7 @@ class Planner:
             return
         for path, captures in _paths(source, self._devices, plan):
             reader = source.reader or self._sniff(path)
-            claims = source.captures or source.file or Path(path).suffix.lower() in IMAGE_SUFFIXES
+            claims = source.captures or source.file or os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
             if reader or claims:
                 yield Item(path, reader, captures)
 
@@ -174,8 +174,9 @@ def _paths(source: SourceConfig, devices: dict[str, int], plan: Plan) -> Iterato
     if pattern is None:
         raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
     root = str(pattern.root)
+    above = len(root.rstrip("/")) + 1
     for path in _walk(root, devices, plan):
-        relative = os.path.relpath(path, root)
+        relative = path[above:]
         found = pattern.match(relative)
         if found is not None and not any(p.accepts(Path(path)) for p in source.skip):
             yield path, {"stem": stem(relative), "path": relative, **found}

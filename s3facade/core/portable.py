@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 _ALIGN = 8
+_SCALAR = frozenset({type(None), str, bool, int, float})
 
 
 class Portable:
@@ -78,10 +79,11 @@ class Portable:
         return [offset, len(arrays[-1])]
 
     def _value(self, tree: Any, arrays: memoryview) -> Any:
-        if tree is None or isinstance(tree, str | bool | int | float):
+        if type(tree) in _SCALAR:
             return tree
         if isinstance(tree, list):
-            return tuple(self._value(v, arrays) for v in tree)
+            # Most are lists of numbers, and a call for each of them would be most of the time.
+            return tuple([v if type(v) in _SCALAR else self._value(v, arrays) for v in tree])
         if "m" in tree:
             return {self._value(k, arrays): self._value(v, arrays) for k, v in tree["m"]}
         if "b" in tree:
@@ -95,7 +97,7 @@ class Portable:
         if "c" in tree:
             kind = self._classes[tree["c"]]
             names = self._fields[kind]
-            values = [self._value(v, arrays) for v in tree["f"]]
+            values = [v if type(v) in _SCALAR else self._value(v, arrays) for v in tree["f"]]
             if len(values) != len(names):
                 raise ValueError(f"{tree['c']} has other fields")
             return kind(**dict(zip(names, values, strict=True)))
