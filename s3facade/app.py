@@ -24,6 +24,7 @@ import uvloop
 
 from s3facade import __version__, caches, registry
 from s3facade.auth import configured
+from s3facade.catalog.builder import Builder
 from s3facade.catalog.catalog import REST, Catalog, Viewable
 from s3facade.catalog.plan import Broken
 from s3facade.config.settings import FilesView, Settings
@@ -212,6 +213,7 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
     settings, loop, begun = catalog.settings, asyncio.get_running_loop(), time.time()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    builder = Builder(catalog)
     door = configured.authenticator(settings, lambda host: virtual(host, settings.server.domains))
 
     def reload() -> None:
@@ -232,18 +234,26 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
         ),
         internal={
             "/-/healthz": lambda: (200, "text/plain", b"ok\n"),
-            "/-/status": lambda: (200, "application/json", _status(catalog, begun)),
+            "/-/status": lambda: (200, "application/json", _status(catalog, builder, begun)),
         },
     )
     listening = await loop.create_server(server, sock=listener, backlog=BACKLOG)
-    watch = asyncio.create_task(_watch(catalog))
+    tasks = [asyncio.create_task(_watch(catalog)), asyncio.create_task(builder.run())]
+    for task in tasks:
+        task.add_done_callback(_ended)
     try:
         await stop.wait()
     finally:
-        watch.cancel()
+        for task in tasks:
+            task.cancel()
         listening.close()
         await server.shutdown(settings.server.drain)
         catalog.engine.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("what runs in the background has ended", exc_info=error)
 
 
 async def _watch(catalog: Catalog) -> None:
@@ -269,7 +279,7 @@ async def _watch(catalog: Catalog) -> None:
             await asyncio.sleep(max(every, 1.0))
 
 
-def _status(catalog: Catalog, begun: float) -> bytes:
+def _status(catalog: Catalog, builder: Builder, begun: float) -> bytes:
     engine = catalog.engine
     roots = [str(v.root) for b in catalog.settings.buckets for v in b.views if isinstance(v, FilesView)]
     if catalog.settings.shelf:
@@ -284,6 +294,7 @@ def _status(catalog: Catalog, begun: float) -> bytes:
         "buckets_not_public": len(catalog.buckets()) - len(shown),
         "not_opened_yet": catalog.unopened(),
         "broken": [{"file": _shown(b.path, roots), "reason": b.reason} for b in catalog.broken(public=True)],
+        "warm": builder.status,
         "memory": {
             "cache_bytes": engine.memory.held,
             "cache_limit": engine.memory.limit,

@@ -50,10 +50,7 @@ class Budget:
             Overloaded: The line is full.
         """
         if amount > self.giant:
-            raise TooCostly(
-                "This part of the image needs more memory at once than the server may use; raise limits.memory.",
-                private=f"{amount} bytes wanted, {self.giant} allowed",
-            )
+            raise too_large(amount, self.giant)
         if self.take(amount):
             return
         if self.waiting >= self._queue:
@@ -101,3 +98,11 @@ class Budget:
             if not turn.done():
                 self.held += amount
                 turn.set_result(None)
+
+
+def too_large(amount: int, allowed: int) -> TooCostly:
+    """Why work of ``amount`` bytes is refused."""
+    return TooCostly(
+        "This part of the image needs more memory at once than the server may use; raise limits.memory.",
+        private=f"{amount} bytes wanted, {allowed} allowed",
+    )

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, 
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Reader
 from s3facade.core.region import Region
-from s3facade.engine.budget import Budget
+from s3facade.engine.budget import Budget, too_large
 from s3facade.engine.disk import Disk
 from s3facade.engine.evaluate import Evaluator
 from s3facade.engine.flight import Cancelled, Flights, Work
@@ -26,8 +26,9 @@ from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
 from s3facade.engine.memory import Memory
 from s3facade.engine.needs import Key, cost, missing, reach, told
-from s3facade.engine.pool import Pool
+from s3facade.engine.pool import IDLE, Pool
 from s3facade.engine.rasters import Rasters
+from s3facade.engine.warm import Step
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ class Engine:
         self._lane = Lane(self.limits.isolated, self.limits.deadline, self.limits.memory)
         self.rasters = Rasters(reader, self._lane, index)
         self._evaluator = Evaluator(self.rasters, self.memory, disk)
+        self._aside: Evaluator | None = None
         self.disk = disk
         self.index = index
         self._flights = Flights()
@@ -148,6 +150,47 @@ class Engine:
     def read(self, image: Image, level: int, region: Region, work: Work | None = None) -> Block:
         """Voxels of a region, blocking: for tools and tests."""
         return self._evaluator.read(image, level, region, work or Work())
+
+    def keep(self, step: Step, work: Work) -> None:
+        """Compute a block and put it on disk, blocking, from one thread.
+
+        It has a small memory of its own meanwhile, so that what viewers look at stays where it is; see `settle`.
+
+        Raises:
+            SourceError: It cannot be read.
+            Cancelled: ``work`` was called off.
+        """
+        if self._aside is None:
+            self.memory.limit -= self.limits.memory // 16
+            self.memory.shrink(self.memory.limit)
+            self._aside = Evaluator(self.rasters, Memory(self.limits.memory // 16), self.disk)
+        self._aside.read(step.image, step.level, step.box, work)
+
+    def settle(self) -> None:
+        """Give back the memory that `keep` took."""
+        if self._aside is not None:
+            self._aside = None
+            self.memory.limit += self.limits.memory // 16
+
+    async def idle(self, job: Callable[[], T], amount: int = 0) -> T:
+        """Run what nobody waits for, one at a time, when there is nothing else to do.
+
+        Args:
+            job: A blocking function.
+            amount: Bytes that it holds. It begins when they are free, and nobody waits for memory.
+
+        Raises:
+            TooCostly: It needs more than the server may use.
+        """
+        if amount > self.budget.giant:
+            raise too_large(amount, self.budget.giant)
+        while not self.budget.take(amount):  # noqa: ASYNC110 - whoever waits in line would be served in turn
+            await asyncio.sleep(0.1)
+        future = self._cpu.submit(job, IDLE)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            self._returned(future, amount)
 
     def kept(self, key: Key) -> bool:
         """Whether a block of a computed level is kept."""
@@ -230,16 +273,20 @@ class Engine:
 
     def _finish(self, job: _Job) -> None:
         """Give the budget back, at once or when the worker lets go of the memory."""
-        future, amount, budget = job.future, job.amount, self.budget
-        if future is None:
+        if job.future is None:
             return
+        if not job.future.done():
+            job.work.cancelled = True
+        self._returned(job.future, job.amount)
+
+    def _returned(self, future: Future[Any], amount: int) -> None:
+        budget = self.budget
         if future.done() or future.cancel():
             budget.release(amount)
             return
-        job.work.cancelled = True
         loop = asyncio.get_running_loop()
 
-        def ended(_: Future[list[Buffer]]) -> None:
+        def ended(_: Future[Any]) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(budget.release, amount)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import tifffile
 from test_serving import serving
 
@@ -35,3 +38,50 @@ def test_a_running_server_profits_from_warm(tmp_path):
         shown = np.frombuffer(answer.body[: 512 * 512 * 2], "<u2").reshape(512, 512)
         exact = PIXELS.reshape(512, 4, 512, 4).mean(axis=(1, 3))
         assert np.abs(shown - exact).max() <= 1.0
+
+
+def test_the_background_builder(tmp_path):
+    for name in "ab":
+        tifffile.imwrite(tmp_path / f"{name}.tif", PIXELS, tile=(256, 256), compression="zlib")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "sources:\n  all: {files: '{name}.tif'}\n"
+        "buckets:\n  images:\n    warm: true\n"
+        "    views: [{type: ome-zarr, from: all, path: '{name}.ome.zarr', chunks: 512}]\n"
+        "limits: {workers: 2, memory: 256 MiB, read: 4 MiB, disk: 100 MiB, cache_dir: cache}\n"
+        "server: {rescan: 500 ms}\n"
+    )
+    with serving(tmp_path, tmp_path / "log", str(config)) as server:
+        for name in "ab":
+            server.eventually(lambda name=name: server.get(f"/images/{name}.ome.zarr/2/c/0/0").status == 200)
+        # A new connection each: either of the workers.
+        states = [json.loads(server.get("/-/status").body)["warm"]["state"] for _ in range(40)]
+        assert set(states) <= {"done", "building", "in another worker"}
+        # What comes later is built as well, also when the worker that built died.
+        for worker in psutil.Process(server.process.pid).children():
+            if any(f.path.endswith("/builder") for f in worker.open_files()):
+                worker.kill()
+        tifffile.imwrite(tmp_path / "c.tif", PIXELS, tile=(256, 256), compression="zlib")
+        server.eventually(lambda: server.get("/images/c.ome.zarr/2/c/0/0").status == 200, 60)
+
+
+def test_the_builder_stops_where_there_is_no_room(tmp_path):
+    for name in "abc":
+        tifffile.imwrite(tmp_path / f"{name}.tif", PIXELS, tile=(256, 256), compression="zlib")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "sources:\n  all: {files: '{name}.tif'}\n"
+        "images:\n  smooth: {from: all, steps: [gaussian: 2 px]}\n"
+        "buckets:\n  images:\n    warm: true\n"
+        "    views: [{type: ome-zarr, from: smooth, path: '{name}.ome.zarr', chunks: 256}]\n"
+        "limits: {workers: 1, memory: 256 MiB, disk: 30 MiB, cache_dir: cache}\nserver: {rescan: 500 ms}\n"
+    )
+    with serving(tmp_path, tmp_path / "log", str(config)) as server:
+        status = lambda: json.loads(server.get("/-/status").body)["warm"]  # noqa: E731
+        server.eventually(lambda: status()["state"] == "full", 60)
+        held = sum(f.stat().st_blocks * 512 for f in (tmp_path / "cache").rglob("*") if f.is_file())
+        assert held < 30 << 20
+        time.sleep(1.5)  # another round
+        log = (tmp_path / "log").read_text()
+        assert log.count("is not kept beforehand, nor what comes after it") == 1
+        assert "images/c.ome.zarr is not kept" in log
