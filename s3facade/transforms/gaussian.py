@@ -10,7 +10,7 @@ from s3facade.core.extents import Extents, in_voxels
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.transforms.neighbours import Edges, gaussian, grown, reach, separable
+from s3facade.transforms.neighbours import Edges, check_sigma, gaussian, grown, reach, separable
 from s3facade.transforms.values import changed, dtype_of, quantities, rounded, working
 
 
@@ -34,7 +34,7 @@ class Gaussian:
     def spec(self, source: Spec) -> Spec:
         """``source``, smoothed. Raises `Unsupported`."""
         quantities(source, "gaussian")
-        in_voxels(self.sigma, source, 0, "sigma")
+        check_sigma(self.sigma, source)
         dtype = dtype_of(self.dtype, source.dtype)
         return changed(source, dtype, None, approximate=self.approximate, keep=True)
 
@@ -76,7 +76,7 @@ class Unsharp:
         quantities(source, "unsharp")
         if not 0 <= self.amount < float("inf"):
             raise Unsupported(f"`amount` must be a number of at least 0, not {self.amount}.")
-        in_voxels(self.sigma, source, 0, "sigma")
+        check_sigma(self.sigma, source)
         dtype = dtype_of(self.dtype, source.dtype)
         return changed(source, dtype, None, approximate=self.approximate, keep=True)
 

@@ -12,7 +12,7 @@ from s3facade.core.extents import SPACE, Extents, in_voxels
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.transforms.neighbours import Edges, gaussian, grown, reach, separable
+from s3facade.transforms.neighbours import Edges, check_sigma, gaussian, grown, reach, separable
 from s3facade.transforms.values import changed, quantities, working
 
 Per = Literal["px", "um"]
@@ -89,7 +89,7 @@ class LaplaceOfGaussian:
     def spec(self, source: Spec) -> Spec:
         """Curvatures, float32 (float64 for wider types). Raises `Unsupported`."""
         quantities(source, "laplace_of_gaussian")
-        in_voxels(self.sigma, source, 0, "sigma")
+        check_sigma(self.sigma, source)
         _steps(source, 0, self.per)
         return changed(source, working(source.dtype), None, approximate=self.approximate)
 

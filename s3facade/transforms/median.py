@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, product
@@ -9,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from s3facade.core.errors import Unsupported
 from s3facade.core.extents import Extents, in_voxels
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region, cells
@@ -20,6 +22,12 @@ _PADDING = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "con
 """Names that numpy has for edges."""
 PIECE = 1 << 16
 """Bytes of the result that are worked on at once: what stands between steps stays in the processor's cache."""
+SMALL = 64
+"""Voxels of a box up to which minima and maxima of whole rows are quicker than sorting each box."""
+SORTED = 1 << 18
+"""Voxels of boxes that are sorted at once."""
+MOST = 10_000
+"""Voxels of a box: a unit mistaken must not keep a core busy for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,11 @@ class Median:
     def spec(self, source: Spec) -> Spec:
         """``source``, of the same type. Raises `Unsupported`."""
         quantities(source, "median")
-        in_voxels(self.radius, source, 0, "radius")
+        reaches = self._reach(source, 0)
+        if (count := math.prod(2 * r + 1 for r in reaches)) > MOST:
+            raise Unsupported(
+                f"`radius` makes a box of {count} voxels, more than {MOST}; check its unit, or `downsample` before."
+            )
         return changed(source, source.dtype, None, approximate=self.approximate, keep=True)
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
@@ -74,7 +86,9 @@ def _padded(block: Block, box: Region, region: Region, reaches: tuple[int, ...],
 
 
 def _medians(padded: Block, shape: tuple[int, ...], reaches: tuple[int, ...]) -> Block:
-    """Medians of all boxes, by minima and maxima of whole rows: quicker than sorting every box, by far."""
+    """Medians of all boxes: of small ones by minima and maxima of whole rows, quicker than sorting them, by far."""
+    if math.prod(2 * r + 1 for r in reaches) > SMALL:
+        return _selected(padded, shape, reaches)
     out = np.empty(shape, padded.dtype)
     offsets = list(product(*(range(2 * r + 1) for r in reaches)))
     for _, unclipped in cells(Region.whole(shape), _piece(shape, padded.itemsize)):
@@ -84,6 +98,27 @@ def _medians(padded: Block, shape: tuple[int, ...], reaches: tuple[int, ...]) ->
             for offset in offsets
         )
         out[piece.slices()] = _median(moved, len(offsets))
+    return out
+
+
+def _selected(padded: Block, shape: tuple[int, ...], reaches: tuple[int, ...]) -> Block:
+    """Medians of all boxes, one box after the other."""
+    sizes = tuple(2 * r + 1 for r in reaches)
+    count = math.prod(sizes)
+    boxes = np.lib.stride_tricks.sliding_window_view(padded, sizes)
+    out = np.empty(shape, padded.dtype)
+    # NumPy sorts bytes one by one, wider integers many at a time.
+    wide = np.dtype(f"{padded.dtype.kind}2") if padded.itemsize == 1 else padded.dtype
+    ends = [count // 2, count - 1] if padded.dtype.kind == "f" else [count // 2]
+    for _, unclipped in cells(Region.whole(shape), _piece(shape, max(1, PIECE * count // SORTED))):
+        piece = unclipped.clip(shape)
+        rows = boxes[piece.slices()].reshape(-1, count).astype(wide)
+        rows.partition(ends, axis=-1)
+        middle = rows[:, count // 2]
+        if padded.dtype.kind == "f":
+            # NaN is sorted behind everything else.
+            middle = np.where(np.isnan(rows[:, -1]), rows[:, -1], middle)
+        out[piece.slices()] = middle.reshape(piece.shape)
     return out
 
 

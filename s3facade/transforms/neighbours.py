@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from s3facade.core.errors import Unsupported
+from s3facade.core.extents import Extents, in_voxels
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
@@ -17,6 +19,22 @@ Edges: TypeAlias = Literal["nearest", "reflect", "mirror", "constant"]
 twice; or zero. Names are those of scipy.ndimage."""
 Weights: TypeAlias = npt.NDArray[np.float64]
 """A kernel of one axis, of odd length."""
+WIDEST = 1024.0
+"""Voxels of a standard deviation: a unit mistaken must not take all memory for its kernel."""
+
+
+def check_sigma(sigma: Extents, source: Spec) -> None:
+    """Whether ``sigma`` can be computed.
+
+    Raises:
+        Unsupported: An axis or a unit that the image does not have, or more than `WIDEST` voxels.
+    """
+    for name, voxels in zip(source.names, in_voxels(sigma, source, 0, "sigma"), strict=True):
+        if voxels > WIDEST:
+            raise Unsupported(
+                f"`sigma` is {voxels:g} voxels along {name}, more than {WIDEST:g}; check its unit, or `downsample` "
+                "before."
+            )
 
 
 def grown(source: Spec, level: int, region: Region, halo: Sequence[int]) -> Need:

@@ -85,6 +85,18 @@ def test_equals_tensorstore_where_blocks_are_whole(array, method, data):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("factors", [(1, 9, 10), (5, 4, 4), (2, 64, 64)])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int64", "float32"])
+def test_modes_of_large_blocks_are_those_of_numpy(factors, dtype):
+    rng = np.random.default_rng(2)
+    array = rng.integers(0, 2 if dtype == "bool" else 9, [2 * f for f in factors]).astype(dtype)
+    got = mode(array, factors)
+    for index in np.ndindex(got.shape):
+        block = array[tuple(slice(i * f, (i + 1) * f) for i, f in zip(index, factors, strict=True))]
+        values, counts = np.unique(block, return_counts=True)
+        assert got[index] == values[counts.argmax()]
+
+
 @given(arrays.filter(lambda a: a.dtype.kind in "biu"), st.data())
 def test_mean_of_integers_is_python_s_round(array, data):
     factors = tuple(data.draw(st.integers(1, n)) for n in array.shape)

@@ -184,7 +184,27 @@ def test_medians_of_every_box(ry, rx, height, width, seed):
     np.testing.assert_array_equal(got, scipy.ndimage.median_filter(source, size, mode="nearest"))
 
 
-@pytest.mark.parametrize("radius", ["1 px", "2 px"])
+@pytest.mark.parametrize("edges", EDGES)
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint64", "float32", "float64"])
+def test_medians_of_large_boxes_are_those_of_scipy(edges, dtype):
+    source = np.random.default_rng(5).integers(0, 120, (3, 30, 41)).astype(dtype)
+    got = whole(derive(in_memory(source), Median(extents({"z": "1 px", "y": "4 px", "x": "5 px"}), edges)))
+    np.testing.assert_array_equal(got, scipy.ndimage.median_filter(source, (3, 9, 11), mode=edges))
+
+
+def test_medians_of_the_largest_boxes_end():
+    source = np.random.default_rng(5).integers(0, 4000, (128, 128), np.uint16)
+    got = whole(derive(in_memory(source), Median(extents("49 px"))))
+    assert got[60, 60] == np.median(source[11:110, 11:110])
+
+
+@given(st.data())
+def test_the_law_for_large_boxes(data):
+    case = Median(extents({"y": "4 px", "x": "4 px"}), data.draw(st.sampled_from(EDGES)))
+    check_law(case, data.draw(images(dtypes=["uint8", "int16", "uint64", "float32"])), data)
+
+
+@pytest.mark.parametrize("radius", ["1 px", "2 px", "4 px"])
 def test_a_median_with_nan_is_nan(radius):
     source = np.arange(81, dtype=np.float32).reshape(9, 9)
     source[4, 4] = np.nan
@@ -223,6 +243,11 @@ def test_options_are_written_with_units():
         (Unsharp(extents("2 px"), -1.0), "amount"),
         (Sobel("zyx"), "axes"),
         (Sobel(per="um"), "pixel_size"),
+        (Gaussian(extents("1000000000 px")), "check its unit"),
+        (Unsharp(extents({"y": "1000000000 px"})), "check its unit"),
+        (LaplaceOfGaussian(extents("1000000000 px")), "check its unit"),
+        (Median(extents("100 px")), "check its unit"),
+        (Median(extents("1000000000 px")), "check its unit"),
     ],
 )
 def test_what_does_not_fit_is_named(case, said):
