@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
+from conformance.browser import gallery
 from conformance.browser.registered import BUCKET, COLUMNS, CONFIG, EXAMPLE, layer, picture, space
 from conformance.browser.shots import available, shoot
 from conformance.server import serving
@@ -92,6 +93,14 @@ def test_every_point_of_space_shows_what_itk_finds_there(brains, scan, transform
         asked += 1
     assert asked == 40
     assert len(set(found)) > 20, "points in one flat region say nothing"
+
+
+def test_the_gallery_is_painted(tmp_path):
+    with serving(gallery.CONFIG, log=tmp_path / "log.txt") as running:
+        made = gallery.pictures(running.url)
+    for name, painted in made.items():
+        assert (gallery.FOLDER / f"gallery-{name}.jpg").exists()
+        assert len(np.unique(painted.reshape(-1, 3), axis=0)) > 200, name
 
 
 def _clean(shot):
