@@ -281,6 +281,7 @@ async def _watch(catalog: Catalog) -> None:
 
 def _status(catalog: Catalog, builder: Builder, begun: float) -> bytes:
     engine = catalog.engine
+    disk, index = engine.disk, engine.index
     roots = [str(v.root) for b in catalog.settings.buckets for v in b.views if isinstance(v, FilesView)]
     if catalog.settings.shelf:
         roots.append(str(catalog.settings.shelf.root))
@@ -304,6 +305,15 @@ def _status(catalog: Catalog, builder: Builder, begun: float) -> bytes:
             "work_limit": engine.budget.limit,
             "waiting": engine.budget.waiting,
         },
+        "disk": {}
+        if disk is None
+        else {
+            "limit_bytes": disk.quota,
+            "hits": disk.hits,
+            "misses": disk.misses,
+            "damaged": disk.wrong,
+        },
+        "index": {} if index is None else {"hits": index.hits, "misses": index.misses},
     }
     return json.dumps(document, indent=2).encode() + b"\n"
 
