@@ -33,6 +33,13 @@ class Window:
     shape: tuple[int, ...]
     full: tuple[int, ...]
     """Shape of the whole level."""
+    ends: tuple[float, ...] = ()
+    """Coordinates at which the image ends; default: half a voxel beyond the last centres. A level that leaves out what
+    does not fill a block ends before its image does."""
+
+    def end(self, axis: int) -> float:
+        """The coordinate at which the image ends."""
+        return self.ends[axis] if self.ends else self.full[axis] - 0.5
 
 
 def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -61,9 +68,9 @@ def finish(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return values.astype(dtype)
 
 
-def reach(low: float, high: float, full: int, method: Method) -> tuple[int, int] | None:
+def reach(low: float, high: float, full: int, method: Method, end: float | None = None) -> tuple[int, int] | None:
     """Half-open span of voxels that coordinates from ``low`` to ``high`` are worked out from; None outside."""
-    if high < -0.5 or low >= full - 0.5:
+    if high < -0.5 or low >= (full - 0.5 if end is None else end):
         return None
     low, high = min(max(low, 0.0), full - 1.0), min(max(high, 0.0), full - 1.0)
     if method == "nearest":
@@ -75,9 +82,9 @@ def reach(low: float, high: float, full: int, method: Method) -> tuple[int, int]
     return max(first, 0), min(last, full - 1) + 1
 
 
-def inside(coordinates: Coordinates, full: int) -> npt.NDArray[np.bool_]:
+def inside(coordinates: Coordinates, full: int, end: float | None = None) -> npt.NDArray[np.bool_]:
     """Where coordinates lie on the image."""
-    return (coordinates >= -0.5) & (coordinates < full - 0.5)
+    return (coordinates >= -0.5) & (coordinates < (full - 0.5 if end is None else end))
 
 
 def along(values: npt.NDArray[Any], axis: int, at: Coordinates, start: int, full: int, method: Method) -> Any:
@@ -159,9 +166,9 @@ def points(at: Sequence[Coordinates], window: Window, method: Method, work: np.d
     flat: Coordinates | None = None
     parts: list[Floats] = []
     taps: list[tuple[Indices, ...]] = []
-    for c, full, step in zip(at, window.full, steps, strict=True):
+    for axis, (c, full, step) in enumerate(zip(at, window.full, steps, strict=True)):
         if edge:
-            on = inside(c, full)
+            on = inside(c, full, window.end(axis))
             if not on.all():
                 out = ~on if out is None else out | ~on
             np.clip(c, 0, full - 1, out=c)
@@ -212,15 +219,16 @@ class Cut:
 def cut(ends: Sequence[tuple[float, float]], window: Window, method: Method) -> Cut | None:
     """The part of ``window`` for coordinates between ``ends``, one pair per axis; None if they miss it."""
     spans = []
-    for (low, high), full, start, size in zip(ends, window.full, window.start, window.shape, strict=True):
-        first, last = reach(low, high, full, method) or (0, 0)
+    each = zip(ends, window.full, window.start, window.shape, strict=True)
+    for axis, ((low, high), full, start, size) in enumerate(each):
+        first, last = reach(low, high, full, method, window.end(axis)) or (0, 0)
         first, last = max(first, start), min(last, start + size)
         if first >= last:
             return None
         spans.append((first, last))
     begin = tuple(a for a, _ in spans)
     where = tuple(slice(a - o, b - o) for (a, b), o in zip(spans, window.start, strict=True))
-    return Cut(Window(begin, tuple(b - a for a, b in spans), window.full), where)
+    return Cut(Window(begin, tuple(b - a for a, b in spans), window.full, window.ends), where)
 
 
 def halves(region: Region) -> tuple[Region, Region]:

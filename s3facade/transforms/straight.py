@@ -50,10 +50,13 @@ def extents(matrix: Matrix, region: Region) -> list[tuple[float, float]]:
 
 
 def reached(
-    matrix: Matrix, region: Region, shape: tuple[int, ...], method: Method
+    matrix: Matrix, region: Region, shape: tuple[int, ...], method: Method, far: tuple[float, ...] = ()
 ) -> tuple[tuple[int, int], ...] | None:
-    """Half-open span of source voxels per axis behind an output box; None if it misses the source of ``shape``."""
-    found = cut(extents(matrix, region), Window((0,) * len(shape), shape, shape), method)
+    """Half-open span of source voxels per axis behind an output box; None if it misses the source of ``shape``.
+
+    ``far`` is where the source ends, as `Window` has it.
+    """
+    found = cut(extents(matrix, region), Window((0,) * len(shape), shape, shape, far), method)
     return None if found is None else tuple((s.start, s.stop) for s in found.where)
 
 
@@ -127,7 +130,7 @@ def _separable(
         for first in range(0, len(lines[0]), width):
             part = slice(first, first + width)
             low, high = lines[0][part].min(), lines[0][part].max()
-            span = reach(float(low), float(high), window.full[0], method)
+            span = reach(float(low), float(high), window.full[0], method, window.end(0))
             if span is None:
                 turned[i, part] = outside
                 continue
@@ -139,7 +142,7 @@ def _separable(
                 values = along(values, axis, lines[axis], window.start[axis], window.full[axis], method)
             turned[i, part] = values
     for a, b in enumerate(order):
-        missed = ~inside(lines[a], window.full[a])
+        missed = ~inside(lines[a], window.full[a], window.end(a))
         if missed.any():
             out[(slice(None),) * (1 + b) + (missed,)] = outside
     return out
@@ -159,20 +162,21 @@ def _with_one_alone(
     rest_a, rest_b = [k for k in range(3) if k != a], [k for k in range(3) if k != b]
     line = _line(matrix, a, b, region)
     real = real_dtype(planes.dtype)
-    part = Window(*(tuple(getattr(window, key)[k] for k in rest_a) for key in ("start", "shape", "full")))
+    start, shape, full = (tuple(getattr(window, key)[k] for k in rest_a) for key in ("start", "shape", "full"))
+    part = Window(start, shape, full, tuple(window.end(k) for k in rest_a))
     square = tuple((*(matrix[k][j] for j in rest_b), matrix[k][-1]) for k in rest_a)
     box = Region(tuple(region.start[k] for k in rest_b), tuple(region.stop[k] for k in rest_b))
     places = list(_places(square, box, part, method, real))
     kind = planes.dtype if method == "nearest" else work_dtype(planes.dtype)
     out = np.empty((len(planes), *region.shape), kind)
     stacked = np.moveaxis(out, 1 + b, 1)
-    on = inside(line, window.full[a])
+    on = inside(line, window.full[a], window.end(a))
     for values, result in zip(np.moveaxis(planes, 1 + a, 1), stacked, strict=True):
         for k, c in enumerate(line):
             if not on[k]:
                 result[k] = outside
                 continue
-            span = reach(float(c), float(c), window.full[a], method)
+            span = reach(float(c), float(c), window.full[a], method, window.end(a))
             assert span is not None  # noqa: S101 - it is inside
             some = values[span[0] - window.start[a] : span[1] - window.start[a]]
             if method != "nearest":

@@ -25,12 +25,15 @@ from s3facade.transforms.outlook import View, level_of, too_fine, views
 from s3facade.transforms.sampling import Method, Window, finish
 from s3facade.transforms.straight import reached, resampled
 
+_SAME = 1e-6
+"""Voxels by which two edges may differ and still be one: sums of decimal fractions are not exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Warp:
     """Values of the source at the places that an affine map of the output's voxel centres leads to."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     keep: ClassVar[bool] = True
 
     matrix: Matrix
@@ -59,7 +62,7 @@ class Warp:
         ahead = len(source.axes) - count
         shape = source.levels[view.source].shape[ahead:]
         space = Region(region.start[ahead:], region.stop[ahead:])
-        spans = reached(matrix, space, shape, self.method)
+        spans = reached(matrix, space, shape, self.method, ends(source.levels, view.source, count))
         if spans is None:
             return None
         start = region.start[:ahead] + tuple(a for a, _ in spans)
@@ -74,7 +77,12 @@ class Warp:
         need = self.need(source, level, region)
         if need is None:
             raise ValueError("there is no source behind this region")
-        window = Window(need.region.start[ahead:], need.region.shape[ahead:], source.levels[view.source].shape[ahead:])
+        window = Window(
+            need.region.start[ahead:],
+            need.region.shape[ahead:],
+            source.levels[view.source].shape[ahead:],
+            ends(source.levels, view.source, len(self.matrix)),
+        )
         space = Region(region.start[ahead:], region.stop[ahead:])
         planes = block.reshape(-1, *window.shape)
         out = resampled(planes, matrix, space, window, self.method, self.outside)
@@ -94,6 +102,21 @@ def _plan(warp: Warp, levels: tuple[Level, ...]) -> tuple[tuple[View, ...], tupl
     found = views(levels, warp.matrix, warp.grid)
     count = len(warp.matrix)
     return found, tuple(indices(warp.matrix, view.grid, grid_of(levels[view.source], count)) for view in found)
+
+
+@lru_cache(maxsize=1024)
+def ends(levels: tuple[Level, ...], number: int, count: int) -> tuple[float, ...]:
+    """Where the image ends, in voxels of one of its levels, along its ``count`` space axes.
+
+    That is where its finest level does: a coarser one lacks what does not fill a block at the far edge, up to one of
+    its voxels, and its last voxel goes on there.
+    """
+    fine, level = (grid_of(levels[k], count) for k in (0, number))
+    out = []
+    for (_, far), scale, origin, full in zip(fine.corners, level.scale, level.origin, level.shape, strict=True):
+        own, whole = full - 0.5, (far - origin) / scale
+        out.append(min(whole, own + 1) if whole > own + _SAME else own)
+    return tuple(out)
 
 
 def check(source: Spec, method: Method, outside: float) -> None:
