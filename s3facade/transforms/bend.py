@@ -144,7 +144,7 @@ class Bend:
                 yield from self._places(grid, half)
             return
         ends = zip(grid.origin, grid.scale, space.start, space.stop, strict=True)
-        axes = [o + s * np.arange(a, b) for o, s, a, b in ends]
+        axes: list[Coordinates] = [np.asarray(o + s * np.arange(a, b), np.float64) for o, s, a, b in ends]
         places: Sequence[Coordinates] = np.meshgrid(*axes, indexing="ij")
         for i, (step, box) in enumerate(zip(self.steps, boxes, strict=False)):
             if not isinstance(step, Field):

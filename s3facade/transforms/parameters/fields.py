@@ -13,8 +13,8 @@ from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.image import Source
 from s3facade.transforms.mapping import Matrix, rows
 from s3facade.transforms.parameters import metaimage, nifti
-from s3facade.transforms.parameters.itk import is_field, linear
-from s3facade.transforms.parameters.itk_files import HDF5, Entry, hdf5, opened
+from s3facade.transforms.parameters.itk import is_field, linear, split
+from s3facade.transforms.parameters.itk_files import HDF5, Entry, damage, hdf5, opened
 from s3facade.transforms.parameters.source import source_of
 from s3facade.transforms.parameters.stored import numpy_array, zarr_array
 from s3facade.transforms.parameters.vectors import Field
@@ -46,7 +46,7 @@ def is_bare(path: str) -> bool:
         return True
     head = _head(path)
     if head.startswith(HDF5):
-        with opened(path) as file:
+        with damage(path), opened(path) as file:
             return "TransformGroup" not in file
     return head.startswith(b"\x93NUMPY")
 
@@ -131,7 +131,7 @@ def _array(path: str, dataset: str) -> tuple[Source, str, str, tuple[int, ...], 
     if _head(path).startswith(b"\x93NUMPY"):
         values = numpy_array(source)
         return source, "numpy", "", values.shape, values.dtype
-    with opened(path) as file:
+    with damage(path), opened(path) as file:
         if not dataset or dataset not in file:
             held = ", ".join(list(file)[:10])
             raise Unsupported(
@@ -192,7 +192,9 @@ def _composite(source: Source, flipped: tuple[str, ...]) -> tuple[Matrix | Field
 
 def _step(source: Source, index: int, entry: Entry, flipped: tuple[str, ...]) -> Matrix | Field:
     if is_field(entry.name):
-        n = int(entry.name.split("_")[-1])
+        n = split(entry.name)[1]
+        if len(entry.fixed) != n * (3 + n) or not np.isfinite(entry.fixed).all() or min(entry.fixed[:n]) < 1:
+            raise BadSource("The displacement field of the file does not say where it stands.")
         size, origin, spacing = (entry.fixed[i * n : (i + 1) * n] for i in range(3))
         affine = np.eye(n + 1)
         affine[:n, :n] = entry.fixed[3 * n :].reshape(n, n) * spacing

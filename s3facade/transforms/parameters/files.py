@@ -13,6 +13,7 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.image import Source
 from s3facade.transforms.parameters import elastix, itk, itk_files
 from s3facade.transforms.parameters.source import content, once, source_of
+from s3facade.transforms.parameters.stored import NUMPY_ERRORS
 
 Kind = Literal["itk", "elastix", "fsl", "numpy"]
 
@@ -90,7 +91,7 @@ def _elastix(source: Source, data: bytes) -> Linear:
 def _array(data: bytes) -> tuple[tuple[float, ...], ...]:
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except NUMPY_ERRORS as error:
         raise BadSource("The NumPy file cannot be read.") from error
     if array.ndim != 2 or array.dtype.kind not in "iuf":
         raise BadSource(f"The NumPy file holds an array of shape {array.shape} and type {array.dtype}, not a matrix.")

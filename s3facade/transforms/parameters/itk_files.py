@@ -6,6 +6,8 @@ Each is read as a list of transforms in the order in which they stand there: cla
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -113,7 +115,7 @@ def hdf5(path: str) -> list[Entry]:
         Unsupported: The library that reads such files is not installed.
     """
     entries: list[Entry] = []
-    with opened(path) as file:
+    with damage(path), opened(path) as file:
         group = file.get("TransformGroup")
         for key in sorted(group, key=int) if group is not None else ():
             item = group[key]
@@ -135,6 +137,15 @@ def _member(item: Any, name: str) -> Numbers:
         if key in item:
             return np.asarray(item[key][()], np.float64).reshape(-1)
     return np.zeros(0)
+
+
+@contextmanager
+def damage(path: str) -> Iterator[None]:
+    """Where an array library works: its errors become `BadSource`. HDF5 has many, by where the damage is."""
+    try:
+        yield
+    except (OSError, KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise BadSource("The file of a transform is damaged.", private=f"{path}: {error}") from error
 
 
 def opened(path: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.image import Source
 from s3facade.core.region import Region
 from s3facade.transforms.parameters import metaimage, nifti
-from s3facade.transforms.parameters.itk_files import opened
+from s3facade.transforms.parameters.itk_files import damage, opened
+
+NUMPY_ERRORS = (ValueError, EOFError, OSError, SyntaxError, TokenError, TypeError, UserWarning)
+"""NumPy reads headers of its files as Python: damaged ones end in whatever Python says of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,11 @@ def open_field(source: Source, kind: str, name: str, count: int) -> Stored:
     if form == "zarr":
         array = zarr_array(source)
         return Stored(array, first, chunk=_space(array.chunks, first=first))
+    with damage(source.path):
+        return _in_hdf5(source, form, name, count, first=first)
+
+
+def _in_hdf5(source: Source, form: str, name: str, count: int, *, first: bool) -> Stored:
     file = opened(source.path)
     if form == "itk":
         group = file[name]
@@ -114,7 +123,7 @@ def numpy_array(source: Source) -> npt.NDArray[Any]:
     """The array of a NumPy file, mapped into memory. Raises BadSource."""
     try:
         return np.load(source.path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (ValueError, EOFError, OSError) as error:
+    except NUMPY_ERRORS as error:
         raise BadSource("The NumPy file of a field cannot be read.", private=f"{source.path}: {error}") from error
 
 

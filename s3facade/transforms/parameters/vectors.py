@@ -17,6 +17,7 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.image import Source
 from s3facade.core.region import Region, cells
 from s3facade.transforms.mapping import Matrix
+from s3facade.transforms.parameters.itk_files import damage
 from s3facade.transforms.parameters.source import unchanged
 from s3facade.transforms.parameters.stored import Stored, open_field
 
@@ -156,7 +157,8 @@ def _cell(field: Field, index: tuple[int, ...], box: Region) -> Cell:
 
 def _made(field: Field, box: Region) -> Cell:
     opened = stored(field)
-    raw = opened.read(box).astype(np.float64)
+    with damage(field.source.path):
+        raw = opened.read(box).astype(np.float64)
     if raw.shape != (len(field.shape), *box.shape):
         raise BadSource("The displacement field is shorter than it says.", private=field.source.path)
     if (opened.slope, opened.intercept) != (1.0, 0.0):
