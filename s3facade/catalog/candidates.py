@@ -137,9 +137,17 @@ class Partners:
             key = tuple(candidate.captures.get(c) for c in common)
             self._found.setdefault(key, []).append(candidate)
 
-    def all(self, captures: Captures) -> Sequence[Candidate]:
-        """Those of equal values."""
-        return self._found.get(tuple(captures[c] for c in self._common), ())
+    def all(self, captures: Captures, *, alike: bool = False) -> Sequence[Candidate]:
+        """Those of equal values; of several that share no capture with it, those of the same name.
+
+        Args:
+            captures: Those of the image that partners are looked for.
+            alike: A single one that shares no capture must have the same name, too.
+        """
+        found = self._found.get(tuple(captures[c] for c in self._common), ())
+        if self._common or (len(found) == 1 and not alike):
+            return found
+        return [candidate for candidate in found if candidate.captures.get("stem") == captures.get("stem")]
 
     def one(self, captures: Captures) -> Candidate | str:
         """The one of equal values, or a sentence on why there is none."""

@@ -85,10 +85,11 @@ class Planner:
     def _images(self, view: ImageView, candidates: Candidates, plan: Plan) -> None:
         layout = _layout(view)
         last = () if view.dtype is None else (_cast(view.dtype),)
-        for candidate in candidates.of(view.source):
+        shown = candidates.of(view.source)
+        for candidate in shown:
             joined: dict[str, Recipe] = {}
             for name, of in view.labels.items():
-                found = candidates.partners(of, candidate.captures).all(candidate.captures)
+                found = candidates.partners(of, candidate.captures).all(candidate.captures, alike=len(shown) > 1)
                 if len(found) > 1:
                     sentence = f"{len(found)} label files of {name!r} belong to it."
                     plan.broken.append(Broken(candidate.recipe.path, sentence))

@@ -158,7 +158,10 @@ class _Resolver:
         if not label or "/" in label or label.startswith("."):
             self.problem(at, f"{label!r} cannot name a label image; use letters, digits, - and _")
         theirs = self.reference(at, target, captures)
-        if known is not None and theirs is not None and not theirs & known - {*ALWAYS}:
+        if known is None or theirs is None:
+            return
+        mine, theirs = known - {*ALWAYS}, theirs - {*ALWAYS}
+        if (mine or theirs) and not mine & theirs:
             self.problem(at, f"{target!r} shares no capture with the image: give both patterns the same {{name}}")
 
     def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:

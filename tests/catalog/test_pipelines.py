@@ -159,6 +159,34 @@ async def test_a_partner_without_captures_goes_with_every_image(tmp_path: Path, 
         assert np.array_equal(await plane(catalog, f"a{n}-a/s{n}"), voxels * (flat != 0))
 
 
+def by_name(tmp_path: Path, engine: Engine, source: str) -> Catalog:
+    """Labels and masks that are made of the images themselves, which share nothing but their names."""
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"sources:\n  scans: {source}\n"
+        "images:\n  nuclei: {from: scans, steps: [{threshold: 500}]}\n"
+        "  masked: {from: scans, steps: [{within: {image: nuclei}}]}\n"
+        "buckets:\n  bbb:\n    views:\n"
+        "      - {type: ome-zarr, from: scans, path: 'x/{stem}', labels: {nuclei: nuclei}, chunks: 64, shards: false}\n"
+        "      - {type: ome-zarr, from: masked, path: '{stem}', chunks: 64, shards: false}\n"
+    )
+    return Catalog(load(config, {}), engine)
+
+
+@pytest.mark.parametrize(("names", "source"), [("ab", "{files: 'scans/*.tif'}"), ("a", "{file: scans/a.tif}")])
+async def test_what_is_made_of_an_image_goes_with_it_without_captures(
+    tmp_path: Path, engine: Engine, names: str, source: str
+) -> None:
+    scans = {name: write(tmp_path / f"scans/{name}.tif", ord(name)) for name in names}
+    catalog = by_name(tmp_path, engine, source)
+    assert tops(catalog) == [*names, "x"]
+    assert catalog.broken() == []
+    for name, voxels in scans.items():
+        labels = np.frombuffer(await read(catalog, f"x/{name}/labels/nuclei/0/c/0/0"), np.uint8).reshape(64, 64)
+        assert np.array_equal(labels[:40, :50], voxels >= 500)
+        assert np.array_equal(await plane(catalog, name), np.where(voxels >= 500, voxels, 0))
+
+
 async def test_no_partner_and_several_are_named_and_never_absent(tmp_path: Path, engine: Engine) -> None:
     for n in (1, 2, 3):
         write(tmp_path / f"scans/a/s{n}.tif", n)
