@@ -37,7 +37,7 @@ from s3facade.transforms.sampling import (
     sample,
     work_dtype,
 )
-from s3facade.transforms.warp import Warp, check, method_for, prepared, warped
+from s3facade.transforms.warp import Warp, check, ends, method_for, prepared, warped
 
 Step: TypeAlias = Matrix | Field
 Box: TypeAlias = tuple[tuple[float, float], ...]
@@ -54,7 +54,7 @@ VECTORS = 2**18
 class Bend:
     """Values of the source at the places that a chain of maps leads to from the output's voxel centres."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     keep: ClassVar[bool] = True
 
     steps: tuple[Step, ...]
@@ -92,8 +92,10 @@ class Bend:
         box = self._boxes(_ends(view.grid, space))[-1]
         spans = []
         base = grid_of(source.levels[view.source], len(box))
-        for (low, high), scale, origin, full in zip(box, base.scale, base.origin, base.shape, strict=True):
-            span = reach((low - origin) / scale - _SLACK, (high - origin) / scale + _SLACK, full, self.method)
+        far = ends(source.levels, view.source, len(box))
+        each = zip(box, base.scale, base.origin, base.shape, far, strict=True)
+        for (low, high), scale, origin, full, end in each:
+            span = reach((low - origin) / scale - _SLACK, (high - origin) / scale + _SLACK, full, self.method, end)
             if span is None:
                 return None
             spans.append(span)
@@ -109,7 +111,8 @@ class Bend:
         view = _views(self, source.levels)[level]
         base = grid_of(source.levels[view.source], len(self.grid.shape))
         ahead = len(source.axes) - len(base.shape)
-        window = Window(need.region.start[ahead:], need.region.shape[ahead:], base.shape)
+        far = ends(source.levels, view.source, len(base.shape))
+        window = Window(need.region.start[ahead:], need.region.shape[ahead:], base.shape, far)
         kind = source.dtype if self.method == "nearest" else work_dtype(source.dtype)
         planes = block.reshape(-1, *window.shape)
         results = out.reshape(-1, *region.shape[ahead:])
@@ -143,8 +146,8 @@ class Bend:
             for half in halves(space):
                 yield from self._places(grid, half)
             return
-        ends = zip(grid.origin, grid.scale, space.start, space.stop, strict=True)
-        axes: list[Coordinates] = [np.asarray(o + s * np.arange(a, b), np.float64) for o, s, a, b in ends]
+        spans = zip(grid.origin, grid.scale, space.start, space.stop, strict=True)
+        axes: list[Coordinates] = [np.asarray(o + s * np.arange(a, b), np.float64) for o, s, a, b in spans]
         places: Sequence[Coordinates] = np.meshgrid(*axes, indexing="ij")
         for i, (step, box) in enumerate(zip(self.steps, boxes, strict=False)):
             if not isinstance(step, Field):
@@ -238,8 +241,8 @@ def _behind(field: Field, box: Box) -> Box:
     found = limits(field, part)
     if field.absolute:
         return found
-    ends = bounds(_unplaced(field), box)
-    beyond = any(a < -0.5 or b >= n - 0.5 for (a, b), n in zip(ends, field.shape, strict=True))
+    reached = bounds(_unplaced(field), box)
+    beyond = any(a < -0.5 or b >= n - 0.5 for (a, b), n in zip(reached, field.shape, strict=True))
     if beyond:
         found = tuple((min(a, 0.0), max(b, 0.0)) for a, b in found)
     return tuple((low + a, high + b) for (low, high), (a, b) in zip(box, found, strict=True))

@@ -179,6 +179,15 @@ def test_no_displacement_changes_nothing(tmp_path):
         np.testing.assert_array_equal(whole(Displacement(str(tmp_path / "f.npy"), method=method).build(image)), array)
 
 
+@pytest.mark.parametrize("length", [41, 45, 61])
+def test_no_rim_where_levels_leave_out_the_far_edge(tmp_path, length):
+    np.save(tmp_path / "f.npy", np.zeros((2, 9, 9)))
+    image = in_memory(np.full((length, length), 7, np.uint16), units=True)
+    for spacing in (2.1, 4.2, 8.3):
+        made = Displacement(str(tmp_path / "f.npy"), spacing=3.0, onto=Onto(spacing)).build(image)
+        assert (whole(made) == 7).all()
+
+
 def test_bounds_are_tight(tmp_path):
     """A field that moves one corner far: other regions ask for hardly more than themselves."""
     array = np.zeros((2, 256, 256), np.float32)
