@@ -393,4 +393,15 @@ class ConfigModel(Model):
 
 def schema() -> dict[str, Any]:
     """JSON schema of the configuration file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ConfigModel.model_json_schema()}
+    tree = {"$schema": "https://json-schema.org/draft/2020-12/schema", **ConfigModel.model_json_schema()}
+    made: dict[str, Any] = _whole_numbers(tree)
+    return made
+
+
+def _whole_numbers(tree: Any) -> Any:
+    """0 for 0.0, which are one value in JSON: which of them a default is depends on what was loaded first."""
+    if isinstance(tree, dict):
+        return {key: _whole_numbers(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_whole_numbers(value) for value in tree]
+    return int(tree) if isinstance(tree, float) and tree.is_integer() else tree
