@@ -8,11 +8,10 @@ from typing import ClassVar, Literal
 
 from s3facade.core.errors import Unsupported
 from s3facade.core.operators import Block, Need
-from s3facade.core.options import Position
 from s3facade.core.region import Region
 from s3facade.core.spec import Level, Spec
 from s3facade.transforms.blend import covered, feathered, largest, visible
-from s3facade.transforms.places import PlaceOption
+from s3facade.transforms.places import PlaceOption, PositionOption
 from s3facade.transforms.tiles import Tiles, by_grid, by_list, by_stage, laid_out
 from s3facade.transforms.together import Remembered, check_alike, common, fits, shared_levels
 
@@ -38,8 +37,8 @@ class Mosaic:
     """Of neighbours in the grid: ``10%``, voxels, or a length."""
     snake: bool = False
     """Whether every second row of the grid runs backwards."""
-    positions: tuple[tuple[Position, ...], ...] = ()
-    """(y, x) or (z, y, x) of the centre of each image's first voxel."""
+    positions: tuple[tuple[PositionOption, ...], ...] = ()
+    """(y, x) or (z, y, x) of the centre of each image's first voxel: all as lengths, or all in voxels."""
     value: float = 0.0
     """Shown where there is no tile."""
 

@@ -16,6 +16,7 @@ from s3facade.core.spec import Spec
 EDGE = 1e-6
 """Voxels by which a centre may miss an edge and still count as on it: sums of decimal fractions are not exact."""
 _WHOLE = re.compile(r"\d+")
+_VOXELS = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:\s*px)?")
 _PERCENT = re.compile(r"([0-9]*\.?[0-9]+)\s*%")
 _UNITS: Mapping[str, float] = {**units.MICROMETERS, **units.SECONDS}
 _TIMES = frozenset({"ms", "s", "min", "h", "d"})
@@ -58,6 +59,26 @@ PlaceOption: TypeAlias = Annotated[
     Place, Parsed(place, {"type": ["integer", "string"], "examples": [16, "10 um", "25%"]})
 ]
 """Written as in `place`."""
+
+
+def position(value: Any) -> Any:
+    """``"-12.5 um"``, or ``937`` or ``"3.2 px"`` (voxels of the finest level), as a `Place`."""
+    if isinstance(value, Place):
+        return value
+    text = str(value).strip()
+    voxels = _VOXELS.fullmatch(text)
+    if voxels is not None:
+        return Place(float(voxels[1]))
+    try:
+        return Place(units.position(text), "micrometer")
+    except ValueError as error:
+        raise ValueError(f"must be a position as in '12.5 um', or a number of voxels, not {text!r}") from error
+
+
+PositionOption: TypeAlias = Annotated[
+    Place, Parsed(position, {"type": ["number", "string"], "examples": ["12.5 um", 937]})
+]
+"""Written as in `position`."""
 
 
 def edge(spec: Spec, axis: int, at: Place) -> float:

@@ -74,23 +74,47 @@ def by_stage(sources: Sequence[Spec]) -> tuple[Real, tuple[float, ...]]:
     return voxels, tuple(lowest.tolist())
 
 
-def by_list(sources: Sequence[Spec], positions: Sequence[Sequence[float]]) -> tuple[Real, tuple[float, ...]]:
-    """Positions in µm as given for each image, as (y, x) or (z, y, x); otherwise as `by_stage`."""
+def by_list(sources: Sequence[Spec], positions: Sequence[Sequence[Place]]) -> tuple[Real, tuple[float, ...]]:
+    """Positions as given for each image, as (y, x) or (z, y, x), in lengths or in voxels; otherwise as `by_stage`."""
     if len(positions) != len(sources):
         raise Unsupported(f"mosaic: {len(positions)} positions for {len(sources)} images; state one for each.")
-    moved = []
+    counted = {at.unit == "voxel" for position in positions for at in position}
+    if len(counted) > 1:
+        raise Unsupported("mosaic: some positions are lengths and some are voxels; write all of them alike.")
+    axes = []
     for spec, position in zip(sources, positions, strict=True):
-        names = ("z", "y", "x")[-len(position) :] if len(position) in {2, 3} else ()
-        missing = [n for n in names if spec.axis(n) is None or spec.axes[spec.axis(n) or 0].unit is None]
-        if not names or missing:
+        found = [spec.axis(name) for name in ("z", "y", "x")[-len(position) :]] if len(position) in {2, 3} else []
+        axes.append([i for i in found if i is not None and (spec.axes[i].unit is not None or counted == {True})])
+        if not found or len(axes[-1]) != len(position):
             raise Unsupported(
-                "mosaic: a position is (y, x) or (z, y, x), of images that have these axes and state their voxel size."
+                "mosaic: a position is (y, x) or (z, y, x), of images that have these axes, and state their voxel size"
+                " where it is a length."
             )
-        given = dict(zip(names, position, strict=True))
+    if counted == {True}:
+        return _by_voxels(sources, positions, axes)
+    moved = []
+    for spec, position, which in zip(sources, positions, axes, strict=True):
         level = spec.levels[0]
-        origin = tuple(given.get(name, o) for name, o in zip(spec.names, level.origin, strict=True))
-        moved.append(replace(spec, levels=(replace(level, origin=origin),)))
+        origin = list(level.origin)
+        for i, at in zip(which, position, strict=True):
+            origin[i] = at.value
+        moved.append(replace(spec, levels=(replace(level, origin=tuple(origin)),)))
     return by_stage(moved)
+
+
+def _by_voxels(
+    sources: Sequence[Spec], positions: Sequence[Sequence[Place]], axes: Sequence[Sequence[int]]
+) -> tuple[Real, tuple[float, ...]]:
+    """Positions in voxels from where the first image states that it is."""
+    level = sources[0].levels[0]
+    voxels = np.zeros((len(sources), len(level.shape)))
+    for n, (position, which) in enumerate(zip(positions, axes, strict=True)):
+        voxels[n, list(which)] = [at.value for at in position]
+    counted = _placed(sources, sized=False)
+    voxels[:, [i for i in range(len(level.shape)) if i not in counted]] = 0
+    voxels -= voxels[0]
+    lowest = np.array(level.origin) + voxels.min(0) * level.scale
+    return voxels - voxels.min(0), tuple(lowest.tolist())
 
 
 def by_grid(
@@ -158,8 +182,9 @@ def _shift(spec: Spec, level: int) -> tuple[float, ...]:
     return tuple(a - b for a, b in zip(spec.levels[level].origin, spec.levels[0].origin, strict=True))
 
 
-def _placed(sources: Sequence[Spec]) -> set[int]:
-    """Axes along which positions count."""
+def _placed(sources: Sequence[Spec], *, sized: bool = True) -> set[int]:
+    """Axes along which positions count; z without unit does not if they are lengths, ``sized``."""
     first: Any = sources[0]
-    deep = any(spec.length("z") > 1 for spec in sources) and first.axes[first.axis("z")].unit is not None
+    deep = any(spec.length("z") > 1 for spec in sources)
+    deep = deep and not (sized and first.axes[first.axis("z")].unit is None)
     return {i for i, name in enumerate(first.names) if name in "yx" or (name == "z" and deep)}

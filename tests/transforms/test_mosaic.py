@@ -149,11 +149,28 @@ def test_positions_may_be_given():
     assert made.spec.levels[0].origin == (-5, 1)
 
 
+def test_positions_in_voxels_need_no_voxel_size():
+    images = [in_memory(np.full((2, 3), n, np.uint8)) for n in (1, 2)]
+    for positions in (((10, 4), (10.8, 7.3)), (("-3 px", "4px"), ("-2.2 px", "7.3 px"))):
+        made = combine(images, mosaic(positions=positions))
+        assert whole(made).tolist() == [[1, 1, 1, 0, 0, 0], [1, 1, 1, 2, 2, 2], [0, 0, 0, 2, 2, 2]]
+        assert made.spec.levels[0].origin == (0, 0)
+    placed = [in_memory(np.full((2, 3), n, np.uint8), units=True, scale=(0.5, 0.5), origin=(5, 9)) for n in (1, 2)]
+    made = combine(placed, mosaic(positions=((0, 3), (0, 0))))
+    assert whole(made).tolist() == [[2, 2, 2, 1, 1, 1]] * 2
+    assert made.spec.levels[0].origin == (5, 7.5), "the first one stays where it is"
+    same = combine(placed, mosaic(positions=(("5 um", "9 um"), ("5 um", "7.5 um"))))
+    assert (whole(same) == whole(made)).all()
+    assert same.spec.levels == made.spec.levels
+
+
 def test_single_planes_ignore_their_focus():
     images = [tile(np.full((1, 2, 2), n, np.uint8), *corner) for n, corner in ((1, (50, 0, 0)), (2, (57, 0, 2)))]
     made = combine(images, mosaic())
     assert whole(made).tolist() == [[[1, 1, 2, 2]] * 2]
     assert made.spec.levels[0].origin == (25, 0, 0)
+    made = combine(images, mosaic(positions=((9, 0, 0), (0, 0, 2))))
+    assert whole(made).tolist() == [[[1, 1, 2, 2]] * 2]
 
 
 def test_hidden_tiles_are_not_read():
@@ -194,6 +211,7 @@ def test_thousands_of_tiles():
         ([in_memory(np.zeros((2, 2)))] * 2, {"columns": 1, "overlap": "2 um"}, "pixel_size"),
         ([in_memory(np.zeros((2, 2))), in_memory(np.zeros((2, 3)))], {"columns": 1}, "several sizes"),
         ([in_memory(np.zeros((2, 2)))] * 2, {"positions": [["0 um", "0 um"]] * 2}, "state their voxel size"),
+        ([in_memory(np.zeros((2, 2)), units=True)] * 2, {"positions": [[0, 0], ["0 um", "1 um"]]}, "all of them alike"),
         ([in_memory(np.zeros((2, 2)), units=True)] * 2, {"positions": [["0 um", "0 um"]]}, "1 positions for 2"),
         ([in_memory(np.zeros((2, 2)))], {"columns": 1, "positions": [["0 um", "0 um"]]}, "not both"),
         ([in_memory(np.zeros((2, 2), np.uint64))], {"columns": 1, "blend": "mean"}, "no means of uint64"),
