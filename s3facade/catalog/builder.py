@@ -15,8 +15,9 @@ from s3facade.catalog.mount import Mount
 from s3facade.core.errors import FacadeError, LoadError, SourceChanged, SourceError, SourceUnavailable
 from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Work
+from s3facade.engine.keep import held
 from s3facade.engine.locks import Locks
-from s3facade.engine.needs import cost, told
+from s3facade.engine.needs import told
 from s3facade.engine.warm import Step, Tally, Warming
 
 log = logging.getLogger("s3facade.builder")
@@ -36,6 +37,7 @@ class Builder:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._engine = catalog.engine
+        self._most = catalog.engine.limits.memory // 16
         self._buckets = [b for b in catalog.settings.buckets if b.warm]
         self._lock: Locks | None = None
         self._built: dict[tuple[str, str], tuple[str, float, int]] = {}
@@ -88,12 +90,12 @@ class Builder:
 
     async def _round(self, disk: Disk) -> None:
         """Every image once."""
-        held = 0
+        taken = 0
         for bucket in self._buckets:
             for prefix, mount in self._catalog.mounts(bucket.name):
                 self._image = f"{bucket.name}/{prefix}" if bucket.access == "public" else ""
                 try:
-                    nbytes = await self._visit((bucket.name, prefix), mount, held, disk)
+                    nbytes = await self._visit((bucket.name, prefix), mount, taken, disk)
                 except (SourceError, LoadError) as error:
                     # The status page and the log of listings name it as broken.
                     log.debug("%s/%s is not kept beforehand: %s", bucket.name, prefix, error.explain())
@@ -101,10 +103,10 @@ class Builder:
                 if nbytes is None:
                     self._state = "full"
                     return
-                held += nbytes
+                taken += nbytes
         self._state = "done"
 
-    async def _visit(self, key: tuple[str, str], mount: Mount, held: int, disk: Disk) -> int | None:
+    async def _visit(self, key: tuple[str, str], mount: Mount, taken: int, disk: Disk) -> int | None:
         """Keep one image; its bytes, or None if there is no room for it.
 
         Raises:
@@ -119,35 +121,37 @@ class Builder:
         tally = Tally()
         for warming in all_of_it:
             tally.add(await self._engine.idle(partial(warming.tally, disk.refresh)))
-        if held + tally.nbytes > disk.quota * 3 // 4 or tally.largest > disk.most:
+        if taken + tally.nbytes > disk.quota * 3 // 4 or tally.largest > disk.most:
             name = "/".join(key)
             self._say(
-                f"{name} is not kept beforehand, nor what comes after it: it needs {told(tally.nbytes)}, {told(held)} "
+                f"{name} is not kept beforehand, nor what comes after it: it needs {told(tally.nbytes)}, {told(taken)} "
                 f"are taken, and three quarters of limits.disk are {told(disk.quota * 3 // 4)}"
             )
             return None
         self._state, self._tally, self._done = "building", tally, 0
+        self._engine.aside()
         whole = True
         for warming in all_of_it:
-            whole = await self._build("/".join(key), warming.steps(disk.has), disk) and whole
+            rows = warming.rows(disk.has, self._most)
+            whole = await self._build("/".join(key), rows, disk) and whole
         if whole:
             self._built[key] = (digest, time.monotonic(), tally.nbytes)
         return tally.nbytes
 
-    async def _build(self, name: str, steps: Iterator[Step], disk: Disk) -> bool:
+    async def _build(self, name: str, rows: Iterator[list[Step]], disk: Disk) -> bool:
         """Keep blocks; whether the disk took all of them that can be computed. Raises `SourceError`."""
-        taken = True
-        while (step := await self._engine.idle(lambda: next(steps, None))) is not None:
-            amount = cost(step.image, step.level, step.box)
+        taken, most = True, self._most
+        while (row := await self._engine.idle(lambda: next(rows, None))) is not None:
+            amount = held(row, most)
             try:
-                await self._engine.idle(partial(self._engine.keep, step, self._work), amount)
+                await self._engine.idle(partial(self._engine.keep, row, most, self._work), amount)
             except (SourceChanged, SourceUnavailable):
                 raise
             except FacadeError as error:
                 self._say(f"a part of {name} is not kept beforehand: {error.explain()}")
             else:
-                taken = taken and disk.has(step.key)
-            self._done += 1
+                taken = taken and all(disk.has(step.key) for step in row)
+            self._done += len(row)
         return taken
 
     def _say(self, sentence: str) -> None:

@@ -100,8 +100,8 @@ class Planner:
                 recipe = candidate.recipe
                 if last and not isinstance(recipe, FaultyRecipe):
                     recipe = Pipeline("", (recipe,), last)
-                shown = {"told": view.recipe, "sampled": view.preview == "strided"}
-                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined, self._settings.modified, **shown)
+                options = {"told": view.recipe, "sampled": view.preview == "strided"}
+                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined, self._settings.modified, **options)
 
     def _prefix(self, view: ImageView, item: Candidate, plan: Plan) -> str | None:
         prefix = view.path.fill(item.captures)

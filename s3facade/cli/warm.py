@@ -20,7 +20,8 @@ from s3facade.core.errors import ConfigError, NoSuchKey, SourceError, TooCostly
 from s3facade.engine.disk import Disk
 from s3facade.engine.engine import Engine
 from s3facade.engine.flight import Work
-from s3facade.engine.needs import cost, told
+from s3facade.engine.keep import held
+from s3facade.engine.needs import told
 from s3facade.engine.warm import Step, Tally, Warming
 
 REASONS = 5
@@ -164,7 +165,8 @@ class _Warmer:
         self._jobs = jobs
         self._progress = progress
         self._result = result
-        self._running: dict[Future[None], tuple[Step, int, str]] = {}
+        self._running: dict[Future[None], tuple[list[Step], int, str]] = {}
+        self._most = engine.limits.memory // (8 * jobs)
         self._work = Work()
 
     def warm(self, images: Iterable[_Image]) -> None:
@@ -174,8 +176,8 @@ class _Warmer:
             for image in images:
                 work = self._work = Work()
                 work.only = image.warming.only
-                for step in image.warming.steps(self._disk.has):
-                    self._begin(threads, image.key, step, work)
+                for row in image.warming.rows(self._disk.has, self._most):
+                    self._begin(threads, image.key, row, work)
                 # Blocks of the next image may go to the disk from other levels.
                 while self._running:
                     self._collect(image.key)
@@ -183,34 +185,32 @@ class _Warmer:
             self._work.cancelled = True
             threads.shutdown(cancel_futures=True)
 
-    def _begin(self, threads: ThreadPoolExecutor, key: str, step: Step, work: Work) -> None:
-        amount = cost(step.image, step.level, step.box)
-        limit = self._engine.limits.memory
+    def _begin(self, threads: ThreadPoolExecutor, key: str, row: list[Step], work: Work) -> None:
+        first, limit = row[0], self._engine.limits.memory
+        amount = held(row, self._most)
         if amount > limit:
-            self._result.failed[f"{key}, level {step.level}: one block needs more memory; raise limits.memory"] += 1
+            self._result.failed[f"{key}, level {first.level}: one block needs more memory; raise limits.memory"] += 1
             return
         while len(self._running) >= 2 * self._jobs or (
-            self._running and amount + sum(held for _, held, _ in self._running.values()) > limit // 2
+            self._running and amount + sum(taken for _, taken, _ in self._running.values()) > limit // 2
         ):
             self._collect(key)
-        future = threads.submit(self._make, step, work)
-        self._running[future] = (step, amount, key)
-
-    def _make(self, step: Step, work: Work) -> None:
-        self._engine.read(step.image, step.level, step.box, work)
+        future = threads.submit(self._engine.keep, row, self._most, work)
+        self._running[future] = (row, amount, key)
 
     def _collect(self, key: str) -> None:
         """Wait a moment for some of them."""
         done, _ = wait(self._running, timeout=0.2, return_when=FIRST_COMPLETED)
         for future in done:
-            step, _, image = self._running.pop(future)
+            row, _, image = self._running.pop(future)
             try:
                 future.result()
             except (SourceError, TooCostly) as error:
-                self._result.failed[f"{image}: {error.explain()}"] += 1
+                self._result.failed[f"{image}: {error.explain()}"] += len(row)
             else:
-                self._count(step)
-            self._progress.done += step.reads
+                for step in row:
+                    self._count(step)
+            self._progress.done += sum(step.reads for step in row)
         self._progress.show(key)
 
     def _count(self, step: Step) -> None:

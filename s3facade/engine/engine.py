@@ -24,6 +24,7 @@ from s3facade.engine.evaluate import Evaluator
 from s3facade.engine.flight import Cancelled, Flights, Work
 from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
+from s3facade.engine.keep import keep
 from s3facade.engine.memory import Memory
 from s3facade.engine.needs import Key, cost, missing, reach, told
 from s3facade.engine.pool import IDLE, Pool
@@ -32,6 +33,8 @@ from s3facade.engine.warm import Step
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")
+MEASURED = 64 << 20
+"""Bytes of original voxels that a part of a document may always be measured on: nobody gets anywhere without those."""
 PIECE = 1 << 20
 """Bytes that one hop to a worker makes, and one write to a socket takes: hops are dear, waiting bodies too."""
 
@@ -151,23 +154,20 @@ class Engine:
         """Voxels of a region, blocking: for tools and tests."""
         return self._evaluator.read(image, level, region, work or Work())
 
-    def keep(self, step: Step, work: Work) -> None:
-        """Compute a block and put it on disk, blocking, from one thread.
+    def keep(self, steps: Sequence[Step], most: int, work: Work) -> None:
+        """Compute blocks and put them on disk, blocking: see `s3facade.engine.keep.keep`."""
+        if self.disk is not None:
+            keep(self._evaluator if self._aside is None else self._aside, self.disk, steps, most, work)
 
-        It has a small memory of its own meanwhile, so that what viewers look at stays where it is; see `settle`.
-
-        Raises:
-            SourceError: It cannot be read.
-            Cancelled: ``work`` was called off.
-        """
+    def aside(self) -> None:
+        """Have `keep` use a small memory of its own, so that what viewers look at stays where it is."""
         if self._aside is None:
             self.memory.limit -= self.limits.memory // 16
             self.memory.shrink(self.memory.limit)
             self._aside = Evaluator(self.rasters, Memory(self.limits.memory // 16), self.disk)
-        self._aside.read(step.image, step.level, step.box, work)
 
     def settle(self) -> None:
-        """Give back the memory that `keep` took."""
+        """Give back the memory that `aside` took."""
         if self._aside is not None:
             self._aside = None
             self.memory.limit += self.limits.memory // 16
@@ -323,7 +323,7 @@ class Engine:
             return _passed(segment, c.lo, c.hi)
         return _sliced(self._bytes(segment, work, cache=cache), c)
 
-    def _bytes(self, segment: Segment, work: Work, *, cache: bool) -> Buffer:
+    def _bytes(self, segment: Segment, work: Work, *, cache: bool, least: int = 0) -> Buffer:
         if isinstance(segment, Literal):
             return segment.data
         if isinstance(segment, Passed):
@@ -334,7 +334,7 @@ class Engine:
             return cast(Buffer, found)
 
         def make() -> Buffer:
-            data = self._encode(segment, work) if isinstance(segment, Pixels) else self._packed(segment, work)
+            data = self._encode(segment, work, least) if isinstance(segment, Pixels) else self._packed(segment, work)
             if cache:
                 home.put(key, data)
             return data
@@ -344,9 +344,9 @@ class Engine:
     def _home(self, segment: Pixels | Packed) -> Memory:
         return self._documents if isinstance(segment, Packed) else self.memory
 
-    def _affordable(self, segment: Pixels) -> None:
-        """Refuse what would read too much at once. Raises `TooCostly`."""
-        where, limit = (segment.image, segment.level, segment.region), self.limits.read
+    def _affordable(self, segment: Pixels, least: int) -> None:
+        """Refuse what would read too much at once, and more than ``least`` bytes. Raises `TooCostly`."""
+        where, limit = (segment.image, segment.level, segment.region), max(self.limits.read, least)
         if reach(*where) > limit and missing(*where, self._evaluator.has, limit) > limit:
             raise TooCostly(
                 f"This would read more than {told(limit)} of the original image at once; have the operator run "
@@ -354,8 +354,8 @@ class Engine:
                 private=f"{told(reach(*where))} for level {segment.level}, {segment.region}",
             )
 
-    def _encode(self, segment: Pixels, work: Work) -> memoryview:
-        self._affordable(segment)
+    def _encode(self, segment: Pixels, work: Work, least: int) -> memoryview:
+        self._affordable(segment, least)
         block = self._evaluator.read(segment.image, segment.level, segment.region, work)
         if block.shape != segment.shape:
             padded = np.zeros(segment.shape, block.dtype)
@@ -384,7 +384,7 @@ class Engine:
         whole = True
         for part, measure in segment.parts:
             try:
-                data: Buffer | None = self._bytes(part, work, cache=False)
+                data: Buffer | None = self._bytes(part, work, cache=False, least=MEASURED)
             except (BadSource, Unsupported, SourceNotFound):
                 data, whole = None, False
             measured.append(measure(data))

@@ -130,6 +130,10 @@ class Evaluator:
             error.at(f"{next((s.path for s in sources(image)), '')}, level {level}")
             raise
 
+    def once(self, image: Derived | Combined, level: int, region: Region, work: Work) -> Block:
+        """`read`, but not put together from blocks of the level, and not remembered."""
+        return self._made(image, level, region, work)
+
     def has(self, key: tuple[str, int, tuple[int, ...]]) -> bool:
         """Whether a computed block is kept."""
         return key in self._memory or (self._disk is not None and self._disk.has(key))

@@ -18,6 +18,10 @@ Place = tuple[str, int]
 """Where blocks belong: identity of an image, level."""
 
 
+END = 1 << 62
+"""An index behind all others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One block to be computed and kept."""
@@ -28,6 +32,8 @@ class Step:
     box: Region
     reads: int
     """Bytes of original voxels behind it, but those behind other blocks that are kept before."""
+    wide: int = 0
+    """So many of the last axes are those along which one chunk of the original is as long as the image."""
 
     @property
     def key(self) -> Key:
@@ -68,6 +74,7 @@ class _Stage:
     image: Derived | Combined
     level: int
     region: Region
+    wide: int = 0
 
     def blocks(self) -> Iterator[tuple[tuple[int, ...], Region]]:
         """Index and box, in C order."""
@@ -140,6 +147,20 @@ class Warming:
         for line in lines.values():
             yield from self._advance(line, None, lines, has)
 
+    def rows(self, has: Callable[[Key], bool], most: int) -> Iterator[list[Step]]:
+        """`steps`, those together that need the same chunks of the original: ``most`` bytes of blocks at most."""
+        row: list[Step] = []
+        size = 0
+        for step in self.steps(has):
+            nbytes = step.box.size * step.image.spec.dtype.itemsize
+            if row and (size + nbytes > most or not step.wide or _row(row[-1]) != _row(step)):
+                yield row
+                row, size = [], 0
+            row.append(step)
+            size += nbytes
+        if row:
+            yield row
+
     def _advance(
         self, line: _Line, last: tuple[int, ...] | None, lines: dict[Place, _Line], has: Callable[[Key], bool]
     ) -> Iterator[Step]:
@@ -151,9 +172,12 @@ class Warming:
             for place, region in self._behind(image, level, box):
                 about = lines[place].stage.image.spec.levels[place[1]]
                 end = tuple((b - 1) // n for b, n in zip(region.stop, about.block, strict=True))
+                if wide := lines[place].stage.wide:
+                    # To the end of the row, which is then made as a whole.
+                    end = (*end[:-wide], *(END,) * wide)
                 yield from self._advance(lines[place], end, lines, has)
             if keep:
-                yield Step(image, level, index, box, self._reads(image, level, box))
+                yield Step(image, level, index, box, self._reads(image, level, box), line.stage.wide)
 
     def _visit(self, image: Image, level: int, region: Region) -> None:
         if isinstance(image, Opened):
@@ -163,7 +187,7 @@ class Warming:
             region = whole_blocks(region, about.block, about.shape)
             stage = self._stages.get((image.spec.identity, level))
             if stage is None:
-                self._stages[image.spec.identity, level] = _Stage(image, level, region)
+                self._stages[image.spec.identity, level] = _Stage(image, level, region, _wide(image, level))
             else:
                 around = Region(
                     tuple(map(min, stage.region.start, region.start)), tuple(map(max, stage.region.stop, region.stop))
@@ -202,3 +226,28 @@ class Warming:
             else:
                 total += self._reads(parent, need.level, need.region)
         return total
+
+
+def _row(step: Step) -> tuple[object, ...]:
+    return (step.image.spec.identity, step.level, step.index[: len(step.index) - step.wide])
+
+
+def _wide(image: Derived | Combined, level: int) -> int:
+    """See `Step.wide`; 0 where it is computed from other blocks than those of an original, or from several images."""
+    about = image.spec.levels[level]
+    region = Region.whole(about.block).clip(about.shape)
+    current: Image = image
+    while not isinstance(current, Opened):
+        needs = needed(current, level, region)
+        if len(needs) != 1 or (current is not image and kept(current, level, region)):
+            return 0
+        current, level, region = needs[0][0], needs[0][1].level, needs[0][1].region
+    chunk = current.spec.levels[level]
+    if len(chunk.shape) != len(about.shape):
+        return 0
+    wide = 0
+    for n, whole, part in zip(reversed(chunk.block), reversed(chunk.shape), reversed(region.shape), strict=True):
+        if n < whole or (part == whole and not wide):
+            break
+        wide += 1
+    return min(wide, len(chunk.shape) - 1)

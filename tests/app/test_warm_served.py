@@ -85,3 +85,37 @@ def test_the_builder_stops_where_there_is_no_room(tmp_path):
         log = (tmp_path / "log").read_text()
         assert log.count("is not kept beforehand, nor what comes after it") == 1
         assert "images/c.ome.zarr is not kept" in log
+
+
+def test_a_preview_instead_of_a_refusal(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, tile=(256, 256), compression="zlib")
+    config = tmp_path / "config.yaml"
+    text = (
+        "sources:\n  all: {files: '{name}.tif'}\n"
+        "buckets:\n  images:\n    preview: strided\n"
+        "    views:\n"
+        "      - {type: ome-zarr, from: all, path: 'quick/{name}.ome.zarr', chunks: 512}\n"
+        "      - {type: ome-zarr, from: all, path: 'exact/{name}.ome.zarr', chunks: 512, preview: off}\n"
+        "limits: {workers: 2, memory: 256 MiB, read: READ, disk: 100 MiB, cache_dir: cache}\n"
+    )
+    config.write_text(text.replace("READ", "2 MiB"))
+    with serving(tmp_path, tmp_path / "log", str(config)) as server:
+        assert server.get("/images/exact/a.ome.zarr/2/c/0/0").status == 503
+        answer = server.get("/images/quick/a.ome.zarr/2/c/0/0")
+        assert answer.status == 200
+        shown = np.frombuffer(answer.body[: 512 * 512 * 2], "<u2").reshape(512, 512)
+        # Blocks 1, 3, 5, 7 of 8 along each axis are read; voxels of these are what stands there.
+        assert shown[64:128, 64:128].tobytes() == PIXELS[258:512:4, 258:512:4].tobytes()
+        about = json.loads(server.get("/images/quick/a.ome.zarr/zarr.json").body)["attributes"]["ome"]["multiscales"][0]
+        assert about["type"] == "mean, strided"
+        transforms = about["datasets"][2]["coordinateTransformations"]
+        assert transforms == [{"type": "scale", "scale": [4, 4]}, {"type": "translation", "translation": [2, 2]}]
+        recipe = json.loads(server.get("/images/quick/a.ome.zarr/s3facade.json").body)
+        sampled = recipe["images"][0]["levels"]["sampled"]
+        assert {"level": 2, "of": 0, "one_block_of": [2, 2]} in sampled
+        command = [sys.executable, "-m", "s3facade", "warm", "images/", str(config)]
+        subprocess.run(command, capture_output=True, check=True, timeout=60)
+        # What is kept changes nothing.
+        again = server.get("/images/quick/a.ome.zarr/2/c/0/0")
+        assert (again.headers["etag"], again.body) == (answer.headers["etag"], answer.body)
+        assert server.get("/images/exact/a.ome.zarr/2/c/0/0").status == 200

@@ -93,6 +93,10 @@ def test_a_damaged_image_costs_its_own_blocks_only(folder, capsys):
     assert "not kept (1): c.ome.zarr: " in said.err
 
 
+def number(pattern, text):
+    return int(re.search(pattern, text)[1].replace(",", ""))
+
+
 def test_stopped_with_ctrl_c_it_goes_on_later(folder):
     for name in "cdefghijklmnop":
         (folder / f"{name}.tif").write_bytes((folder / "a.tif").read_bytes())
@@ -101,16 +105,16 @@ def test_stopped_with_ctrl_c_it_goes_on_later(folder):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     first = process.stdout.readline()
-    blocks = int(re.search(r"(\d+) of", first)[1])
+    blocks = number(r"([\d,]+) of", first)
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     begun = time.monotonic()
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - begun < 10
-    done = int(re.search(r"Stopped. (\d+) blocks were kept", err)[1])
+    done = number(r"Stopped. ([\d,]+) blocks were kept", err)
     again = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True, timeout=30)
-    left = int(re.search(r"(\d+) of", again.stdout)[1])
+    left = number(r"([\d,]+) of", again.stdout)
     # What threads had in work when it was stopped may be there as well, or not.
     assert 0 < left <= blocks - done
 

@@ -110,3 +110,45 @@ def test_chosen_levels_only(tmp_path: Path) -> None:
     engine.read(step.image, step.level, step.box, work)
     assert disk.held() == told.nbytes
     engine.close()
+
+
+@pytest.mark.parametrize(("chunk", "wide"), [((16, 3000), 1), ((16, 1024), 0)])
+def test_rows_of_wide_chunks_are_made_together_where_memory_is_small(
+    tmp_path: Path, chunk: tuple[int, int], wide: int
+) -> None:
+    raster = ArrayRaster(PIXELS, chunk)
+    disk = Disk(str(tmp_path / "cache"), 1 << 30)
+    engine = Engine(lambda _: ArrayReader(raster), EngineLimits(memory=4 << 20), disk)
+    image = pyramid(engine.rasters.describe("", "array", {})[0])
+    rows = 0
+    for row in Warming(image).rows(disk.has, 1 << 20):
+        assert {step.wide for step in row if step.level == 1} <= {wide}
+        assert sum(step.box.size for step in row) <= 1 << 20
+        rows += len(row) > 1
+        engine.keep(row, 1 << 18, Work())
+        assert all(disk.has(step.key) for step in row)
+    if wide:
+        assert rows == 4
+        assert len(raster.decoded) == len(set(raster.decoded)) == 4096 // 16
+    engine.close()
+    engine, disk, image = build(tmp_path, again := ArrayRaster(PIXELS, chunk))
+    for level in (2, 3):
+        shape = image.spec.levels[level].shape
+        assert np.array_equal(engine.read(image, level, Region.whole(shape)), mean(level))
+    if wide:
+        shape = image.spec.levels[1].shape
+        assert np.array_equal(engine.read(image, 1, Region.whole(shape)), mean(1))
+    assert again.decoded == []
+    engine.close()
+
+
+def test_what_came_into_memory_by_another_way_is_kept_all_the_same(tmp_path: Path) -> None:
+    engine, disk, image = build(tmp_path, ArrayRaster(PIXELS, (256, 256)))
+    steps = list(Warming(image).steps(disk.has))
+    work = Work()
+    work.only = frozenset()
+    engine.read(steps[0].image, steps[0].level, steps[0].box, work)
+    assert not disk.has(steps[0].key)
+    engine.keep([steps[0]], 1 << 20, Work())
+    assert disk.has(steps[0].key)
+    engine.close()
