@@ -80,6 +80,20 @@ def write_large(path: Path, repeats: int = 11) -> int:
     return side
 
 
+def write_flat(path: Path, side: int) -> None:
+    """Write ``side`` pixels squared of uint16, without any smaller level; what `write_large` has at its finest."""
+    with tifffile.TiffWriter(path, bigtiff=True) as tif:
+        tif.write(
+            _tiles(base_levels()[0], side),
+            shape=(side, side),
+            dtype="uint16",
+            tile=(TILE, TILE),
+            compression="zstd",
+            photometric="minisblack",
+            metadata=None,
+        )
+
+
 def voxels(level: int, y: int, x: int, height: int, width: int) -> Array:
     """What `write_large` wrote there."""
     square = base_levels()[level]

@@ -79,10 +79,10 @@ def load(url: str, pid: int, requests: Sequence[Request], seconds: float) -> Rat
         command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{duration}", "--timeout", "10s", "-s", str(lua), url]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
         used = cpu_seconds(pid) - before
-    total = re.search(r"(\d+) requests in ([\d.]+)(m?s)", done.stdout)
+    total = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m|h)", done.stdout)
     if total is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"load failed on {url} {requests[0]}:\n{done.stdout}{done.stderr}")
-    elapsed = float(total[2]) / (1000 if total[3] == "ms" else 1)
+    elapsed = float(total[2]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[total[3]]
     count = int(total[1])
     return Rate(count / max(used, 0.01), count / elapsed)
 

@@ -50,7 +50,7 @@ def configured(scratch: Path, name: str, config: Mapping[str, Any]) -> Iterator[
     """A server with this configuration; ``limits`` says how many workers."""
     target = scratch / f"{name}.yaml"
     target.write_text(yaml.safe_dump(dict(config), sort_keys=False))
-    with serving(target, log=scratch / f"{name}.log") as facade:
+    with serving(target, log=scratch / f"{name}.log", env={"XDG_CACHE_HOME": str(scratch / "caches")}) as facade:
         yield facade
 
 

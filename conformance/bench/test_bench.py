@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.bench import measure, rival
+from conformance.bench import computed, measure, pipelines, rival, viewers
 from conformance.bench.load import WRK
 
 needs_rival = pytest.mark.skipif(
@@ -38,3 +38,33 @@ def test_first_chunk_of_an_unconverted_file(tmp_path):
 def test_memory_stays_near_the_budget(tmp_path):
     (figure,) = measure.crowd(tmp_path, tmp_path / "large.ome.tif", repeats=4)
     assert figure.met, figure
+
+
+@needs_rival
+def test_a_computed_level_costs_about_what_decoding_does(tmp_path):
+    (figure,) = computed.halved(tmp_path, seconds=1, rounds=2, side=8192)
+    assert figure.value > 0.3, figure
+
+
+def test_affine_chunks_are_as_quick_as_those_of_scipy(tmp_path):
+    pytest.importorskip("cv2", reason="opencv-python-headless is not installed (extra conformance)")
+    for figure in computed.affine(tmp_path, rounds=2):
+        if figure.what.endswith("scipy.ndimage"):
+            assert figure.value > 0.5, figure
+
+
+def test_pipelines_of_others_give_the_same_and_are_slower(tmp_path):
+    pytest.importorskip("dask", reason="dask is not installed (extra conformance)")
+    for figure in pipelines.pipelines(tmp_path, rounds=1, count=4):
+        assert figure.value > (2 if "dask" in figure.what else 0.5), figure
+
+
+def test_viewers_find_again_what_they_saw(tmp_path):
+    cold, warm = viewers.panning(tmp_path, viewers=8, moves=4, side=8192)
+    assert warm.value < cold.value, (cold, warm)
+
+
+@needs_rival
+def test_computed_chunks_leave_nothing_in_memory(tmp_path):
+    (figure,) = viewers.steady(tmp_path, requests=20_000, side=8192)
+    assert figure.value < 100, figure
