@@ -47,7 +47,7 @@ def _bucket(bucket: BucketConfig, catalog: Catalog) -> list[str]:
             print(f"  {view.path or '/'}: {kind} {view.root}")
             if not view.root.exists():
                 problems.append(f"{view.root} does not exist; correct `root:`.")
-    if not images and any(not isinstance(v, FilesView) for v in bucket.views):
+    if not catalog.mounts(bucket.name) and any(not isinstance(v, FilesView) for v in bucket.views):
         problems.append("no file matches its sources; correct `files:`.")
     for problem in problems:
         print(f"  problem: {problem}")

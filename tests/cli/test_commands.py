@@ -156,6 +156,18 @@ def test_check_names_keys_that_two_files_claim_and_sources_without_files(tmp_pat
     assert out.endswith("3 problems.\n")
 
 
+def test_check_does_not_ask_for_files_that_are_there_and_do_not_open(tmp_path, folder, capsys):
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        'sources: {a: {files: "scans/broken.tif"}}\nbuckets: {abc: {views: [{type: ome-zarr, from: a, path: "x"}]}}\n'
+    )
+    assert main(["check", str(config)]) == 1
+    out = capsys.readouterr().out
+    assert "broken.tif: " in out
+    assert "no file matches" not in out
+    assert out.endswith("1 problem.\n")
+
+
 def test_a_configuration_stands_alone(tmp_path, capsys):
     assert main(["check", "a.yaml", str(tmp_path)]) == 1
     assert "give it alone" in capsys.readouterr().err
