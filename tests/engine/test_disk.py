@@ -304,19 +304,26 @@ def test_two_processes_that_need_the_same_make_it_once(folder: Path, tmp_path: P
     assert log.read_text() == "x"
 
 
-def test_who_dies_while_making_something_keeps_nobody_waiting(folder: Path) -> None:
-    def hang(_: int) -> None:
-        Disk(str(folder), 1 << 20).array(1, (1000,), U8, lambda: time.sleep(60) or expected(1), Work())
+def test_who_dies_while_making_something_keeps_nobody_waiting(folder: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
 
-    pids = in_children(1, hang)
-    time.sleep(0.2)
+    def hang() -> Block:
+        begun.touch()
+        time.sleep(60)
+        return expected(1)
+
+    pids = in_children(1, lambda _: Disk(str(folder), 1 << 20).array(1, (1000,), U8, hang, Work()))
+    while not begun.exists():
+        time.sleep(0.01)
     maker, disk = Maker(), Disk(str(folder), 1 << 20)
-    threading.Timer(0.2, lambda: os.kill(pids[0], signal.SIGKILL)).start()
+    kill = threading.Timer(0.2, lambda: os.kill(pids[0], signal.SIGKILL))
     began = time.monotonic()
+    kill.start()
     maker.get(disk, 1)
     assert maker.made == 1
-    assert 0.1 < time.monotonic() - began < 5
-    ended(pids)
+    assert time.monotonic() - began > 0.19
+    kill.join()
+    assert ended(pids) == [-signal.SIGKILL]
 
 
 def test_waiting_for_another_process_can_be_called_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
