@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -64,13 +65,13 @@ class Python:
         """What the function gives, without the halo.
 
         Raises:
-            BadSource: An array of another shape or type than was declared.
+            BadSource: The function failed, or gave an array of another shape or type than was declared.
         """
         if block is None:
             raise ValueError("a function needs the voxels of its source")
         given = block.view()
         given.flags.writeable = False
-        made = np.asarray(_function(self.function)(given, **self.options))
+        made = self._made(given)
         dtype = self._dtype(source)
         if made.shape != block.shape or made.dtype != dtype:
             raise BadSource(
@@ -79,6 +80,15 @@ class Python:
             )
         box = self.need(source, level, region).region
         return np.ascontiguousarray(made[region.slices(box.start)])
+
+    def _made(self, block: Block) -> Block:
+        try:
+            return np.asarray(_function(self.function)(block, **self.options))
+        except (Exception, SystemExit) as error:
+            # Not our code: whatever it raises is its failure, and not that of the server or its process.
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+            raise BadSource(f"The function {self.function} failed; the server's log says how.", private=said) from error
 
     def _dtype(self, source: Spec) -> np.dtype[Any]:
         try:

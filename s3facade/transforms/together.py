@@ -59,6 +59,11 @@ def check_alike(
 def _difference(first: Spec, spec: Spec, names: Sequence[str], free: str, *, placed: bool, sized: bool) -> str:
     if spec.dtype != first.dtype:
         return f"voxels are {first.dtype} and {spec.dtype}; make them alike with a step `cast`"
+    if bool(spec.attrs.get("categorical")) != bool(first.attrs.get("categorical")):
+        return (
+            "one holds labels and the other does not, so coarser levels cannot be computed alike; show labels with "
+            "`labels` of the view, or call them quantities with a step `metadata: {categorical: false}`"
+        )
     own = [name for name in spec.names if name not in free]
     if own != list(names):
         return f"the axes are {''.join(names)} and {''.join(own)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,10 @@ def rude(block):
     return block
 
 
+def gone(block):
+    raise SystemExit(3)
+
+
 HERE = f"{__name__}:"
 
 
@@ -69,8 +74,10 @@ def test_what_a_function_gives_is_checked():
     for name in ("wide", "short"):
         with pytest.raises(BadSource, match=name):
             whole(derive(image, Python(HERE + name)))
-    with pytest.raises(ValueError, match="read-only"):
-        whole(derive(image, Python(HERE + "rude")))
+    for name, why in (("rude", "ValueError: .*read-only"), ("gone", "SystemExit: 3")):
+        with pytest.raises(BadSource, match=f"{name} failed") as caught:
+            whole(derive(image, Python(HERE + name)))
+        assert re.search(why, caught.value.explain())
 
 
 def test_every_option_counts():

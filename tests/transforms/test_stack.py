@@ -18,6 +18,8 @@ from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, in_memory, whole
 from s3facade.transforms.downsample import AddLevel
 from s3facade.transforms.merge import Merge
+from s3facade.transforms.metadata import Metadata
+from s3facade.transforms.mosaic import Mosaic
 from s3facade.transforms.stack import Stack
 
 
@@ -213,3 +215,14 @@ def test_merged_channels_are_called_as_their_images():
     with pytest.raises(Unsupported, match="do not go together"):
         combine([dapi, in_memory(np.zeros((3, 5)))], Merge())
     check_identities([Merge(), Merge(("a", "b")), Merge((), ("FF0000", "00FF00"))], [dapi, dapi])
+
+
+@pytest.mark.parametrize("combination", [Merge(), Stack(), Mosaic(columns=2)])
+def test_labels_are_not_mixed_with_quantities(combination):
+    """The result would be neither: its levels would be means of labels."""
+    image, labels = (in_memory(np.zeros((4, 4), np.uint8), **attrs) for attrs in ({}, {"categorical": True}))
+    with pytest.raises(Unsupported, match="holds labels"):
+        combine([image, labels], combination)
+    assert combine([labels, labels], combination).spec.attrs["categorical"] is True
+    plain = derive(labels, Metadata(categorical=False))
+    assert not combine([image, plain], combination).spec.attrs.get("categorical")
