@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import mmap
 import os
 import select
 import signal
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from s3facade.core import errors
-from s3facade.core.errors import BadSource, FacadeError, TimedOut
+from s3facade.core.errors import BadSource, FacadeError, LoadError, SourceError, TimedOut
 from s3facade.core.image import Source
 from s3facade.core.operators import Block
 from s3facade.core.portable import Portable
@@ -36,6 +35,12 @@ POISONED = 60.0
 """Seconds for which a file that has just crashed its reader is refused without another try."""
 _START = 30.0
 """Seconds that a process may take to import its reader."""
+_GRACE = 5.0
+"""Seconds after which a process ends by itself that nobody has ended in time: the server may have been killed."""
+_MOST = 64 << 20
+"""Bytes of a description: whatever a damaged process sends, the server does not take more."""
+_LARGE = 16 << 20
+"""Bytes of shared memory that an idle process may go on holding."""
 
 
 class Lane:
@@ -62,14 +67,16 @@ class Lane:
     def open(self, source: Source, reader: Reader, options: Mapping[str, object]) -> list[IsolatedRaster]:
         """The images of a file. Raises `SourceError`, also where the reader crashes, and `LoadError`."""
         job = {**_job(reader, source, options), "do": "open"}
-        described, _ = self._call(job)
+        described, _ = self._call(job, 0)
         return [IsolatedRaster(self, job, i, spec, files) for i, (spec, files) in enumerate(described)]
 
-    def read(self, job: Mapping[str, Any], series: int, level: int, region: Region) -> Block:
-        """Voxels of a region. Raises as `open`."""
+    def read(self, job: Mapping[str, Any], series: int, level: int, region: Region, dtype: np.dtype[Any]) -> Block:
+        """Voxels of a region, read-only. Raises as `open`."""
         request = {**job, "do": "read", "series": series, "level": level, "region": [region.start, region.stop]}
-        (dtype, shape), data = self._call(request)
-        return np.frombuffer(data, dtype).reshape(shape)
+        _, data = self._call(request, region.size * dtype.itemsize)
+        block = np.frombuffer(data, dtype).reshape(region.shape)
+        block.flags.writeable = False
+        return block
 
     def rest(self) -> None:
         """End the processes that are idle; the next call starts new ones."""
@@ -83,7 +90,7 @@ class Lane:
         self._closed = True
         self.rest()
 
-    def _call(self, request: Mapping[str, Any]) -> tuple[Any, bytes]:
+    def _call(self, request: Mapping[str, Any], nbytes: int) -> tuple[Any, bytearray]:
         path, etag = request["source"][0], request["source"][3]
         if time.monotonic() - self._poisoned.get((path, etag), -POISONED) < POISONED:
             raise _crashed(path, "it did so less than a minute ago")
@@ -91,7 +98,7 @@ class Lane:
         if not self._free.acquire(timeout=self._deadline):
             raise _late(path)
         try:
-            return self._tried(request, until)
+            return self._tried(request, nbytes, until)
         except _Died as died:
             self._poisoned = {k: t for k, t in self._poisoned.items() if time.monotonic() - t < POISONED}
             self._poisoned[path, etag] = time.monotonic()
@@ -101,17 +108,17 @@ class Lane:
         finally:
             self._free.release()
 
-    def _tried(self, request: Mapping[str, Any], until: float) -> tuple[Any, bytes]:
+    def _tried(self, request: Mapping[str, Any], nbytes: int, until: float) -> tuple[Any, bytearray]:
         """The answer of an idle process, or of a new one: an idle one may have been killed before it was asked."""
         process = self._idle_one()
         if process is not None:
             with contextlib.suppress(_Died):
-                return self._asked(process, request, until)
-        return self._asked(_Process(self._memory), request, until)
+                return self._asked(process, request, nbytes, until)
+        return self._asked(_Process(self._memory), request, nbytes, until)
 
-    def _asked(self, process: _Process, request: Mapping[str, Any], until: float) -> tuple[Any, bytes]:
+    def _asked(self, process: _Process, request: Mapping[str, Any], nbytes: int, until: float) -> tuple[Any, bytearray]:
         try:
-            answer = process.call(request, until)
+            answer = process.call(request, nbytes, until)
         except FacadeError:
             self._give_back(process)
             raise
@@ -156,7 +163,7 @@ class IsolatedRaster:
 
     def read(self, level: int, region: Region) -> Block:
         """Voxels of ``region``, read-only."""
-        return self._lane.read(self._job, self._series, level, region)
+        return self._lane.read(self._job, self._series, level, region, self.spec.dtype)
 
 
 class _Died(Exception):
@@ -180,34 +187,57 @@ class _Process:
         """Whether it has not ended."""
         return self._child.poll() is None
 
-    def call(self, request: Mapping[str, Any], until: float) -> tuple[Any, bytes]:
-        """Have it do something. Raises `_Died`, `TimeoutError` and what the reader raises."""
+    def call(self, request: Mapping[str, Any], nbytes: int, until: float) -> tuple[Any, bytearray]:
+        """Have it do something: what it tells, and ``nbytes`` bytes of voxels. It is not trusted to give these.
+
+        Raises `_Died`, `TimeoutError` and what the reader raises.
+        """
         stdin, stdout = self._child.stdin, self._child.stdout
         assert stdin is not None  # noqa: S101 - asked for above
         assert stdout is not None  # noqa: S101
-        data = json.dumps(request).encode()
         if not self._begun:
             until, self._begun = max(until, time.monotonic() + _START), True
+        data = json.dumps({**request, "seconds": max(until - time.monotonic(), 0) + _GRACE}).encode()
         try:
             stdin.write(len(data).to_bytes(8, "little") + data)
             size = int.from_bytes(self._read(stdout.fileno(), 8, until), "little")
-            answer = PORTABLE.load(self._read(stdout.fileno(), size, until))
+            if size > _MOST:
+                raise _Died("its answer is too large")
+            kind, *told = PORTABLE.load(self._read(stdout.fileno(), size, until))
+            if kind != "error":
+                answer, given = told
+                if given != nbytes:
+                    raise _Died(f"it gave {given} bytes instead of {nbytes}")
+                return answer, self._shared(nbytes)
+            raised = _raised(*told)
         except (BrokenPipeError, EOFError):
             self.end()
             raise _Died(_reason(self._child.returncode)) from None
-        if answer[0] == "error":
-            raise _raised(*answer[1:])
-        nbytes = answer[2]
-        if not nbytes:
-            return answer[1], b""
-        with mmap.mmap(self._arena, nbytes, prot=mmap.PROT_READ) as shared:
-            return answer[1], shared[:nbytes]
+        except (ValueError, TypeError) as error:
+            raise _Died(f"its answer makes no sense: {error}") from None
+        raise raised
+
+    def _shared(self, nbytes: int) -> bytearray:
+        """What it has put into the shared memory. Not mapped: it may take it away while it is read."""
+        data = bytearray(nbytes)
+        done = 0
+        while done < nbytes:
+            n = os.preadv(self._arena, [memoryview(data)[done:]], done)
+            if not n:
+                raise _Died("it shared less than it said")
+            done += n
+        if nbytes > _LARGE:
+            os.ftruncate(self._arena, 0)
+        return data
 
     @staticmethod
     def _read(fd: int, size: int, until: float) -> bytes:
         parts = []
+        # Not select: it knows no descriptors beyond 1,023, and a server has more.
+        ready = select.poll()
+        ready.register(fd, select.POLLIN)
         while size:
-            if not select.select([fd], [], [], max(until - time.monotonic(), 0))[0]:
+            if not ready.poll(max(until - time.monotonic(), 0) * 1000):
                 raise TimeoutError
             data = os.read(fd, min(size, 1 << 20))
             if not data:
@@ -220,7 +250,9 @@ class _Process:
         """Kill it."""
         with contextlib.suppress(ProcessLookupError):
             self._child.kill()
-        self._child.wait()
+        # One that waits for a dead disk or network share ends when that answers; it is collected later then.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(1.0)
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -253,6 +285,6 @@ def _late(path: str) -> TimedOut:
 def _raised(name: str, public: str, private: str) -> FacadeError:
     """The error that the reader raised in the other process."""
     kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, FacadeError):
+    if isinstance(kind, type) and issubclass(kind, SourceError | LoadError):
         return kind(public, private=private)
     return BadSource("The reader failed on this file; it may be damaged.", private=f"{name}: {private}")

@@ -34,13 +34,19 @@ def main(arena: int, memory: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory + _LIBRARIES, memory + _LIBRARIES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Shared memory is a file.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not get between the answers.
     os.dup2(2, 1)
     while head := _exactly(requests, 8):
         body = _exactly(requests, int.from_bytes(head, "little"))
-        data = PORTABLE.dump(_answer(json.loads(body), arena))
+        request = json.loads(body)
+        # The kernel ends it, whatever a library is at then: the server that would do so may be gone.
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+        data = PORTABLE.dump(_answer(request, arena))
+        signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(len(data).to_bytes(8, "little") + data)
         answers.flush()
     return 0

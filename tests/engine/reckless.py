@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
@@ -13,6 +14,13 @@ import numpy as np
 from s3facade.core.errors import Unsupported
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Level, Spec
+
+
+def _is_pipe(fd: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 class RecklessRaster:
@@ -40,6 +48,11 @@ class RecklessRaster:
         elif what == "print":
             os.write(1, b"noise of a library")
             print("more of it", flush=True)  # noqa: T201 - what libraries do
+        elif what == "say":
+            answer = bytes.fromhex(self.options["answer"])
+            pipes = [int(n) for n in os.listdir("/proc/self/fd") if int(n) > 2 and _is_pipe(int(n))]
+            for pipe in pipes:
+                os.write(pipe, answer)
         elif what == "bug":
             return 1 // 0
         y, x = (np.arange(a, b) for a, b in zip(region.start, region.stop, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from reckless import RecklessReader
 
 from s3facade.core.errors import BadSource, TimedOut, Unsupported
 from s3facade.core.region import Region
+from s3facade.engine import isolated
 from s3facade.engine.engine import Engine, EngineLimits
+from s3facade.engine.isolated import PORTABLE
 from s3facade.readers.tiff import TiffReader
 
 ARRAY = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
@@ -153,6 +156,106 @@ time.sleep(60)
     while psutil.pid_exists(child) and time.monotonic() < until:
         time.sleep(0.05)
     assert not psutil.pid_exists(child)
+
+
+def told(*answer):
+    data = PORTABLE.dump(answer)
+    return len(data).to_bytes(8, "little") + data
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\xff" * 7 + b"\x00" + bytes(100),
+        (5).to_bytes(8, "little") + b"hello",
+        told("done"),
+        told("done", None, 1 << 60),
+        told("done", None, 20_000),
+        told("done", None, -1),
+        told("done", None, "many"),
+        told("error", "BadSource"),
+        told("error", 1, 2, 3),
+        told(),
+        told("error", "NoSuchKey", "There is no such key.", ""),
+    ],
+)
+def test_a_process_that_was_taken_over_cannot_harm_the_server(engine, path, answer):
+    image = engine.rasters.describe(path, "reckless", {"do": "say", "answer": answer.hex()})[0]
+    begun = time.monotonic()
+    with pytest.raises(BadSource):
+        engine.read(image, 0, whole(image))
+    assert time.monotonic() - begun < 10
+    os.utime(path, ns=(time.time_ns(), time.time_ns()))
+    good = engine.rasters.describe(path, "reckless", {"do": "read"})[0]
+    assert engine.read(good, 0, Region((0, 0), (2, 2))).tolist() == [[0, 1], [1, 2]]
+
+
+def test_it_works_beside_thousands_of_connections(engine, path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1400:
+        pytest.skip("not so many files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1400), hard))
+    opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        image = engine.rasters.describe(path, "reckless", {"do": "read"})[0]
+        assert engine.read(image, 0, Region((0, 0), (1, 1))).tolist() == [[0]]
+    finally:
+        for fd in opened:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_reader_that_hangs_ends_even_if_the_server_was_killed(path):
+    program = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from reckless import RecklessReader
+from s3facade.core.region import Region
+from s3facade.engine import isolated
+from s3facade.engine import isolated
+from s3facade.engine.engine import Engine, EngineLimits
+from s3facade.engine.isolated import PORTABLE
+isolated._START = 2.0
+isolated._GRACE = 0.5
+engine = Engine(lambda _: RecklessReader(), EngineLimits(deadline=1))
+image = engine.rasters.describe({path!r}, "reckless", {{"do": "sleep", "seconds": 60}})[0]
+print(image.spec.attrs["pid"], flush=True)
+engine.read(image, 0, Region((0, 0), (1, 1)))
+"""
+    server = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    child = int(server.stdout.readline())
+    time.sleep(0.3)
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    until = time.monotonic() + 10
+    while psutil.pid_exists(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(child)
+
+
+def test_nobody_waits_for_a_process_that_cannot_be_killed(monkeypatch):
+    process = isolated._Process(1 << 28)
+    child = process._child
+    # As if it waited for a dead disk: the kernel keeps the signal back.
+    monkeypatch.setattr(child, "kill", lambda: None)
+    os.kill(child.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    process.end()
+    assert time.monotonic() - begun < 5
+    monkeypatch.undo()
+    child.kill()
+    child.wait()
+
+
+def test_large_blocks_are_not_held_by_idle_processes(engine, tmp_path):
+    file = tmp_path / "large.tif"
+    tifffile.imwrite(file, np.ones((5000, 5000), np.uint8), tile=(256, 256))
+    image = engine.rasters.describe(str(file), "tiff", {}, isolated=True)[0]
+    raster = engine.rasters.get(image)
+    assert raster.read(0, whole(image)).all()
+    assert not raster.read(0, whole(image)).flags.writeable
+    assert all(os.fstat(p._arena).st_size == 0 for p in engine._lane._idle)
 
 
 def test_a_forked_worker_starts_its_own(engine, path):
