@@ -17,6 +17,8 @@ EDGE = 1e-6
 """Voxels by which a centre may miss an edge and still count as on it: sums of decimal fractions are not exact."""
 _WHOLE = re.compile(r"\d+")
 _VOXELS = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:\s*px)?")
+_UNIT = re.compile(r"[-+.0-9]+([eE][-+]?[0-9]+)?\s*")
+"""What stands before a unit."""
 _PERCENT = re.compile(r"([0-9]*\.?[0-9]+)\s*%")
 _UNITS: Mapping[str, float] = {**units.MICROMETERS, **units.SECONDS}
 _TIMES = frozenset({"ms", "s", "min", "h", "d"})
@@ -52,7 +54,7 @@ def place(value: Any) -> Any:
         raise ValueError(
             f"must be a whole number of voxels, a length as in '10 um', or percent up to '100%', not {text!r}"
         ) from error
-    return Place(amount, "second" if text.split()[-1].lstrip("+-.0123456789") in _TIMES else "micrometer")
+    return Place(amount, "second" if _UNIT.sub("", text) in _TIMES else "micrometer")
 
 
 PlaceOption: TypeAlias = Annotated[

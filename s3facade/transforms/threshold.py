@@ -25,7 +25,7 @@ class Threshold:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    value: float | None = None
+    value: int | float | None = None
     """The threshold."""
     percentile: float | None = None
     """The percentile of each channel that is its threshold instead, from the whole image, once."""
@@ -51,13 +51,13 @@ class Above:
     version: ClassVar[int] = 1
     keep: ClassVar[bool] = False
 
-    value: float
+    value: int | float
     below: bool = False
     approximate: bool = False
 
     def spec(self, source: Spec) -> Spec:
         """Labels. Raises `Unsupported`."""
-        if not math.isfinite(self.value):
+        if not abs(self.value) < 1e308:
             raise Unsupported(f"The threshold must be a number, not {self.value}.")
         return _labels(source, approximate=self.approximate)
 

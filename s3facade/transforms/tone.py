@@ -15,6 +15,9 @@ from s3facade.core.spec import Spec
 from s3facade.transforms.values import changed, full_range, pointwise, quantities, rounded
 
 Range = tuple[float, float]
+Exact = tuple[int | float, int | float]
+"""Numbers as they are written: floats do not hold all integers of 64 bits."""
+_MOST = 1e308
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Clip:
     keep: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    range: Range
+    range: Exact
     """Lowest and highest value."""
     approximate: bool = False
     """Act on the image's own levels instead of computing levels of the result."""
@@ -116,8 +119,10 @@ class Clip:
     def spec(self, source: Spec) -> Spec:
         """``source``, of the same type. Raises `Unsupported`."""
         quantities(source, "clip")
+        if any(abs(end) > _MOST for end in self.range):
+            raise Unsupported("The range of `clip` is beyond all numbers that voxels can have.")
         low, high = _range(self.range, source, "clip")
-        if source.dtype.kind in "iu" and not all(map(float.is_integer, map(float, self.range))):
+        if source.dtype.kind in "iu" and not all(float(end).is_integer() for end in self.range):
             raise Unsupported(f"`clip` of integers needs whole numbers, not {low} and {high}.")
         return changed(source, source.dtype, None, approximate=self.approximate, keep=True)
 

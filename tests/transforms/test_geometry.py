@@ -114,6 +114,8 @@ def test_places_are_read_as_written():
     assert place("2 mm") == Place(2000.0, "micrometer")
     assert place("1.5 min") == Place(90.0, "second")
     assert place("2h") == Place(7200.0, "second")
+    assert place("1e1s") == place("1e1 s") == place("1e4ms") == Place(10.0, "second")
+    assert place("1e1m") == Place(1e7, "micrometer")
     assert place("12.5%") == Place(0.125, "fraction")
     for wrong in ("-3", "1.5", "110%", "ten um", "5 kg", ""):
         with pytest.raises(ValueError, match="whole number"):

@@ -195,6 +195,17 @@ def test_thresholds_of_large_integers_are_exact():
     assert whole(apply_step(nan, Threshold(0.5, below=True))).tolist() == [[0, 0]]
 
 
+def test_large_integers_are_options_as_they_are_written():
+    image = in_memory(np.array([[0, 2**53, 2**53 + 1, 2**64 - 1]], np.uint64))
+    clip = TypeAdapter(Clip).validate_python({"range": [2**53 + 1, 2**64 - 1]})
+    assert whole(derive(image, clip)).tolist() == [[2**53 + 1, 2**53 + 1, 2**53 + 1, 2**64 - 1]]
+    above = TypeAdapter(Threshold).validate_python({"value": 2**53 + 1})
+    assert whole(above.build(image)).tolist() == [[0, 0, 1, 1]]
+    for step in (Clip((0, 10**400)), Clip((0, 1e309)), Threshold(10**400)):
+        with pytest.raises(Unsupported):
+            apply_step(image, step)
+
+
 def test_a_percentile_as_threshold_marks_that_share():
     got = whole(apply_step(TWO, Threshold(percentile=90.0)))
     for channel in (0, 1):
