@@ -116,9 +116,9 @@ class Engine:
         self.index = index
         self._flights = Flights()
         # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
-        self._cpu = Pool(self.limits.threads, "cpu")
+        self._cpu = Pool(self.limits.threads, "cpu", self.limits.deadline)
         # Named `io`: opening files and walking folders, which wait for disks; must not stand behind decoding.
-        self._io = Pool(4, "io")
+        self._io = Pool(4, "io", self.limits.deadline)
 
     def close(self) -> None:
         """End the worker threads."""
@@ -140,14 +140,14 @@ class Engine:
         return await self._await(self._io, self._io.submit(function, tenant))
 
     async def _await(self, pool: Pool, future: Future[T]) -> T:
-        """The result of a job. Raises `TimedOut`; the job's thread is made up for then: it may hang for ever."""
+        """The result of a job. Raises `TimedOut`; threads are made up for then: they may hang for ever."""
         try:
             async with asyncio.timeout(self.limits.deadline) as timer:
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             if not timer.expired():
                 raise
-            pool.replace(future)
+            pool.relieve()
             raise _late(self.limits.deadline) from error
 
     def read(self, image: Image, level: int, region: Region, work: Work | None = None) -> Block:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -24,15 +26,20 @@ class Pool:
     """A fixed number of threads. Each takes the oldest job of the tenant that was served longest ago.
 
     So who asks for ten thousand chunks delays another tenant by the jobs that are running, not by those that wait. A
-    job cannot be stopped once it runs: `Future.cancel` works while it waits, and `replace` makes up for its thread.
+    job cannot be stopped once it runs: `Future.cancel` works while it waits. One that runs longer than ``patience`` may
+    hang for ever, in a dead network share for instance, whether or not anybody still waits for it. As soon as somebody
+    else wants something, another thread is started in its thread's place, which ends when it comes back. After `SPARE`
+    of them no more are replaced.
 
     Args:
         threads: How many.
         name: Prefix of the threads' names.
+        patience: Seconds.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(self, threads: int, name: str, patience: float = math.inf) -> None:
         self._limit = threads
+        self._patience = patience
         self._name = name
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -40,6 +47,8 @@ class Pool:
         # One token for each job: waiting for it costs less than a condition variable.
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         self._closed = False
+        self._running: dict[Future[Any], float] = {}
+        """Since when; the oldest first."""
         self._given_up: set[Future[Any]] = set()
         """Jobs that may never end, and whose threads have been replaced."""
 
@@ -56,16 +65,22 @@ class Pool:
             if len(self._threads) < self._limit:
                 # Started with the first jobs, since threads do not survive a fork.
                 self._start()
+            else:
+                self._relieve()
         self._tokens.put(True)
         return future
 
-    def replace(self, future: Future[Any]) -> None:
-        """Start another thread for one that runs ``future`` and may hang for ever, e.g. in a dead network share.
-
-        Its own thread ends when it comes back. After `SPARE` of them no more are replaced.
-        """
+    def relieve(self) -> None:
+        """Start other threads in place of those that have been at one job for too long."""
         with self._lock:
-            if future.running() and future not in self._given_up and len(self._given_up) < SPARE:
+            self._relieve()
+
+    def _relieve(self) -> None:
+        before = time.monotonic() - self._patience
+        for future, since in self._running.items():
+            if since > before or len(self._given_up) >= SPARE:
+                return
+            if future not in self._given_up:
                 self._given_up.add(future)
                 self._start()
 
@@ -92,6 +107,7 @@ class Pool:
             if line is None:
                 return None
             item = line.popleft()
+            self._running[item[0]] = time.monotonic()
             if line:
                 self._tenants.move_to_end(tenant)
             else:
@@ -104,6 +120,7 @@ class Pool:
             if item is not None:
                 _run(*item)
                 with self._lock:
+                    del self._running[item[0]]
                     if item[0] in self._given_up:
                         self._given_up.remove(item[0])
                         self._threads.remove(threading.current_thread())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class ArrayRaster:
         self.codec = "array"
         self.decoded: list[tuple[int, ...]] = []
         self.delay = 0.0
+        self.hang: threading.Event | None = None
         self.broken: tuple[int, ...] | None = None
         self.files = ()
         level = Level(array.shape, (1.0, 1.0), (0.0, 0.0), block)
@@ -60,6 +62,8 @@ class ArrayRaster:
     def decode(self, index: tuple[int, ...], data: object) -> Block:
         self.decoded.append(index)
         time.sleep(self.delay)
+        if self.hang is not None:
+            self.hang.wait()
         if index == self.broken:
             raise BadSource("broken tile")
         (y, x), (h, w) = index, self.block

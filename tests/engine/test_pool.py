@@ -76,13 +76,15 @@ def test_a_job_that_waits_can_be_cancelled_and_one_that_fails_says_so(gate):
 
 
 def test_threads_that_hang_are_replaced_and_end_when_they_come_back(gate):
-    pool = Pool(2, "hang")
+    pool = Pool(2, "hang", patience=0.1)
     stuck = [pool.submit(gate.wait) for _ in range(2)]
     while not all(f.running() for f in stuck):
         time.sleep(0.001)
-    for future in stuck * 2:
-        pool.replace(future)
+    time.sleep(0.15)
+    for _ in range(3):
+        pool.relieve()
     assert pool.submit(lambda: 7).result(10) == 7
+    assert sum(t.name.startswith("hang") for t in threading.enumerate()) == 4
     gate.set()
     for future in stuck:
         future.result(10)
@@ -95,13 +97,13 @@ def test_threads_that_hang_are_replaced_and_end_when_they_come_back(gate):
 
 
 def test_not_more_threads_hang_than_allowed(gate):
-    pool = Pool(1, "full")
+    pool = Pool(1, "full", patience=0.0)
     for _ in range(SPARE + 5):
         future = pool.submit(gate.wait)
         until = time.monotonic() + 0.05
         while not future.running() and time.monotonic() < until:
             time.sleep(0.001)
-        pool.replace(future)
+        pool.relieve()
     assert sum(t.name.startswith("full") for t in threading.enumerate()) == SPARE + 1
     gate.set()
     pool.close()
@@ -165,4 +167,28 @@ async def test_blocking_work_on_files_has_the_deadline_too():
         await asyncio.gather(*(engine.run(gate.wait) for _ in range(6)))
     assert await engine.run(lambda: 5) == 5
     gate.set()
+    engine.close()
+
+
+async def test_threads_that_hang_are_replaced_even_if_their_clients_have_left_long_ago():
+    raster = ArrayRaster(ARRAY, (20, 20))
+    engine, image = engine_of(raster, threads=2, deadline=0.6)
+    hang = threading.Event()
+    raster.hang = hang
+    asked = [
+        asyncio.create_task(collect(engine, Object((pixels(image, Region((0, x), (5, x + 5))),)), 0, 50))
+        for x in (0, 90)
+    ]
+    lost = [asyncio.create_task(engine.run(hang.wait)) for _ in range(4)]
+    await asyncio.sleep(0.2)
+    for task in (*asked, *lost):
+        task.cancel()
+    await asyncio.gather(*asked, *lost, return_exceptions=True)
+    raster.hang = None
+    await asyncio.sleep(0.5)
+    other = Region((50, 70), (52, 72))
+    data = await collect(engine, Object((pixels(image, other),)), 0, 8)
+    assert np.array_equal(np.frombuffer(data, "u2").reshape(2, 2), ARRAY[other.slices()])
+    assert await engine.run(lambda: 5) == 5
+    hang.set()
     engine.close()
