@@ -33,8 +33,11 @@ from s3facade.engine.shelves import COUNT, Shelves, weight
 log = logging.getLogger("s3facade.engine")
 AGAIN = 60.0
 """Seconds until a folder that could not be used is tried again."""
-FLIGHT = 60.0
-"""Seconds to wait for another process that makes the same: it may hang where this one would not."""
+FLIGHT = 30.0
+"""Seconds to wait for another process that makes the same: it may hang where this one would not.
+
+Half of what a client waits by default: the other half is for making it here.
+"""
 MOST = 1 << 30
 """Bytes of one result that may be kept: the system writes no more than twice that at once."""
 REFRESH = 30 * 10**9
@@ -69,6 +72,8 @@ class Disk:
         """Until then it is not used."""
         self._full = 0.0
         """Until then nothing is written."""
+        self._alone = 0.0
+        """Until then no other process is waited for."""
         self._ill = False
 
     @property
@@ -171,17 +176,22 @@ class Disk:
 
     def _claim(self, locks: Locks, number: int, work: Work) -> bool:
         """Wait until this process may make something; False if it has to do so without leave."""
-        until, pause = time.monotonic() + FLIGHT, 0.001
+        now, pause = time.monotonic(), 0.001
+        until = now + (FLIGHT if now >= self._alone else 0.0)
         try:
-            while time.monotonic() < until:
-                if locks.take(number):
-                    return True
+            while not locks.take(number):
                 work.check()
+                if time.monotonic() >= until:
+                    if until > now:
+                        # It may have stopped for long, and hold all that a client needs: one such wait is enough.
+                        self._alone = until + AGAIN
+                    return False
                 time.sleep(pause)
                 pause = min(2 * pause, 0.01)
         except OSError as error:
             self._trouble(error)
-        return False
+            return False
+        return True
 
     def _give(self, locks: Locks, number: int) -> None:
         try:

@@ -343,6 +343,24 @@ def test_waiting_for_another_process_can_be_called_off(folder: Path, monkeypatch
     assert maker.made == 1
 
 
+def test_a_process_that_has_stopped_is_waited_for_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FLIGHT", 0.5)
+    disk = Disk(str(folder), 1 << 20)
+    disk.held()
+    stopped = Locks(os.path.join(disk.root, "locks"))
+    for key in range(10):
+        assert stopped.take(module.COUNT + int.from_bytes(disk._name(key)[1:8], "big"))
+    maker, begun = Maker(), time.monotonic()
+    for key in range(10):
+        maker.get(disk, key)
+    assert 0.5 <= time.monotonic() - begun < 2
+    assert maker.made == 10
+    monkeypatch.setattr(disk, "_alone", 0.0)
+    del stopped
+    maker.get(disk, 11)
+    assert maker.made == 11
+
+
 def test_it_may_be_made_and_used_before_the_fork(folder: Path) -> None:
     disk, maker = Disk(str(folder), 100 * 4096), Maker()
     maker.get(disk, 1)
