@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Case:
     chunk: tuple[int, ...]
     regions: tuple[Region, ...]
     """Chunks, in random order, that lie inside the source with all that they need."""
+    stores: list[Any] = field(default_factory=list)
+    """What rivals opened, to be closed."""
 
 
 def case(scratch: Path, count: int, *, flat: bool) -> Case:
@@ -118,7 +120,9 @@ def image_of(source: Image, about: Case) -> Image:
 
 def _stored(about: Case) -> Any:
     """The file as an array that decodes what is asked of it: tifffile and zarr-python."""
-    return zarr.open_array(tifffile.imread(about.file, aszarr=True), mode="r")
+    store = tifffile.imread(about.file, aszarr=True)
+    about.stores.append(store)
+    return zarr.open_array(store, mode="r")
 
 
 def _box(stored: Any, about: Case, where: tuple[slice, ...]) -> Array:
@@ -260,4 +264,6 @@ def pipelines(scratch: Path, *, rounds: int, count: int = 12) -> list[Figure]:
                 detail += f"; {apart[name][1]:.1%} of voxels differ, by 1 of 255"
                 what = f"crop, affine, Gaussian, rescale, {about.name}: throughput / {name}"
                 figures.append(Figure(what, spent[name] / spent["warm"], "x", goal, detail=detail))
+        for store in about.stores:
+            store.close()
     return figures

@@ -96,7 +96,7 @@ def _pan(port: int, way: Sequence[Sequence[tuple[int, int]]]) -> list[float]:
 
 
 def steady(scratch: Path, *, requests: int = 100_000, side: int = 16384) -> list[Figure]:
-    """Memory over ``requests`` computed chunks: its slope behind the first quarter.
+    """Memory over ``requests`` computed chunks: its slope once everything has been used.
 
     They are asked for in turn, and none is kept until its turn comes again.
     """
@@ -114,6 +114,8 @@ def steady(scratch: Path, *, requests: int = 100_000, side: int = 16384) -> list
     with configured(scratch, "steady", config) as facade:
         rate = load.load(facade.url, facade.pid, asked, 3).per_second
         seconds = max(4.0, requests / rate)
+        # caches fill, threads get their arenas, and objects that stay are made
+        load.load(facade.url, facade.pid, asked, 0.4 * seconds)
         seen: list[tuple[float, int]] = []
         done = threading.Event()
 
@@ -123,13 +125,23 @@ def steady(scratch: Path, *, requests: int = 100_000, side: int = 16384) -> list
 
         watcher = threading.Thread(target=watch)
         watcher.start()
+        count, begun = 0.0, time.perf_counter()
         try:
-            rate = load.load(facade.url, facade.pid, asked, seconds).per_second
+            # in turns, since the machine may be busier than it was a moment ago
+            while count < requests:
+                turn = max(2, round(seconds / 5))
+                count += turn * load.load(facade.url, facade.pid, asked, turn).per_second
+            rate = count / (time.perf_counter() - begun)
         finally:
             done.set()
             watcher.join()
-    late = seen[len(seen) // 4 :]
-    slope = statistics.linear_regression([t * rate for t, _ in late], [float(m) for _, m in late]).slope
-    detail = f"{rate * seconds:,.0f} chunks of 128 x 128 of a computed level, one worker, 64 MiB allowed"
-    detail += f"; {late[0][1] / 1e6:.0f} MB behind the first quarter, {late[-1][1] / 1e6:.0f} MB at the end"
+    fifth = len(seen) // 5
+    # what is being worked on comes and goes by many MB: medians of stretches
+    (t0, m0), (t1, m1) = (
+        (statistics.median(t for t, _ in part), statistics.median(m for _, m in part))
+        for part in (seen[:fifth], seen[-fifth:])
+    )
+    slope = (m1 - m0) / ((t1 - t0) * rate)
+    detail = f"{count:,.0f} chunks of 128 x 128 of a computed level, after many others"
+    detail += f", one worker, 64 MiB allowed; {m0 / 1e6:.0f} MB in the first fifth, {m1 / 1e6:.0f} MB in the last"
     return [Figure("memory per 10^5 computed chunks", slope * 1e5 / 1e6, "MB", 8, at_least=False, detail=detail)]
