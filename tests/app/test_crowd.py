@@ -115,7 +115,7 @@ def files(process: psutil.Process) -> int:
     return process.num_fds()
 
 
-def drop(server: Running, key: str, reset: bool) -> None:
+def drop(server: Running, key: str, *, reset: bool) -> None:
     """Ask, wait until the server is at it, and go away: politely, or with a reset."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sock:
         sock.sendall(f"GET {key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -133,7 +133,7 @@ def test_five_hundred_dropped_requests_leave_nothing_behind(tmp_path: Path, monk
         start = computed(tmp_path)
         keys = [f"/images/slow/a.ome.zarr/{i % 2}/c/{i % 3}/{i // 3 % 2}" for i in range(500)]
         with ThreadPoolExecutor(50) as pool:
-            list(pool.map(lambda i: drop(server, keys[i], bool(i % 2)), range(500)))
+            list(pool.map(lambda i: drop(server, keys[i], reset=bool(i % 2)), range(500)))
         server.eventually(lambda: idle(server))
         # chunks that somebody waited for when a thread came to them: each is computed once at most, not 500 times
         assert computed(tmp_path) - start <= 4 * 16
