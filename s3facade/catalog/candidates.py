@@ -86,7 +86,7 @@ class Candidates:
         for name in image.sources[1:]:
             other = self.partners(name, first.captures).one(first.captures)
             if isinstance(other, str):
-                return _Seed(captures, (FaultyRecipe(first.recipe.path, other),))
+                return _Seed(captures, (FaultyRecipe(first.recipe.path, other, f"images.{image.name}.from"),))
             captures = {**other.captures, **captures}
             parents.append(other.recipe)
         return _Seed(captures, tuple(parents), together=True)
@@ -106,9 +106,10 @@ class Candidates:
             for name in config.others:
                 other = self.partners(name, seed.captures).one(seed.captures)
                 if isinstance(other, str):
-                    return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, other))
+                    return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, other, config.where))
                 if isinstance(other.recipe, FaultyRecipe):
-                    return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, other.recipe.reason))
+                    reason = other.recipe.reason
+                    return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, reason, config.where))
                 others.append(other.recipe)
             steps = (*steps[:n], Step(config, tuple(others)), *steps[n + 1 :])
         captures = {name: seed.captures[name] for name in sorted(used)}
@@ -172,7 +173,8 @@ def _grouped(image: ImageConfig, candidates: Iterable[Candidate]) -> Iterator[_S
         parents: tuple[Recipe, ...] = tuple(recipe for _, recipe in ordered)
         if twice is not None:
             values = ", ".join(f"{name}={value}" for name, value in zip(image.group, twice, strict=True))
-            parents = (FaultyRecipe(parents[0].path, f"Several images of {image.sources[0]!r} have {values}."),)
+            reason = f"Several images of {image.sources[0]!r} have {values}."
+            parents = (FaultyRecipe(parents[0].path, reason, f"images.{image.name}.group"),)
         index = tuple(values[0] for values, _ in ordered) if len(image.group) == 1 else ()
         yield _Seed(dict(rest), parents, together=True, index=index)
 

@@ -66,8 +66,7 @@ class Mount:
         """Whether levels that would read too much show samples."""
         self.layout = layout
         self.labels = labels
-        faulty = recipe.reason if isinstance(recipe, FaultyRecipe) else ""
-        self.error: SourceError | None = BadSource(faulty, private=recipe.path) if faulty else None
+        self.error: SourceError | None = recipe.error() if isinstance(recipe, FaultyRecipe) else None
         """Why it could not be opened the last time."""
         self._failed = (0.0, "")
         self._engine = engine

@@ -64,10 +64,16 @@ class FaultyRecipe:
     path: str
     reason: str
     """A sentence that may be shown to anybody."""
+    where: str = ""
+    """What asks for it in the configuration."""
 
     def images(self, _: Engine) -> list[Image]:
         """Raises `BadSource`."""
-        raise BadSource(self.reason, private=self.path)
+        raise self.error()
+
+    def error(self) -> BadSource:
+        """Why it cannot be made."""
+        return BadSource(self.reason, private=f"{self.path}: {self.where}" if self.where else self.path)
 
 
 @dataclass(frozen=True, slots=True)

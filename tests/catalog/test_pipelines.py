@@ -201,6 +201,7 @@ async def test_no_partner_and_several_are_named_and_never_absent(tmp_path: Path,
         "s1.tif": "No images of 'masks' belong to it (animal=a, section=1); one is needed.",
         "s3.tif": "2 images of 'masks' belong to it (animal=a, section=3); one is needed.",
     }
+    assert {b.detail.rpartition(": ")[2] for b in catalog.broken()} == {"images.i.steps[0].within"}
     assert tops(catalog) == ["s2"]
     with pytest.raises(BadSource, match="No images of 'masks'"):
         await catalog.find("bbb", "s1/zarr.json")
@@ -217,6 +218,7 @@ async def test_two_files_of_one_place_in_a_group_are_named(tmp_path: Path, engin
     write(tmp_path / "scans/b/s1.tif", 2)
     catalog = opened(tmp_path, engine, "  i: {from: scans, group: section, steps: [total]}\n", "{animal}")
     assert [b.reason for b in catalog.broken()] == ["Several images of 'scans' have section=1."]
+    assert [b.detail.rpartition(": ")[2] for b in catalog.broken()] == ["images.i.group"]
     assert tops(catalog) == ["b"]
 
 
