@@ -42,7 +42,14 @@ ONLY_IN = {
     "pytest": {"testing"},
     "onnxruntime": {"transforms"},
 }
-BROAD = {"registry.py", "app.py", "s3/service.py", "engine/pool.py", "engine/isolated_child.py"}
+BROAD = {
+    "registry.py",
+    "app.py",
+    "s3/service.py",
+    "engine/pool.py",
+    "engine/isolated_child.py",
+    "transforms/callable.py",
+}
 """Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary."""
 LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}
 """Base classes that a library asks for: (package, class)."""
@@ -119,10 +126,10 @@ def broad(path: Path) -> list[int]:
     return found
 
 
-def test_everything_is_caught_in_five_places_at_most():
+def test_everything_is_caught_in_six_places_at_most():
     found = {name(p): lines for p in MODULES if (lines := broad(p))}
     assert set(found) <= BROAD, found
-    assert sum(map(len, found.values())) <= 5, found
+    assert sum(map(len, found.values())) <= 6, found
 
 
 def test_nothing_inherits_but_exceptions_and_protocols():
@@ -160,3 +167,8 @@ def test_no_module_does_anything_when_it_is_imported():
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name(path) not in AT_IMPORT
     ]
     assert not wrong
+
+
+def test_no_two_test_files_have_the_same_name():
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
