@@ -17,12 +17,14 @@ from s3facade.cli.browse import split
 from s3facade.cli.progress import Progress, duration
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.core.errors import ConfigError, NoSuchKey, SourceError, TooCostly
+from s3facade.core.image import sources
 from s3facade.engine.disk import Disk
 from s3facade.engine.engine import Engine
 from s3facade.engine.flight import Work
 from s3facade.engine.keep import held
 from s3facade.engine.needs import told
 from s3facade.engine.warm import Step, Tally, Warming
+from s3facade.stores.local import YOUNG, young
 
 REASONS = 5
 """Kinds of failures that are told."""
@@ -48,6 +50,8 @@ class _Image:
     key: str
     warming: Warming
     tally: Tally
+    modified: int
+    """When its newest file was, in nanoseconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -122,7 +126,8 @@ def _images(
             count = len(shown.spec.levels)
             wanted = None if levels is None else [level for level in levels if level < count]
             warming = Warming(shown, wanted)
-            yield _Image(key, warming, warming.tally(disk.refresh))
+            modified = max((source.modified for source in sources(shown)), default=0)
+            yield _Image(key, warming, warming.tally(disk.refresh), modified)
 
 
 def _check_room(total: Tally, disk: Disk) -> None:
@@ -176,6 +181,8 @@ class _Warmer:
             for image in images:
                 work = self._work = Work()
                 work.only = image.warming.only
+                if young(image.modified):
+                    time.sleep(YOUNG / 10**9)
                 for row in image.warming.rows(self._disk.has, self._most):
                     self._begin(threads, image.key, row, work)
                 # Blocks of the next image may go to the disk from other levels.

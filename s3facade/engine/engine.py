@@ -365,7 +365,7 @@ class Engine:
 
     def _packed(self, segment: Packed, work: Work) -> memoryview:
         """Made from pixels, or kept on disk if all of them could be read: damage may be mended without a trace."""
-        if self.disk is None:
+        if self.disk is None or any(self._evaluator.young(part.image) for part, _ in segment.parts):
             return memoryview(self._pack(segment, work)[0])
         damaged: list[bytes] = []
 

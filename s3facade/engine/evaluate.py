@@ -21,6 +21,10 @@ from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.memory import Memory
 from s3facade.engine.needs import Key, in_pieces, kept, needed, sparing, worth
 from s3facade.engine.rasters import Rasters
+from s3facade.stores.local import young
+
+IMAGES = 10_000
+"""Images of which it is remembered how old their files are."""
 
 
 class Evaluator:
@@ -31,6 +35,8 @@ class Evaluator:
         self._memory = memory
         self._disk = disk
         self._flights = Flights()
+        self._newest: dict[str, int] = {}
+        """When the files behind an image were last modified, by its identity."""
 
     def read(self, image: Image, level: int, region: Region, work: Work) -> Block:
         """Voxels of a non-empty ``region`` inside ``level``: C-order, axes of the image. Do not write into them.
@@ -180,9 +186,18 @@ class Evaluator:
     def _shelf(self, image: Derived | Combined, level: int, key: Key, box: Region, work: Work) -> Disk | None:
         """The disk cache, if the block has its place there."""
         disk = self._disk
-        if disk is None or not worth(image, level, box):
+        if disk is None or not worth(image, level, box) or self.young(image):
             return None
         return disk if work.only is None or key[:2] in work.only or disk.has(key) else None
+
+    def young(self, image: Image) -> bool:
+        """Whether a file behind it was written just now, and might be again without its time of change telling."""
+        newest = self._newest.get(image.spec.identity)
+        if newest is None:
+            if len(self._newest) >= IMAGES:
+                self._newest.clear()
+            newest = self._newest[image.spec.identity] = max((s.modified for s in sources(image)), default=0)
+        return young(newest)
 
 
 def _owned(block: Block) -> Block:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -12,10 +11,8 @@ from s3facade.core.image import Source
 from s3facade.core.portable import Portable
 from s3facade.core.protocols import Freezer, Raster, Reader, SourceFile
 from s3facade.engine.index import Index
-from s3facade.stores.local import LocalFile, unchanged
+from s3facade.stores.local import LocalFile, unchanged, young
 
-YOUNG = 3 * 10**9
-"""Nanoseconds: what was written to just now may be written to again without a new time of modification."""
 _PORTABLE = Portable([Source])
 
 
@@ -41,7 +38,7 @@ def _frozen(
 ) -> bytes | None:
     """The rasters, with all other files that they depend on, and those that they would depend on if there were any."""
     newest = max((s.modified for s in (source, *asked.values()) if s is not None), default=0)
-    if time.time_ns() - newest < YOUNG:
+    if young(newest):
         return None
     data = freezer.freeze(rasters)
     files = {f.source.path for raster in rasters for f in raster.files}

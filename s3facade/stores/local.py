@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,20 @@ def unchanged(source: Source) -> bool:
 
 def _source(path: str, about: os.stat_result) -> Source:
     return Source(path, about.st_size, about.st_mtime_ns, fingerprint(about))
+
+
+YOUNG = 3 * 10**9
+"""Nanoseconds. Some file systems tell times of change to two seconds, local ones to some milliseconds."""
+AHEAD = 3600 * 10**9
+"""Nanoseconds by which the clock of a file server may be ahead; times beyond that were set on purpose."""
+
+
+def young(modified: int) -> bool:
+    """Whether a file was written to so lately that it may be written to again without a new time of modification.
+
+    What is read from it is true now, and must not outlive the process: its fingerprint may come to mean other bytes.
+    """
+    return -AHEAD < time.time_ns() - modified < YOUNG
 
 
 GONE = (FileNotFoundError, NotADirectoryError)

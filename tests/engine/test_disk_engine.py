@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import tifffile
 from arrays import ARRAY, ArrayRaster, ArrayReader, collect, pixels
 
 from s3facade.core.image import Image, derive
@@ -19,6 +20,7 @@ from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.engine.disk import Disk
 from s3facade.engine.engine import Engine, EngineLimits
+from s3facade.readers.tiff import TiffReader
 
 
 @dataclass(frozen=True)
@@ -108,3 +110,19 @@ async def test_documents_are_kept_unless_a_part_of_them_could_not_be_read(tmp_pa
     assert await collect(engine, Object((packed,)), 0, 9) == b"[False]  "
     assert len(raster.decoded) == decoded
     engine.close()
+
+
+def test_what_was_read_from_a_file_just_written_does_not_outlive_the_process(tmp_path: Path) -> None:
+    # Two writes may have the same time of modification, and so one fingerprint for two contents.
+    path, then = tmp_path / "a.tif", time.time_ns()
+    box = Region((0, 0), (57, 83))
+    for age, value in ((0, 1), (0, 2), (10**10, 3), (10**10, 4)):
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            tifffile.imwrite(file, np.full((57, 83), value, np.uint16), tile=(16, 16))
+        os.utime(path, ns=(then - age, then - age))
+        engine = Engine(lambda _: TiffReader(), EngineLimits(), Disk(str(tmp_path / "cache"), 1 << 22))
+        image = derive(engine.rasters.describe(str(path), "tiff", {})[0], Logged(str(tmp_path / "log")))
+        # What is older is kept, and believed.
+        expected = 4 if value == 4 else value + 1
+        assert np.unique(engine.read(image, 0, box)).tolist() == [expected]
+        engine.close()
