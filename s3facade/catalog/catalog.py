@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from s3facade.catalog.folder import Folder, passed
@@ -18,8 +18,15 @@ from s3facade.catalog.mount import Mount
 from s3facade.catalog.plan import Broken, Plan, Planner
 from s3facade.catalog.recipe import single
 from s3facade.catalog.shelf import Shelf
-from s3facade.config.settings import Access, BucketConfig, Settings, ShelfConfig
-from s3facade.core.errors import NoSuchBucket, NoSuchKey, SourceDenied, SourceError, SourceUnavailable
+from s3facade.config.settings import Access, BucketConfig, ListSizes, Settings, ShelfConfig
+from s3facade.core.errors import (
+    NoSuchBucket,
+    NoSuchKey,
+    SourceChanged,
+    SourceDenied,
+    SourceError,
+    SourceUnavailable,
+)
 from s3facade.core.identity import etag
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Grid, Node, find, scan
@@ -28,6 +35,8 @@ from s3facade.engine.engine import Engine
 from s3facade.stores.local import describe, unchanged
 
 log = logging.getLogger("s3facade.catalog")
+MEASURE = 5.0
+"""Seconds that one page of a listing may spend on computing sizes."""
 REST = 20
 """Looking at all folders again may take a twentieth of the time at most."""
 
@@ -63,6 +72,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a listing."""
+
+    items: Sequence[Found | str]
+    """Objects, all of them with sizes, and common prefixes."""
+    last: Found | str | None
+    """What the next part begins behind, whether it is listed or not; None: there is no more."""
+    tired: bool = False
+    """Whether it ended early, because sizes take long: who asks for more at once makes its client wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Viewable:
     """An image as a viewer opens it."""
 
@@ -80,6 +101,7 @@ class Bucket:
     info: BucketInfo
     root: Node
     plan: Plan
+    sizes: ListSizes = "compute"
 
 
 class _Cold(Exception):
@@ -189,15 +211,52 @@ class Catalog:
                 return mount.pin(mount.open(time.monotonic()))
         return ""
 
-    async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
+    async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> Page:
         """Up to ``limit`` objects and common prefixes (as `str`) with keys ``>= bound``, in UTF-8 byte order.
 
-        An image that cannot be opened is left out, logged, and named in `broken`. Raises `NoSuchBucket`.
+        Sizes that are not known are computed for a while, and the page ends before those that are left then; or such
+        objects are left out, as the bucket says. An image that cannot be opened is left out, logged, and named in
+        `broken`; so is an object whose size is not known and that cannot be computed from a damaged source.
+
+        Raises:
+            NoSuchBucket: No such bucket.
+            SourceUnavailable: A folder cannot be looked at, or the first object cannot be computed, now.
+            LoadError: The first object needs more than there is.
         """
-        return await self.engine.run(lambda: self.page_now(bucket, prefix, bound, delimiter, limit), bucket)
+        found = await self.engine.run(lambda: self.page_now(bucket, prefix, bound, delimiter, limit), bucket)
+        last = found[-1] if len(found) == limit else None
+        unsized = [item for item in found if not isinstance(item, str) and item.file.size is None]
+        if not unsized:
+            return Page(found, last)
+        if self._entry(bucket).sizes == "omit":
+            return Page([item for item in found if isinstance(item, str) or item.file.size is not None], last)
+        return await self._measured(bucket, found, unsized, last)
+
+    async def _measured(
+        self, bucket: str, found: Sequence[Found | str], unsized: Sequence[Found], last: Found | str | None
+    ) -> Page:
+        """What was found, with sizes computed, as far as one gets in time."""
+        until = time.monotonic() + MEASURE
+        sizes = await self.engine.sizes((item.file.body() for item in unsized), until, bucket)
+        told = dict(zip((item.key for item in unsized), sizes, strict=False))
+        items: list[Found | str] = []
+        passed: Found | str | None = None
+        for item in found:
+            if isinstance(item, str) or item.file.size is not None:
+                items.append(item)
+            elif isinstance(size := told.get(item.key), int):
+                items.append(replace(item, file=item.file.sized(size)))
+            elif isinstance(size, SourceError) and not isinstance(size, SourceUnavailable | SourceChanged):
+                log.warning("left out of a listing of %s: %r: %s", bucket, item.key, size.explain())
+            elif passed is not None:
+                return Page(items, passed, tired=True)
+            else:
+                raise size if size is not None else SourceUnavailable("No size was found out in time.")
+            passed = item
+        return Page(items, last)
 
     def page_now(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
-        """`page`, blocking."""
+        """`page`, blocking; sizes that were never computed are None."""
         self._look_again(bucket)
         entry = self._entry(bucket)
         now = time.monotonic()
@@ -218,7 +277,17 @@ class Catalog:
         page = islice(entries, limit)
         # Which mount or file it is nobody asks of a listing; finding out would cost more than all the rest.
         rest = (None, None, self.generation)
-        return [e.key if e.file is None else Found(e.key, e.file, etag(e.file.identity, e.key), *rest) for e in page]
+        return [
+            e.key
+            if (file := e.file) is None
+            else Found(e.key, self._sized(file) if file.size is None else file, etag(file.identity, e.key), *rest)
+            for e in page
+        ]
+
+    def _sized(self, file: File) -> File:
+        """The file, with its size if that was ever found out. Blocking."""
+        size = self.engine.recall(file.body())
+        return file if size is None else file.sized(size)
 
     # What is asked for by operators.
 
@@ -339,7 +408,7 @@ class Catalog:
                 root = _tree(plan)
                 changed = changed or old is None or _shape(old.root) != _shape(root)
                 info = BucketInfo(config.name, created, config.access, config.cache_control, config.cors)
-                buckets[config.name] = Bucket(info, root, plan)
+                buckets[config.name] = Bucket(info, root, plan, config.list_sizes)
             if changed:
                 self._buckets = buckets
                 self.generation += 1

@@ -15,6 +15,7 @@ from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.catalog.watch import RACY, Watch
+from s3facade.codecs.compress import compressed
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, StepConfig
 from s3facade.core.errors import ConfigError, SourceUnavailable
 from s3facade.core.protocols import Layout
@@ -162,7 +163,8 @@ def _cast(dtype: str) -> Step:
 
 
 def _layout(view: ImageView) -> Layout:
-    made: Layout = registry.layout(view.type)(chunks=view.chunks, shards=view.shards)
+    codec = None if view.codec is None else compressed(*view.codec)
+    made: Layout = registry.layout(view.type)(chunks=view.chunks, shards=view.shards, codec=codec)
     return made
 
 

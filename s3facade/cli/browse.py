@@ -37,7 +37,7 @@ def split(address: str) -> tuple[str, str]:
 
 
 def list_keys(arguments: argparse.Namespace) -> int:
-    """Print keys like ``aws s3 ls``: time of change, bytes, key."""
+    """Print keys like ``aws s3 ls``: time of change, bytes (``?`` where nobody computed them yet), key."""
     bucket, prefix = split(arguments.address)
     catalog = open_catalog(settings(arguments.what))
     try:
@@ -64,7 +64,8 @@ def _print_keys(catalog: Catalog, bucket: str, prefix: str, delimiter: str) -> i
             if isinstance(item, str):
                 print(f"{'PRE':>34}  {item}")
             else:
-                print(f"{_time(item.file.modified)}  {item.file.size:>13}  {item.key}")
+                size = "?" if item.file.size is None else item.file.size
+                print(f"{_time(item.file.modified)}  {size:>13}  {item.key}")
         shown += len(page)
         if len(page) < PAGE:
             return shown
@@ -91,7 +92,10 @@ async def _write(catalog: Catalog, bucket: str, key: str) -> None:
         found = await catalog.find(bucket, key)
     except NoSuchKey:
         raise NoSuchKey(f"There is no key {key!r} in {bucket}; `s3facade ls {bucket}/` lists them.") from None
-    async for buffer in catalog.engine.stream(found.file.body(), 0, found.file.size):
+    obj = found.file.body()
+    size = await catalog.engine.size(obj)
+    obj = obj if obj.unsized is None else obj.sized(size)
+    async for buffer in catalog.engine.stream(obj, 0, size):
         sys.stdout.buffer.write(buffer)
     sys.stdout.buffer.flush()
 

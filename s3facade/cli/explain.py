@@ -39,11 +39,18 @@ def run(arguments: argparse.Namespace) -> int:
             found = catalog.find_now(bucket, key)
         except NoSuchKey:
             raise NoSuchKey(f"There is no key {key!r} in {bucket}; `s3facade ls {bucket}/` lists them.") from None
-        start, stop = _span(arguments.range, found.file.size)
-        engine = catalog.engine
-        about = explain(found.file.body(), start, stop, engine.rasters, engine.kept)
-        print(f"s3://{bucket}/{key}  {found.file.size:,} bytes  ETag {found.etag}")
-        for line in lines(about, found.file.size):
+        engine, obj = catalog.engine, found.file.body()
+        known = engine.recall(obj)
+        if known is None and arguments.range is not None:
+            raise ConfigError("the size of this object is known once it was computed, with `cat`; leave out --range")
+        size = 1 if known is None else known
+        # Any byte of what is compressed needs all of it.
+        obj = obj if obj.unsized is None else obj.sized(size)
+        start, stop = _span(arguments.range, size)
+        about = explain(obj, start, stop, engine.rasters, engine.kept)
+        told_size = "size not known yet" if known is None else f"{known:,} bytes"
+        print(f"s3://{bucket}/{key}  {told_size}  ETag {found.etag}")
+        for line in lines(about, size):
             print(line)
     finally:
         catalog.engine.close()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from s3facade.app import open_catalog
 from s3facade.catalog.catalog import Catalog
+from s3facade.cli import warm_sizes
 from s3facade.cli.browse import split
 from s3facade.cli.progress import Progress, duration
 from s3facade.cli.what import Commands, add_what, settings
@@ -68,55 +69,67 @@ def run(arguments: argparse.Namespace) -> int:
     """Warm every image below a prefix."""
     bucket, prefix = split(arguments.address)
     chosen = settings(arguments.what)
-    if not chosen.limits.disk:
+    measured = warm_sizes.wanted(chosen, bucket)
+    if not (chosen.limits.disk or (measured and chosen.limits.index)):
         raise ConfigError(
             "the disk cache is off, so nothing can be kept: set its size in the configuration, "
             "as in `limits: {disk: 200 GiB}`"
         )
     catalog = open_catalog(chosen)
-    disk = catalog.engine.disk
-    assert disk is not None  # noqa: S101 - as configured
     try:
         if catalog.bucket(bucket) is None:
             raise ConfigError(f"there is no bucket {bucket!r}; `s3facade ls /` shows them")
+        if not catalog.mounts(bucket, prefix):
+            raise NoSuchKey(f"No image of {bucket} starts with {prefix!r}; `s3facade ls {bucket}/` shows them.")
         result = _Result()
-        images = list(_images(catalog, bucket, prefix, arguments.levels, result))
-        total = Tally()
-        for image in images:
-            total.add(image.tally)
-        _check_room(total, disk)
-        print(_summary(images, total), flush=True)
-        if arguments.dry_run or not total.missing:
-            return _ended(result)
-        progress = Progress(total.reads)
-        try:
-            _Warmer(catalog.engine, disk, arguments.jobs, progress, result).warm(images)
-        except KeyboardInterrupt:
-            progress.clear()
-            print(f"Stopped. {result.kept:,} blocks were kept; the same command goes on from there.", file=sys.stderr)
-            raise
-        finally:
-            progress.clear()
-        rate = told(int(progress.done / progress.seconds))
-        print(
-            f"Kept {result.kept:,} blocks ({told(result.nbytes)}) in {duration(progress.seconds)}: "
-            f"{told(progress.done)} read, {rate}/s."
-        )
+        if chosen.limits.disk:
+            _keep(catalog, bucket, prefix, arguments, result)
+        if measured:
+            sizes = warm_sizes.Sizes(catalog, bucket, prefix, arguments.levels, arguments.jobs)
+            if arguments.dry_run:
+                print(f"{sum(1 for _ in sizes.missing()):,} sizes of compressed chunks are not known yet.")
+            else:
+                sizes.fill(result.failed)
         return _ended(result)
     finally:
         catalog.engine.close()
 
 
+def _keep(catalog: Catalog, bucket: str, prefix: str, arguments: argparse.Namespace, result: _Result) -> None:
+    """Compute blocks and keep them on disk; what became of it goes into ``result``."""
+    disk = catalog.engine.disk
+    assert disk is not None  # noqa: S101 - as configured
+    images = list(_images(catalog, bucket, prefix, arguments.levels, result))
+    total = Tally()
+    for image in images:
+        total.add(image.tally)
+    _check_room(total, disk)
+    print(_summary(images, total), flush=True)
+    if arguments.dry_run or not total.missing:
+        return
+    progress = Progress(total.reads)
+    try:
+        _Warmer(catalog.engine, disk, arguments.jobs, progress, result).warm(images)
+    except KeyboardInterrupt:
+        progress.clear()
+        print(f"Stopped. {result.kept:,} blocks were kept; the same command goes on from there.", file=sys.stderr)
+        raise
+    finally:
+        progress.clear()
+    rate = told(int(progress.done / progress.seconds))
+    print(
+        f"Kept {result.kept:,} blocks ({told(result.nbytes)}) in {duration(progress.seconds)}: "
+        f"{told(progress.done)} read, {rate}/s."
+    )
+
+
 def _images(
     catalog: Catalog, bucket: str, prefix: str, levels: Iterable[int] | None, result: _Result
 ) -> Iterator[_Image]:
-    """Images below a prefix; those that do not open are counted as failed. Raises `NoSuchKey`."""
-    mounts = catalog.mounts(bucket, prefix)
-    if not mounts:
-        raise NoSuchKey(f"No image of {bucket} starts with {prefix!r}; `s3facade ls {bucket}/` shows them.")
+    """Images below a prefix; those that do not open are counted as failed."""
     disk = catalog.engine.disk
     assert disk is not None  # noqa: S101 - as configured
-    for key, mount in mounts:
+    for key, mount in catalog.mounts(bucket, prefix):
         try:
             mount.open(time.monotonic())
         except SourceError as error:

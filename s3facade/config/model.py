@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from s3facade.codecs.compress import LEVELS
 from s3facade.config.names import BUCKET, bucket_name
 from s3facade.config.scalars import free
 from s3facade.config.steps import StepSchema, split
@@ -46,6 +47,22 @@ def _sizes(value: object) -> int | dict[str, int]:
 
 def _shards(value: object) -> int | dict[str, int] | Literal[False]:
     return False if value is False or str(value).lower() == "false" else _sizes(value)
+
+
+def _codec(value: object) -> tuple[str, int | None] | None:
+    if isinstance(value, Mapping):
+        if "name" not in value or value.keys() - {"name", "level"}:
+            raise ValueError(f"must be a codec, or as in {{name: zstd, level: 3}}, not {dict(value)!r}")
+        name, level = str(value["name"]), _count(value["level"]) if "level" in value else None
+    else:
+        name, level = str(value), None
+    if name == "raw" and level is None:
+        return None
+    if name not in LEVELS:
+        raise ValueError(f"must be raw, {', '.join(LEVELS)}, not {name!r}")
+    if level is not None and level > LEVELS[name]:
+        raise ValueError(f"has levels from 1 to {LEVELS[name]} for {name}, not {level}")
+    return name, level
 
 
 def _pixel_size(value: object) -> dict[str, float]:
@@ -123,6 +140,14 @@ _ORIGINS = {"anyOf": [{"const": "*"}, {"const": "off"}, {"type": "array", "items
 
 BucketName = Annotated[str, AfterValidator(bucket_name), Field(pattern=BUCKET.pattern)]
 Chunks = Annotated[Any, BeforeValidator(_sizes), WithJsonSchema(_SIZES)]
+_CODEC = {"enum": ["raw", *LEVELS]}
+_LEVELLED = {
+    "type": "object",
+    "properties": {"name": {"enum": [*LEVELS]}, "level": _COUNT},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+Codec = Annotated[Any, BeforeValidator(_codec), WithJsonSchema({"anyOf": [_CODEC, _LEVELLED]})]
 Shards = Annotated[Any, BeforeValidator(_shards), WithJsonSchema({"anyOf": [{"const": False}, *_SIZES["anyOf"]]})]
 PixelSize = Annotated[Any, BeforeValidator(_pixel_size), WithJsonSchema(_PIXELS)]
 Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SIZES["anyOf"][1])]
@@ -223,6 +248,9 @@ class OmeZarrView(Model):
     """Voxels per chunk: one number for every space axis, or by axis; default: chosen per image."""
     shards: Shards | None = None
     """Voxels per shard, as `chunks`; `false`: no sharding; default: chosen per image."""
+    codec: Codec = None
+    """`raw` (default), or what each chunk is compressed with: `zstd`, `gzip` or `blosc`; with a level as in
+    `{name: zstd, level: 3}`. There are no shards then, and sizes are known only once they were computed."""
     dtype: Dtype | None = None
     """Cast to this type, for viewers that cannot read the original one."""
     labels: dict[str, str] = {}
@@ -231,6 +259,15 @@ class OmeZarrView(Model):
     """Whether `s3facade.json` beside the voxels says what files they were made of and how."""
     preview: Preview | None = None
     """As of the bucket, for this view alone."""
+
+    @model_validator(mode="after")
+    def _no_shards(self) -> OmeZarrView:
+        if self.codec is not None and self.shards:
+            raise ValueError(
+                "has `shards` and a `codec`: chunks in a shard need sizes that are known beforehand, which compressed "
+                "ones have not; leave out one of the two"
+            )
+        return self
 
 
 class FilesViewModel(Model):
@@ -252,6 +289,9 @@ class BucketModel(Model):
     knows the key; listing needs an access key or a link."""
     cache_control: HeaderValue | None = None
     """`Cache-Control` header of its objects, as in `max-age=3600`."""
+    list_sizes: Literal["compute", "omit"] = "compute"
+    """What listings do about compressed chunks whose size is not known yet: `compute` it, in pages that end early, or
+    `omit` them."""
     cors: Origins = ("*",)
     """Web pages that may read it: `"*"` (default), a list of origins, or `off`."""
     warm: bool = False

@@ -109,7 +109,8 @@ class _Resolver:
             except ConfigError as error:
                 self.problem((*at, "path"), error)
         self.overlaps(name, views)
-        return BucketConfig(name, c.access, tuple(views), c.cache_control, c.cors, c.warm)
+        doors = (c.access, tuple(views), c.cache_control, c.cors)
+        return BucketConfig(name, *doors, warm=c.warm, list_sizes=c.list_sizes)
 
     def overlaps(self, name: str, views: list[View]) -> None:
         """Two views must not claim the same keys, as far as their paths tell before any file is seen."""
@@ -140,7 +141,8 @@ class _Resolver:
         for label, target in c.labels.items():
             self.label((*at, "labels", label), label, target, known, captures)
         shown = c.preview or preview
-        return ImageView(c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels), c.recipe, shown)
+        of = (c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels), c.recipe, shown)
+        return ImageView(*of, codec=c.codec)
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
         if name not in captures:

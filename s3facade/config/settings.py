@@ -16,6 +16,7 @@ from s3facade.config.template import Template
 Access = Literal["public", "private", "key-only"]
 Preview = Literal["off", "strided"]
 """What becomes of levels that would read more than ``limits.read`` for one block: refused, or made of samples."""
+ListSizes = Literal["compute", "omit"]
 ALWAYS = ("stem", "path")
 """Captured for every file: its path below the pattern's fixed folder, without and with the image extension."""
 Sizes = int | Mapping[str, int]
@@ -107,6 +108,8 @@ class ImageView:
     recipe: bool = True
     """Whether a document beside the voxels says how they were made."""
     preview: Preview = "off"
+    codec: tuple[str, int | None] | None = None
+    """What chunks are compressed with, and its level, None being the usual one; None: they are raw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class BucketConfig:
     """Origins whose pages may read it; a star stands for any text. Empty: none."""
     warm: bool = False
     """Whether what is dear to compute is kept on disk beforehand."""
+    list_sizes: ListSizes = "compute"
+    """What listings do about objects whose size only computing tells: compute it, or leave them out until then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeAlias
 
@@ -23,8 +23,8 @@ from s3facade.core.objects import Object
 class File:
     """One object, described."""
 
-    size: int
-    """Bytes, exact."""
+    size: int | None
+    """Bytes, exact; None where only computing tells, never a guess."""
     media_type: str
     identity: str
     """Digest of all that the bytes depend on, but the key."""
@@ -32,6 +32,11 @@ class File:
     """Nanoseconds since 1970, UTC."""
     body: Callable[[], Object]
     """Builds the object; cheap, no I/O."""
+
+    def sized(self, size: int) -> File:
+        """The same file, whose size was None, with the one that was found out."""
+        body = self.body
+        return replace(self, size=size, body=lambda: body().sized(size))
 
 
 _ALL: Sequence[tuple[str, str]] = (("every", "child"),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from s3facade.core.image import Image, Source
@@ -32,11 +32,13 @@ class Pixels:
     region: Region
     shape: tuple[int, ...]
     codec: Codec
+    told: int | None = None
+    """Encoded size, where it is not arithmetic and was found out."""
 
     @property
     def nbytes(self) -> int | None:
-        """Encoded size if it is arithmetic."""
-        return self.codec.nbytes(self.shape, self.image.spec.dtype)
+        """Encoded size if it is arithmetic or was found out."""
+        return self.codec.nbytes(self.shape, self.image.spec.dtype) if self.told is None else self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,27 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """What one key holds. Segments inside must know their size."""
+    """What one key holds. Segments inside must know their size, but for one that is all of the object."""
 
     parts: tuple[Segment | Run, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of the whole."""
+        """Bytes of the whole. Raises ValueError where only computing tells."""
         return sum(_extent(p) for p in self.parts)
+
+    @property
+    def unsized(self) -> Pixels | None:
+        """The one segment of an object whose size only computing tells; None of all others."""
+        first = self.parts[0] if len(self.parts) == 1 else None
+        return first if isinstance(first, Pixels) and first.nbytes is None else None
+
+    def sized(self, nbytes: int) -> Object:
+        """The same `unsized` object, with the size that was found out."""
+        first = self.unsized
+        if first is None:
+            raise ValueError("the size is arithmetic")
+        return Object((replace(first, told=nbytes),))
 
 
 @dataclass(frozen=True, slots=True)

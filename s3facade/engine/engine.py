@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import sys
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -12,7 +15,16 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from s3facade.core.errors import BadSource, SourceNotFound, SourceUnavailable, TimedOut, TooCostly, Unsupported
+from s3facade.core.errors import (
+    BadSource,
+    FacadeError,
+    SourceChanged,
+    SourceNotFound,
+    SourceUnavailable,
+    TimedOut,
+    TooCostly,
+    Unsupported,
+)
 from s3facade.core.image import Image, Source
 from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
 from s3facade.core.operators import Block, Buffer
@@ -25,6 +37,7 @@ from s3facade.engine.flight import Cancelled, Flights, Work
 from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
 from s3facade.engine.keep import keep
+from s3facade.engine.ledger import Ledger
 from s3facade.engine.memory import Memory
 from s3facade.engine.needs import Key, cost, missing, reach, told
 from s3facade.engine.pool import IDLE, Pool
@@ -94,7 +107,7 @@ class _Job:
 
 
 class Engine:
-    """Public: `ready`, `stream`, `descriptor`, `read`, `run`."""
+    """Public: `ready`, `stream`, `size`, `sizes`, `recall`, `descriptor`, `read`, `run`."""
 
     def __init__(
         self,
@@ -114,6 +127,7 @@ class Engine:
         self._aside: Evaluator | None = None
         self.disk = disk
         self.index = index
+        self.ledger = Ledger(index)
         self._flights = Flights()
         # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
         self._cpu = Pool(self.limits.threads, "cpu", self.limits.deadline)
@@ -249,6 +263,84 @@ class Engine:
             for job in ahead:
                 self._finish(job)
 
+    def recall(self, obj: Object) -> int | None:
+        """Bytes of an object; None if only computing tells and it was never computed. Blocking."""
+        segment = obj.unsized
+        return obj.size if segment is None else self.ledger.recall(_key(segment))
+
+    async def size(self, obj: Object, tenant: Hashable = "", *, cache: bool = True) -> int:
+        """Bytes of an object, computed where nothing else tells.
+
+        Args:
+            obj: The object.
+            tenant: Tenants take turns.
+            cache: Whether to keep in memory what had to be computed: somebody may want it next.
+
+        Raises:
+            SourceError: It cannot be computed.
+            LoadError: There is no room for the work, or it takes too long.
+        """
+        segment = obj.unsized
+        if segment is None:
+            return obj.size
+        key = _key(segment)
+        size = self.ledger.known(key)
+        if size is None:
+            size = await self.run(lambda: self.ledger.recall(key), tenant)
+        return await self._measure(segment, tenant, cache=cache) if size is None else size
+
+    async def _measure(self, segment: Pixels, tenant: Hashable, *, cache: bool) -> int:
+        job = await self._begin([Cut(segment, 0, sys.maxsize)], tenant, wait=True, cache=cache)
+        assert job is not None  # noqa: S101 - who waits for room gets it, or an error
+        try:
+            if job.buffers is None:
+                job.buffers = await self._await(self._cpu, cast("Future[list[Buffer]]", job.future))
+            return len(job.buffers[0])
+        finally:
+            self._finish(job)
+
+    def holds(self, obj: Object) -> int:
+        """Bytes that computing an `unsized` object may hold at once, its own included."""
+        segment = obj.unsized
+        return 0 if segment is None else _held(segment) + self._cost(segment)
+
+    def measure(self, obj: Object, work: Work) -> int:
+        """`size` of an `unsized` object, computed anew; blocking, without a budget: for tools."""
+        segment = obj.unsized
+        return obj.size if segment is None else len(self._bytes(segment, work, cache=False))
+
+    async def sizes(self, objects: Iterable[Object], until: float, tenant: Hashable = "") -> list[int | FacadeError]:
+        """Sizes of objects, or why there is none, in order: of the first, and of those that follow in time.
+
+        Args:
+            objects: In the order in which they are wanted.
+            until: A monotonic time. What is under way then is called off.
+            tenant: Tenants take turns.
+        """
+        found: list[int | FacadeError] = []
+        rest = iter(objects)
+        ahead: deque[asyncio.Task[int]] = deque()
+        try:
+            while True:
+                while len(ahead) <= self.limits.threads and (not (found or ahead) or time.monotonic() < until):
+                    obj = next(rest, None)
+                    if obj is None:
+                        break
+                    ahead.append(asyncio.create_task(self.size(obj, tenant, cache=False)))
+                if not ahead:
+                    return found
+                done, _ = await asyncio.wait({ahead[0]}, timeout=max(0.0, until - time.monotonic()) if found else None)
+                if not done:
+                    return found
+                try:
+                    found.append(ahead.popleft().result())
+                except FacadeError as error:
+                    found.append(error)
+        finally:
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
+
     async def _begin(self, batch: Sequence[Cut], tenant: Hashable, *, wait: bool, cache: bool) -> _Job | None:
         """Start a batch. None if there is no room now and ``wait`` is false: only who holds nothing may wait."""
         at_hand = self._at_hand(batch)
@@ -256,7 +348,7 @@ class Engine:
         if at_hand is not None:
             return job
         # One after the other: all results are held at the end, but only one segment's work at a time.
-        job.amount = sum(c.segment.nbytes or 0 for c in batch) + max(self._cost(c.segment) for c in batch)
+        job.amount = sum(_held(c.segment) for c in batch) + max(self._cost(c.segment) for c in batch)
         if wait:
             try:
                 async with asyncio.timeout(self.limits.deadline):
@@ -303,7 +395,7 @@ class Engine:
                 return None
             else:
                 data = cast("Buffer | None", self._home(segment).get(_key(segment)))
-                if data is None:
+                if data is None or _mistold(segment, data):
                     return None
             buffers.append(_sliced(data, c))
         return buffers
@@ -311,7 +403,8 @@ class Engine:
     @staticmethod
     def _cost(segment: Segment) -> int:
         if isinstance(segment, Pixels):
-            return cost(segment.image, segment.level, segment.region) + (segment.nbytes or 0)
+            # What is compressed is padded to whole chunks before.
+            return cost(segment.image, segment.level, segment.region) + _voxels(segment)
         if isinstance(segment, Packed):
             return segment.nbytes + max((Engine._cost(p) for p, _ in segment.parts), default=0)
         return segment.nbytes
@@ -321,7 +414,10 @@ class Engine:
         segment = c.segment
         if isinstance(segment, Passed):
             return _passed(segment, c.lo, c.hi)
-        return _sliced(self._bytes(segment, work, cache=cache), c)
+        data = self._bytes(segment, work, cache=cache)
+        if _mistold(segment, data):
+            raise SourceChanged("The object is not of the size that was told before; try again.")
+        return _sliced(data, c)
 
     def _bytes(self, segment: Segment, work: Work, *, cache: bool, least: int = 0) -> Buffer:
         if isinstance(segment, Literal):
@@ -361,7 +457,16 @@ class Engine:
             padded = np.zeros(segment.shape, block.dtype)
             padded[tuple(slice(0, n) for n in block.shape)] = block
             block = padded
-        return memoryview(segment.codec.encode(block))
+        data = memoryview(segment.codec.encode(block))
+        self._told(segment, data.nbytes)
+        return data
+
+    def _told(self, segment: Pixels, size: int) -> None:
+        """Remember a size that only computing tells."""
+        if segment.codec.nbytes(segment.shape, segment.image.spec.dtype) is not None:
+            return
+        self.ledger.remember(_key(segment), size)
+        self.ledger.flush()
 
     def _packed(self, segment: Packed, work: Work) -> memoryview:
         """Made from pixels, or kept on disk if all of them could be read: damage may be mended without a trace."""
@@ -399,6 +504,23 @@ def _key(segment: Pixels | Packed) -> Hashable:
     if isinstance(segment, Packed):
         return segment.identity
     return (segment.image.spec.identity, segment.level, segment.region, segment.shape, segment.codec)
+
+
+def _voxels(segment: Pixels) -> int:
+    """Bytes of the padded box."""
+    return math.prod(segment.shape) * segment.image.spec.dtype.itemsize
+
+
+def _held(segment: Segment) -> int:
+    """Bytes of the result, at most: what cannot be compressed becomes a little longer."""
+    if isinstance(segment, Pixels) and segment.nbytes is None:
+        return _voxels(segment) * 129 // 128 + 4096
+    return segment.nbytes or 0
+
+
+def _mistold(segment: Segment, data: Buffer) -> bool:
+    """Whether another size than that of ``data`` was told before."""
+    return isinstance(segment, Pixels) and segment.told is not None and segment.told != len(data)
 
 
 def _sliced(data: Buffer, c: Cut) -> Buffer:

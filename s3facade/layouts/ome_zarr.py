@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from s3facade.codecs.compress import Compressed
 from s3facade.core.errors import Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image, sources
@@ -39,6 +40,8 @@ class OmeZarr:
     """Voxels of a shard, multiples of the chunks; False for one key per chunk."""
     name: str | None = None
     """Name of the image or of the collection; default: what the source says, else its file name."""
+    codec: Compressed | None = None
+    """What chunks are compressed with, each a key of its own then; None: they are raw."""
 
     def build(self, dataset: Dataset) -> Dir:
         """The tree of keys. No I/O and no voxels.
@@ -99,13 +102,21 @@ class OmeZarr:
         return parent
 
     def _arrays(self, group: _Group, image: Image, modified: int) -> None:
-        spec = image.spec
+        spec, codec, shards = image.spec, self.codec, self.shards
+        version = RAW.version if codec is None else codec.version
+        if codec is not None:
+            if shards:
+                raise Unsupported(
+                    "shards: the chunks of a shard need sizes that are known beforehand, and compressed ones have "
+                    "none; leave out `shards`, or write `codec: raw`."
+                )
+            shards = False
         for level in range(len(spec.levels)):
-            cut = tiling(spec, level, chunks=self.chunks, shards=self.shards)
-            identity = digest(spec.identity, "ome-zarr", self.version, self, level, RAW.version)
+            cut = tiling(spec, level, chunks=self.chunks, shards=shards)
+            identity = digest(spec.identity, "ome-zarr", self.version, self, level, version)
             group.arrays[str(level)] = (
-                array_document(spec, level, cut),
-                level_grid(image, level, cut, identity, modified),
+                array_document(spec, level, cut, codec),
+                level_grid(image, level, cut, identity, modified, codec),
             )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from s3facade.codecs.compress import Compressed
 from s3facade.codecs.raw import Raw
 from s3facade.codecs.shard import index as shard_index
 from s3facade.codecs.shard import index_nbytes
@@ -23,8 +26,8 @@ _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 _FILLS: dict[str, Any] = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": [0.0, 0.0]}
 
 
-def array_document(spec: Spec, level: int, cut: Tiling) -> dict[str, Any]:
-    """The ``zarr.json`` of one level.
+def array_document(spec: Spec, level: int, cut: Tiling, codec: Compressed | None = None) -> dict[str, Any]:
+    """The ``zarr.json`` of one level; ``codec`` goes with chunks that are keys of their own.
 
     Raises:
         Unsupported: Zarr has no such data type.
@@ -40,10 +43,14 @@ def array_document(spec: Spec, level: int, cut: Tiling) -> dict[str, Any]:
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(cut.outer)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": _FILLS[dtype.kind],
-        "codecs": [_BYTES] if cut.counts is None else [_sharding(cut.chunk)],
+        "codecs": _codecs(dtype, codec) if cut.counts is None else [_sharding(cut.chunk)],
         "attributes": {},
         "dimension_names": list(spec.names),
     }
+
+
+def _codecs(dtype: np.dtype[Any], codec: Compressed | None) -> list[dict[str, Any]]:
+    return [_BYTES] if codec is None else [_BYTES, codec.document(dtype)]
 
 
 def _sharding(chunk: tuple[int, ...]) -> dict[str, Any]:
@@ -114,9 +121,36 @@ class LevelKeys:
         return Literal(shard_index(self.counts, bounds, self.nbytes))
 
 
-def level_grid(image: Image, level: int, cut: Tiling, identity: str, modified: int) -> Grid:
-    """The keys below ``c`` of one level."""
+@dataclass(frozen=True, slots=True)
+class CompressedKeys:
+    """What the keys of one level of compressed chunks need: one chunk each, of unknown size."""
+
+    image: Image
+    level: int
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+    codec: Compressed
+    identity: str
+    modified: int
+
+    def leaf(self, index: tuple[int, ...]) -> File:
+        """The key ``c/index``."""
+        return File(None, "application/octet-stream", self.identity, self.modified, partial(self._body, index))
+
+    def _body(self, index: tuple[int, ...]) -> Object:
+        start = tuple(i * n for i, n in zip(index, self.chunk, strict=True))
+        region = Region(start, tuple(a + n for a, n in zip(start, self.chunk, strict=True))).clip(self.shape)
+        return Object((Pixels(self.image, self.level, region, self.chunk, self.codec),))
+
+
+def level_grid(
+    image: Image, level: int, cut: Tiling, identity: str, modified: int, codec: Compressed | None = None
+) -> Grid:
+    """The keys below ``c`` of one level; ``codec`` goes with chunks that are keys of their own."""
     shape = image.spec.levels[level].shape
+    if codec is not None:
+        compressed = CompressedKeys(image, level, shape, cut.chunk, codec, identity, modified)
+        return Grid(grid(shape, cut.chunk), compressed.leaf)
     counts = cut.counts or (1,) * len(shape)
     chunks = grid(shape, cut.chunk)
     keys = grid(chunks, counts)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import takewhile
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, TypeAlias
 
 from s3facade.core.errors import BadArgument, NoSuchKey, NotConfigured
 from s3facade.core.keyspace import successor
@@ -23,6 +23,8 @@ _MOST = 10_000
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _STEP = 100
 """Items that are asked for at once, at least, where a page has to be filled up."""
+_PATIENCE = 5.0
+"""Seconds after which a page with fewer entries than asked for ends, though there is more."""
 _BUCKETS = ""
 """Name that tokens of ListBuckets are sealed with; no bucket can have it."""
 
@@ -69,10 +71,10 @@ class Buckets:
         """
         if operation == "ListObjects":
             ask = listing.parse(info.name, target.query, target.lead)
-            return listing.page(ask, await self._items(ask, target, info, principal))
+            return listing.page(ask, *await self._items(ask, target, info, principal))
         if operation == "ListObjectVersions":
             ask = versions.parse(info.name, target.query, target.lead)
-            return versions.page(ask, await self._items(ask, target, info, principal))
+            return versions.page(ask, *await self._items(ask, target, info, principal))
         if operation == "HeadBucket":
             return b""
         if operation == "GetBucketLocation":
@@ -89,24 +91,25 @@ class Buckets:
             return canned.EMPTY[operation]
         raise NotConfigured(f"The bucket has no such configuration: {what}.", what=what)
 
-    async def _items(
-        self, ask: Listing, target: Target, info: BucketInfo, principal: Principal
-    ) -> Sequence[Found | str]:
+    async def _items(self, ask: Listing, target: Target, info: BucketInfo, principal: Principal) -> _Items:
+        """What to list, one more than asked for if there is more; and where it goes on, if it ends before."""
         if not ask.limit:
-            return ()
+            return (), None
         name = info.name
         if target.pin and await self._catalog.pin(name, ask.prefix) != target.pin:
-            return await self._file_of(target.pin, ask, name)
+            return await self._file_of(target.pin, ask, name), None
         if not (target.link and ask.prefix and principal.grants and principal.grants[name] == (ask.prefix,)):
             return await self._page(ask, name, ask.bound, ask.limit + 1)
         # A link to "a" shows "a" and "a/…": what else begins with "a" lies between and around them.
         itself: list[Found | str] = []
         if ask.bound <= ask.prefix:
             first = await self._catalog.page(name, ask.prefix, ask.prefix, "", 1)
-            itself = [item for item in first if _name(item) == ask.prefix and _carried(item, ask)]
+            itself = [item for item in first.items if _name(item) == ask.prefix and _carried(item, ask)]
         folder = ask.prefix + "/"
-        below = await self._page(ask, name, max(ask.bound, folder), ask.limit + 1 - len(itself))
-        return [*itself, *takewhile(lambda item: _name(item).startswith(folder), below)]
+        below, onward = await self._page(ask, name, max(ask.bound, folder), ask.limit + 1 - len(itself))
+        if onward is not None and not _name(onward).startswith(folder):
+            onward = None
+        return [*itself, *(item for item in below if _name(item).startswith(folder))], onward
 
     async def _file_of(self, pin: str, ask: Listing, name: str) -> Sequence[Found]:
         """The plain file that is the whole prefix, if ``pin`` is its digest; a folder has none."""
@@ -118,22 +121,27 @@ class Buckets:
             return ()
         return (found,) if found.pin == pin else ()
 
-    async def _page(self, ask: Listing, name: str, bound: str, limit: int) -> Sequence[Found | str]:
+    async def _page(self, ask: Listing, name: str, bound: str, limit: int) -> _Items:
         """Up to ``limit`` items from ``bound`` on, without the keys that no answer can carry.
 
         They are passed over rather than left out of full pages: the last key of a page is where the next one begins.
         """
         shown: list[Found | str] = []
-        least = 1
+        least, until = 1, monotonic() + _PATIENCE
         while True:
             want = max(limit - len(shown), least)
             least = _STEP
-            items = await self._catalog.page(name, ask.prefix, bound, ask.delimiter, want)
-            shown += [item for item in items if _carried(item, ask)]
-            if len(items) < want or len(shown) >= limit:
-                return shown[:limit]
-            last = items[-1]
+            page = await self._catalog.page(name, ask.prefix, bound, ask.delimiter, want)
+            shown += [item for item in page.items if _carried(item, ask)]
+            last = page.last
+            if last is None or len(shown) >= limit:
+                return shown[:limit], None
+            if page.tired or monotonic() > until:
+                return shown, last
             bound = successor(last) if isinstance(last, str) else last.key + "\0"
+
+
+_Items: TypeAlias = "tuple[Sequence[Found | str], Found | str | None]"
 
 
 def _carried(item: Found | str, ask: Listing) -> bool:

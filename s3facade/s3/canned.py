@@ -78,7 +78,7 @@ def uploads(info: BucketInfo, query: Mapping[str, str]) -> bytes:
     return _document("ListMultipartUploadsResult", inner)
 
 
-def attributes(found: Found, checksum: str, headers: Headers) -> bytes:
+def attributes(found: Found, size: int, checksum: str, headers: Headers) -> bytes:
     """GetObjectAttributes: those of the asked ones that the object has; ``checksum`` is empty where none is known.
 
     Raises:
@@ -98,7 +98,7 @@ def attributes(found: Found, checksum: str, headers: Headers) -> bytes:
             ArgumentName="x-amz-object-attributes",
             ArgumentValue=",".join(unknown)[:64],
         )
-    values = {"ETag": found.etag, "StorageClass": "STANDARD", "ObjectSize": str(found.file.size)}
+    values = {"ETag": found.etag, "StorageClass": "STANDARD", "ObjectSize": str(size)}
     if checksum:
         values["Checksum"] = f"<ChecksumCRC32>{checksum}</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>"
     inner = "".join(f"<{name}>{values[name]}</{name}>" for name in _ATTRIBUTES if name in asked and name in values)

@@ -167,15 +167,17 @@ def _mac(bucket: str, raw: bytes) -> bytes:
     ).digest()
 
 
-def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
-    """The document for ``items``, all of them `carried`: one more than ``ask.limit`` when the list goes on."""
-    truncated = len(items) > ask.limit
+def page(ask: Listing, items: Sequence[Found | str], onward: Found | str | None = None) -> bytes:
+    """The document for ``items``, all of them `carried`: one more than ``ask.limit`` when the list goes on.
+
+    A page that ends early goes on behind ``onward``, which it need not show.
+    """
     shown = items[: ask.limit]
-    last = shown[-1] if shown else ""
+    last = shown[-1] if len(items) > ask.limit else onward
     keys = [item for item in shown if not isinstance(item, str)]
     prefixes = [item for item in shown if isinstance(item, str)]
     name = encode if ask.encoded else escape
-    head = _head(ask, truncated, last, len(keys) + len(prefixes))
+    head = _head(ask, last, len(keys) + len(prefixes), early=len(items) <= ask.limit)
     owner = OWNER if ask.owner else ""
     first = name(ask.lead)
     tail = f"</Size><StorageClass>STANDARD</StorageClass>{owner}</Contents>"
@@ -194,21 +196,22 @@ def encode(text: str) -> str:
     return text if _UNRESERVED.fullmatch(text) else quote(text, safe="/")
 
 
-def _head(ask: Listing, truncated: bool, last: Found | str, count: int) -> str:  # noqa: FBT001
-    """All that stands before the first entry, in S3's order."""
+def _head(ask: Listing, last: Found | str | None, count: int, *, early: bool) -> str:
+    """All that stands before the first entry, in S3's order; ``last`` is what the next page follows, if any."""
     name = encode if ask.encoded else visible
     lead = ask.lead
     parts = [f"<Name>{ask.bucket}</Name><Prefix>{name(lead + ask.prefix)}</Prefix>"]
     if ask.version == 1:
         parts.append(f"<Marker>{name(lead + ask.marker if ask.marker else '')}</Marker>")
-        if truncated and ask.delimiter:
+        # Without a delimiter clients go on behind the last key, of which an early end may show none.
+        if last is not None and (ask.delimiter or early):
             parts.append(f"<NextMarker>{name(lead + (last if isinstance(last, str) else last.key))}</NextMarker>")
     else:
         if ask.token is not None:
             parts.append(f"<ContinuationToken>{visible(ask.token)}</ContinuationToken>")
         if ask.marker:
             parts.append(f"<StartAfter>{name(lead + ask.marker)}</StartAfter>")
-        if truncated:
+        if last is not None:
             bound = successor(last) if isinstance(last, str) else last.key + "\0"
             parts.append(f"<NextContinuationToken>{seal(ask.bucket, bound)}</NextContinuationToken>")
         parts.append(f"<KeyCount>{count}</KeyCount>")
@@ -217,5 +220,5 @@ def _head(ask: Listing, truncated: bool, last: Found | str, count: int) -> str: 
         parts.append(f"<Delimiter>{name(ask.delimiter)}</Delimiter>")
     if ask.encoded:
         parts.append("<EncodingType>url</EncodingType>")
-    parts.append(f"<IsTruncated>{'true' if truncated else 'false'}</IsTruncated>")
+    parts.append(f"<IsTruncated>{'false' if last is None else 'true'}</IsTruncated>")
     return f'{DECLARATION}<ListBucketResult xmlns="{NAMESPACE}">{"".join(parts)}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -185,8 +185,12 @@ class Objects:
         """
         found = await self.look(target, info, principal)
         if operation == "GetObjectAttributes":
-            checksum = checksums.whole(self._engine, found.file.body(), found.file.size)
-            return canned.attributes(found, checksum, message.headers), heads.validators(found).partition("\r\n")[2]
+            if found.file.size is None:
+                found = await self._sized(found, (info.name, principal.access_key))
+            size = _size(found)
+            checksum = checksums.whole(self._engine, found.file.body(), size)
+            document = canned.attributes(found, size, checksum, message.headers)
+            return document, heads.validators(found).partition("\r\n")[2]
         if operation == "GetObjectAcl":
             return canned.acl(everybody=info.access != "private"), ""
         return canned.EMPTY[operation], ""
@@ -196,7 +200,15 @@ class Objects:
         if not principal.signed and heads.OVERRIDES.keys() & target.query.keys():
             raise BadRequest("Request specific response headers cannot be used for anonymous GET requests.")
         lines = heads.lines(found, info, pinned=bool(target.pin))
-        size, headers = found.file.size, message.headers
+        headers, tenant = message.headers, (info.name, principal.access_key)
+        if found.file.size is None:
+            try:
+                # What is not sent need not be computed.
+                conditions.check(headers, found.etag, found.file.modified // 10**9)
+            except Unmodified:
+                return Reply(304, heads.unmodified(found, info, pinned=bool(target.pin)))
+            found = await self._sized(found, tenant)
+        size = _size(found)
         obj = found.file.body()
         checked = checksums.checked(obj, size)
         if not _ONCE & target.query.keys():
@@ -217,13 +229,22 @@ class Objects:
         reply = Reply(206 if span else 200, lines + tail)
         if message.method == "GET" and stop > start:
             reply.length = stop - start
-            await self._fill(reply, obj, start, stop, (info.name, principal.access_key))
+            await self._fill(reply, obj, start, stop, tenant)
         if checked and span is None and checksums.asked(headers):
             # A first piece that is all of the body has been made before its head is sent.
             made = reply.length > 0 and sum(map(len, reply.body)) == size
             checksum = checksums.crc32(reply.body) if made else checksums.whole(self._engine, obj, size)
             reply.lines += checksums.lines(checksum)
         return reply
+
+    async def _sized(self, found: Found, tenant: tuple[str, str]) -> Found:
+        """The object with its size, computed if nobody ever did; its bytes are in memory then, unless they are many.
+
+        Raises:
+            SourceError: The original cannot be read.
+            LoadError: Not now.
+        """
+        return replace(found, file=found.file.sized(await self._engine.size(found.file.body(), tenant)))
 
     async def _fill(self, reply: Reply, obj: Object, start: int, stop: int, tenant: tuple[str, str]) -> None:
         """Attach the body; its first bytes are at hand before the status line is sent."""
@@ -260,6 +281,12 @@ class Objects:
         self._hits[name] = hit
 
 
+def _size(found: Found) -> int:
+    """Bytes of an object that knows them."""
+    assert found.file.size is not None  # noqa: S101 - `_sized` came before
+    return found.file.size
+
+
 def _pinned(found: Found, target: Target) -> None:
     """Refuse what is not of the version that the address names. Raises `NoSuchKey`."""
     if target.pin and found.pin != target.pin:
@@ -268,7 +295,7 @@ def _pinned(found: Found, target: Target) -> None:
 
 def _span(headers: Headers, target: Target, found: Found) -> tuple[int, int] | None:
     """The part of the object that is asked for; None is the whole."""
-    size = found.file.size
+    size = _size(found)
     part = target.query.get("partNumber")
     value = headers.get(_RANGE)
     if part is not None:

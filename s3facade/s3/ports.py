@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, overload
 if TYPE_CHECKING:
     from s3facade.auth.policy import Action, Principal
     from s3facade.catalog.catalog import Found
+    from s3facade.catalog.catalog import Page as Listed
     from s3facade.core.objects import Object, Passed
     from s3facade.core.operators import Buffer
 
@@ -104,7 +105,7 @@ class Catalog(Protocol):
         """Whether the description is still true; costs a stat at most."""
         ...
 
-    async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int, /) -> Sequence[Found | str]:
+    async def page(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int, /) -> Listed:
         """Up to ``limit`` items with key >= ``bound``, in order; a str is a common prefix."""
         ...
 
@@ -135,6 +136,10 @@ class Engine(Protocol):
 
     def stream(self, obj: Object, start: int, stop: int, tenant: Hashable, /) -> AsyncGenerator[Buffer, None]:
         """The bytes in order; closing the generator cancels the work. Tenants take turns."""
+        ...
+
+    async def size(self, obj: Object, tenant: Hashable, /) -> int:
+        """How many bytes an object has, computed if nothing else tells."""
         ...
 
     async def descriptor(self, segment: Passed, /) -> Descriptor:

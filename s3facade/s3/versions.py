@@ -30,9 +30,11 @@ def parse(bucket: str, query: Mapping[str, str], lead: str = "") -> Listing:
     return replace(listing.parse(bucket, plain, lead), token=after)
 
 
-def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
-    """The document for ``items``, all of them `listing.carried`: one more than ``ask.limit`` when the list goes on."""
-    truncated = len(items) > ask.limit
+def page(ask: Listing, items: Sequence[Found | str], onward: Found | str | None = None) -> bytes:
+    """The document for ``items``, all of them `listing.carried`: one more than ``ask.limit`` when the list goes on.
+
+    A page that ends early goes on behind ``onward``, which it need not show.
+    """
     shown = items[: ask.limit]
     name = encode if ask.encoded else escape
     rows, folders = [], []
@@ -46,7 +48,7 @@ def page(ask: Listing, items: Sequence[Found | str]) -> bytes:
                 f"<LastModified>{timestamp(item.file.modified)}</LastModified><ETag>&quot;{item.etag}&quot;</ETag>"
                 f"<Size>{item.file.size}</Size>{OWNER}<StorageClass>STANDARD</StorageClass></Version>"
             )
-    head = _head(ask, shown[-1] if truncated else None)
+    head = _head(ask, shown[-1] if len(items) > ask.limit else onward)
     return (
         f'{DECLARATION}<ListVersionsResult xmlns="{NAMESPACE}">{head}{"".join(rows)}{"".join(folders)}'
         "</ListVersionsResult>"

@@ -1,5 +1,6 @@
 """A whole configuration, and every way to get it wrong: each error names file, line and key, and what to do."""
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -228,3 +229,37 @@ def test_the_published_schema_accepts_what_the_loader_accepts():
     document["sources"]["scans"]["skp"] = []
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, schema())
+
+
+@pytest.mark.parametrize(
+    ("codec", "expected"),
+    [
+        ("raw", None),
+        ("zstd", ("zstd", None)),
+        ("{name: gzip, level: 6}", ("gzip", 6)),
+        ("{name: blosc}", ("blosc", None)),
+    ],
+)
+def test_codecs(tmp_path, codec, expected):
+    text = TEXT.replace("path: NO, shards: false}", f"path: NO, codec: {codec}}}")
+    assert loaded(tmp_path, text).buckets[1].views[0].codec == expected
+    assert loaded(tmp_path).buckets[1].views[0].codec is None
+    assert loaded(tmp_path).buckets[1].list_sizes == "compute"
+    chosen = text.replace("no1:\n", "no1:\n    list_sizes: omit\n")
+    assert loaded(tmp_path, chosen).buckets[1].list_sizes == "omit"
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("codec: lzma", "must be raw, zstd, gzip, blosc, not 'lzma'"),
+        ("codec: {name: zstd, level: 23}", "has levels from 1 to 22 for zstd, not 23"),
+        ("codec: {name: zstd, level: 0}", "whole number of at least 1"),
+        ("codec: {level: 3}", "must be a codec, or as in {name: zstd, level: 3}"),
+        ("codec: {name: zstd, speed: 3}", "must be a codec, or as in {name: zstd, level: 3}"),
+        ("codec: zstd, shards: 1024", "leave out one of the two"),
+    ],
+)
+def test_codecs_that_cannot_be(tmp_path, view, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        loaded(tmp_path, TEXT.replace("path: NO, shards: false}", f"path: NO, {view}}}"))

@@ -12,13 +12,14 @@ from s3facade.core.keyspace import Deferred, Dir, Entry, File, Grid, Node, find,
 from s3facade.core.objects import Literal, Object
 
 LEAF = File(size=1, media_type="x", identity="i", modified=0, body=lambda: Object((Literal(b"x"),)))
+UNSIZED = File(size=None, media_type="x", identity="i", modified=0, body=LEAF.body)
 ALPHABET = "-./019a~é\U0001f600"
 
 names = st.text([c for c in ALPHABET if c != "/"], min_size=1, max_size=3)
 grids = st.builds(
     Grid,
     st.lists(st.integers(1, 12), min_size=1, max_size=3).map(tuple),
-    st.just(lambda index: LEAF),
+    st.sampled_from([lambda index: LEAF, lambda index: UNSIZED if sum(index) % 2 else LEAF]),
     st.sampled_from(["/", ".", "-"]),
     st.sampled_from(["", "/zarr.json", ".png"]),
 )
@@ -84,7 +85,7 @@ def test_scan_lists_what_brute_force_lists(tree: Dir, data: st.DataObject) -> No
 @given(trees, texts)
 def test_find_knows_exactly_the_keys(tree: Dir, other: str) -> None:
     keys = set(every_key(tree))
-    assert all(find(tree, key, resolve) is LEAF for key in keys)
+    assert all(find(tree, key, resolve) in (LEAF, UNSIZED) for key in keys)
     assert (find(tree, other, resolve) is not None) == (other in keys)
 
 

@@ -42,12 +42,21 @@ def passed(key, path, start=0, stop=None):
     return FakeFound(key, file, etag(source.etag, key))
 
 
+@dataclass(frozen=True)
+class FakePage:
+    items: list
+    last: object
+    tired: bool = False
+
+
 @dataclass
 class FakeCatalog:
     contents: dict = field(default_factory=dict)  # bucket name -> {key: FakeFound}
     infos: dict = field(default_factory=dict)
     errors: dict = field(default_factory=dict)  # (bucket, key) -> exception
     stale: set = field(default_factory=set)  # etags that are no longer true
+    hidden: set = field(default_factory=set)  # keys whose sizes are not known: looked at and left out
+    tired: int = 0  # items after which a page ends early; 0: never
 
     def add(self, name, objects=None, **options):
         self.infos[name] = Bucket(name, **options)
@@ -79,6 +88,8 @@ class FakeCatalog:
         return found.etag not in self.stale
 
     async def page(self, bucket, prefix, bound, delimiter, limit):
+        tired = 0 < self.tired < limit
+        limit = self.tired if tired else limit
         keys = sorted(self.contents[bucket], key=lambda k: k.encode())
         items = []
         for key in keys[bisect_left(keys, bound) :]:
@@ -91,7 +102,9 @@ class FakeCatalog:
                 items.append(key[: at + len(delimiter)])
             if len(items) == limit:
                 break
-        return items
+        last = items[-1] if items and len(items) == limit else None
+        items = [item for item in items if isinstance(item, str) or item.key not in self.hidden]
+        return FakePage(items, last, tired=tired and last is not None)
 
 
 class FakeDescriptor:

@@ -161,6 +161,25 @@ def test_pages_are_filled_with_what_xml_can_carry(served, kind, delimiter):
     assert pages(served, "bad", kind, **query) == ([], [0])
 
 
+@pytest.mark.parametrize("kind", ["list-type=1", "list-type=2", "versions"])
+@pytest.mark.parametrize("delimiter", ["", "/"])
+@pytest.mark.parametrize("tired", [1, 2, 3, 7])
+@pytest.mark.parametrize("most", [2, 1000])
+def test_pages_that_end_early_lead_on(served, monkeypatch, kind, delimiter, tired, most):
+    keys = ["a", "b/1", "b/2", *(f"c{i:02}" for i in range(9)), "d/1", "e", "z 1&<"]
+    served.catalog.add("slow", dict.fromkeys(keys, b"x"))
+    monkeypatch.setattr(served.catalog, "tired", tired)
+    query = {"max-keys": most, "encoding-type": "", **({"delimiter": delimiter} if delimiter else {})}
+    expected = sorted({k[: k.find("/") + 1] or k for k in keys} if delimiter else keys)
+    found, sizes = pages(served, "slow", kind, **query)
+    assert sorted(found) == expected
+    assert max(sizes) <= min(tired, most)
+    # What is left out, at the end of pages as well, keeps nobody from the rest: some pages are empty.
+    monkeypatch.setattr(served.catalog, "hidden", {f"c{i:02}" for i in range(9)} | {"z 1&<"})
+    found, sizes = pages(served, "slow", kind, **query)
+    assert sorted(found) == [k for k in expected if k not in served.catalog.hidden]
+
+
 def test_keys_that_are_too_long_are_not_listed(served):
     fits = "é" * 511 + "/x"
     served.catalog.add("long", dict.fromkeys([fits, fits + "y"], b"x"))
