@@ -18,7 +18,7 @@ from s3facade import registry
 from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, Step
 from s3facade.config.steps import parameter_files
 from s3facade.core.identity import digest, plain
-from s3facade.core.image import Combined, Derived, Image, Opened, Source, sources
+from s3facade.core.image import Combined, Derived, Image, Opened, Source, nodes, sources
 from s3facade.transforms.downsample import AddLevel
 from s3facade.transforms.sampled import SampleLevel
 
@@ -176,10 +176,4 @@ def _result(image: Image) -> dict[str, Any]:
 
 
 def _leaves(image: Image) -> Iterator[Opened]:
-    if isinstance(image, Opened):
-        yield image
-    elif isinstance(image, Combined):
-        for parent in image.parents:
-            yield from _leaves(parent)
-    else:
-        yield from _leaves(image.parent)
+    return (node for node in nodes(image) if isinstance(node, Opened))

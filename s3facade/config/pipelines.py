@@ -15,6 +15,8 @@ from s3facade.config.tiamat import read_pipeline
 from s3facade.core.errors import ConfigError, SourceError
 
 Problem = Callable[[Path_, object], None]
+MOST = 64
+"""Steps on the way to an image, and images: each is a call inside of another."""
 
 
 class Pipelines:
@@ -29,6 +31,8 @@ class Pipelines:
         self.sources = dict(sources)
         """Those of the configuration, and files that pipelines of tiamat name."""
         self._captures = {name: source.captures | {*ALWAYS} for name, source in sources.items()}
+        self._straight: set[str] = set()
+        """Images that lead into no circle."""
         self.images: dict[str, ImageConfig] = {}
         for name, c in config.images.items():
             self.images[name] = self._image(name, c)
@@ -99,7 +103,7 @@ class Pipelines:
         found = frozenset[str]().union(*(self._known(s, (*above, name)) for s in image.sources))
         if image.group:
             found -= {*image.group, *ALWAYS}
-        if not above:
+        if not above or name in self._straight:
             self._captures[name] = found
         return found
 
@@ -108,6 +112,10 @@ class Pipelines:
         at: Path_ = ("images", name)
         if (circle := self._circle(name)) is not None:
             self._problem((*at, "from"), f"goes in a circle: {' → '.join(circle)}")
+            return
+        if self._way(name) > MOST:
+            self._problem(at, f"goes through more than {MOST} steps or images; leave some out")
+            self._captures[name] = frozenset()  # nobody goes down there again
             return
         for target in image.sources:
             if not self._is(target):
@@ -159,14 +167,39 @@ class Pipelines:
         return [*image.sources, *(o for step in image.steps for o in step.others)]
 
     def _circle(self, name: str, above: tuple[str, ...] = ()) -> list[str] | None:
-        """The way from ``name`` back to it, if there is one."""
+        """The way from ``name`` back to it, if there is one of at most `MOST` images."""
         if name in above:
             return [*above, name]
+        if name in self._straight or len(above) > MOST:
+            return None
         image = self.images.get(name)
         ways: Iterator[list[str] | None] = (
             self._circle(target, (*above, name)) for target in (self._targets(image) if image else ())
         )
-        return next((way for way in ways if way is not None), None)
+        found = next((way for way in ways if way is not None), None)
+        if found is None:
+            self._straight.add(name)
+        return found
+
+    def _way(self, name: str) -> int:
+        """Steps on the longest way to an image, its own included; more than `MOST` if it leads through so many images.
+
+        Goes from image to image at once, not into them: there may be as many ways as there are subsets of steps.
+        """
+        longest, ways = 0, {name: 0}
+        for _ in range(MOST):
+            ahead: dict[str, int] = {}
+            for here, before in ways.items():
+                image = self.images.get(here)
+                if image is not None:
+                    count = before + len(image.steps)
+                    longest = max(longest, count)
+                    for target in self._targets(image):
+                        ahead[target] = max(ahead.get(target, 0), count)
+            if not ahead:
+                return longest
+            ways = ahead
+        return MOST + 1
 
 
 def combinations() -> list[str]:

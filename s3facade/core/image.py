@@ -81,8 +81,11 @@ class Dataset:
 class Composite(Protocol):
     """The options of a step that is made of several operators. A frozen dataclass."""
 
-    def build(self, image: Image) -> Image:
-        """The operators applied to ``image``. Pure; raises `Unsupported`."""
+    def build(self, image: Image, *others: Image) -> Image:
+        """The operators applied to ``image``. Pure; raises `Unsupported`.
+
+        ``others`` are the images that its options name, in the order of their fields.
+        """
         ...
 
 
@@ -108,10 +111,10 @@ def combine(parents: Sequence[Image], combination: Combination) -> Combined:
     return Combined(tuple(parents), combination, replace(combination.spec(specs), identity=identity))
 
 
-def apply_step(image: Image, step: Transform | Composite) -> Image:
-    """One step of a pipeline applied to ``image``. Raises `Unsupported`."""
+def apply_step(image: Image, step: Transform | Composite, *others: Image) -> Image:
+    """One step of a pipeline applied to ``image``, with the ``others`` that it names. Raises `Unsupported`."""
     if hasattr(step, "build"):
-        return cast(Composite, step).build(image)
+        return cast(Composite, step).build(image, *others)
     return derive(image, step)
 
 
@@ -119,14 +122,26 @@ def _name(operator: object) -> str:
     return f"{type(operator).__module__}.{type(operator).__qualname__}"
 
 
+def nodes(image: Image) -> Iterator[Image]:
+    """``image`` and all that it is made of, each once however many ways lead to it; parents in their order."""
+    seen: set[int] = set()
+    ahead = [image]
+    while ahead:
+        node = ahead.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, Derived):
+            ahead.append(node.parent)
+        elif isinstance(node, Combined):
+            ahead.extend(reversed(node.parents))
+
+
 def sources(image: Image) -> Iterator[Source]:
     """Every file that pixels of ``image`` come from, those that transforms read their parameters from included."""
-    if isinstance(image, Opened):
-        yield from image.members or (image.source,)
-    elif isinstance(image, Derived):
-        yield from getattr(image.transform, "files", ())
-        yield from sources(image.parent)
-    else:
-        yield from getattr(image.combination, "files", ())
-        for parent in image.parents:
-            yield from sources(parent)
+    for node in nodes(image):
+        if isinstance(node, Opened):
+            yield from node.members or (node.source,)
+        else:
+            yield from getattr(node.transform if isinstance(node, Derived) else node.combination, "files", ())

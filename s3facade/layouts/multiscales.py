@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.image import Combined, Derived, Image
+from s3facade.core.image import Combined, Derived, Image, nodes
 from s3facade.core.spec import Axis, Spec
 
 
@@ -81,11 +81,7 @@ def _datasets(spec: Spec) -> list[dict[str, Any]]:
 
 def stored_levels(image: Image) -> int:
     """How many levels, from the finest, the source itself stores; those after them are computed."""
-    if isinstance(image, Derived):
-        return min(stored_levels(image.parent), len(image.spec.levels))
-    if isinstance(image, Combined):
-        return min(len(image.spec.levels), *map(stored_levels, image.parents))
-    return len(image.spec.levels)
+    return min(len(node.spec.levels) for node in nodes(image))
 
 
 def sampled_levels(image: Image) -> dict[int, Sampled]:

@@ -416,3 +416,26 @@ async def test_what_is_written_out_is_what_it_is_by_default(tmp_path: Path, engi
         images = f"  i: {{from: scans, group: section, steps: [{{stack: {{{options}}}}}]}}\n"
         digests.add((await told(opened(tmp_path, engine, images, "{animal}"), "a"))["digest"])
     assert len(digests) == 1
+
+
+async def test_many_ways_to_one_file_are_not_gone_one_by_one(tmp_path: Path, engine: Engine) -> None:
+    """Statistics stand beside what they are about, so n of them make 2 ** n ways to the file."""
+    write(tmp_path / "scans/a/s1.tif", 1)
+    steps = "".join("      - rescale: {percentiles: [1, 99]}\n" for _ in range(40))
+    catalog = opened(tmp_path, engine, f"  i:\n    from: scans\n    steps:\n{steps}", "{animal}")
+    began = time.monotonic()
+    assert tops(catalog) == ["a"]
+    assert len((await told(catalog, "a"))["steps"]) == 40
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("forks", [False, True])
+def test_pipelines_that_are_too_long_are_named(tmp_path: Path, engine: Engine, forks: bool) -> None:
+    mask = ", {within: {image: i%d}}" if forks else ""
+    chain = "".join(
+        f"  i{n + 1}: {{from: i{n}, steps: [{{crop: {{x: [0, 9]}}}}{mask % n if forks else ''}]}}\n"
+        for n in reversed(range(1000))
+    )
+    images = f"  i0: {{from: scans, steps: [{{crop: {{x: [0, 9]}}}}]}}\n{chain}"
+    with pytest.raises(ConfigError, match="i100: goes through more than 64 steps"):
+        opened(tmp_path, engine, images, "{animal}", "i0")
