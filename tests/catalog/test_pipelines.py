@@ -430,7 +430,7 @@ async def test_many_ways_to_one_file_are_not_gone_one_by_one(tmp_path: Path, eng
 
 
 @pytest.mark.parametrize("forks", [False, True])
-def test_pipelines_that_are_too_long_are_named(tmp_path: Path, engine: Engine, forks: bool) -> None:
+def test_pipelines_that_are_too_long_are_named(tmp_path: Path, engine: Engine, *, forks: bool) -> None:
     mask = ", {within: {image: i%d}}" if forks else ""
     chain = "".join(
         f"  i{n + 1}: {{from: i{n}, steps: [{{crop: {{x: [0, 9]}}}}{mask % n if forks else ''}]}}\n"
