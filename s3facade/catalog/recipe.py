@@ -115,7 +115,8 @@ class Pipeline:
                 if number == 0 and self.together:
                     current = [combine(parents, operator) for parents in _aligned([*sets, *others], len(sets))]
                 elif not step.config.combines:
-                    current = [_applied(operator, current, n) for n in range(len(current))]
+                    beside = [beside[1:] for beside in _aligned([current, *others], 1)]
+                    current = [_applied(operator, current, n, beside[n]) for n in range(len(current))]
                 elif others:
                     current = [combine(parents, operator) for parents in _aligned([current, *others], 1)]
                 else:
@@ -141,11 +142,11 @@ class Pipeline:
 Recipe: TypeAlias = FileRecipe | FaultyRecipe | Pipeline
 
 
-def _applied(operator: Any, images: list[Image], number: int) -> Image:
+def _applied(operator: Any, images: list[Image], number: int, others: list[Image]) -> Image:
     """The step on one of a file's images; an error says which one it was, and what to do about it."""
     image = images[number]
     try:
-        return apply_step(image, operator)
+        return apply_step(image, operator, *others)
     except SourceError as error:
         if len(images) > 1:
             error.at(

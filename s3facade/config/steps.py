@@ -72,7 +72,7 @@ def read_step(name: str, value: object, document: Document, at: Path_) -> StepCo
     others = tuple(str(leaf) for leaf in marked if isinstance(leaf, _Image))
     used = frozenset(name for template in templates for name in template.names)
     combines = hasattr(kind, "needs")
-    if others and not combines:
+    if others and not combines and not hasattr(kind, "build"):
         raise ConfigError(f"{document.where(at)}: takes another image, but is registered as a transform of one")
     step = StepConfig(name, options, document.where(at), document.path.parent, None, others, used, combines)
     if templates:

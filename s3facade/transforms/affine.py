@@ -9,7 +9,7 @@ from s3facade.core.image import Image
 from s3facade.core.options import ParameterFile
 from s3facade.transforms.mapping import Matrix, bounds, inverse
 from s3facade.transforms.matrices import Conventions, Flipped, Given, Maps, Order, Unit, matrix_for
-from s3facade.transforms.onto import Grid, Onto, Positions, grid_of, grid_onto, space_names
+from s3facade.transforms.onto import Grid, Onto, Positions, as_image, grid_of, grid_onto, space_names
 from s3facade.transforms.parameters.files import read_linear
 from s3facade.transforms.parameters.flirt import Flirt
 from s3facade.transforms.sampling import Method
@@ -48,7 +48,7 @@ class Affine:
     fsl: Flirt | None = None
     """What a matrix of FLIRT does not say about its two volumes."""
 
-    def build(self, image: Image) -> Image:
+    def build(self, image: Image, *others: Image) -> Image:
         """``image`` through the matrix; the file is read, if it is one.
 
         Raises:
@@ -62,10 +62,10 @@ class Affine:
         def matrix(output: Grid) -> Matrix:
             return matrix_for(given, how, source, output)
 
-        onto = self.onto or Onto()
+        onto, like = as_image(self.onto, others)
         box = bounds(inverse(matrix(own)), own.corners) if onto.fit else None
         grid = grid_onto(source, onto, box)
         found = matrix(grid)
         inverse(found)
         files = () if isinstance(given, tuple) else given.sources
-        return warped(image, Warp(found, grid, method_for(source, self.method), self.outside, files))
+        return warped(image, Warp(found, grid, method_for(source, self.method), self.outside, (*files, *like)))

@@ -15,7 +15,7 @@ from s3facade.transforms.bend import bent
 from s3facade.transforms.displacement import measured
 from s3facade.transforms.maps import Map, Resolver, from_plain
 from s3facade.transforms.matrices import Maps
-from s3facade.transforms.onto import Onto, grid_onto
+from s3facade.transforms.onto import Onto, as_image, grid_onto
 from s3facade.transforms.parameters.source import content, source_of
 from s3facade.transforms.sampling import Method
 
@@ -40,7 +40,7 @@ class Chain:
     outside: float = 0.0
     """The value where there is no source."""
 
-    def build(self, image: Image) -> Image:
+    def build(self, image: Image, *others: Image) -> Image:
         """``image`` through the chain; files are read.
 
         Raises:
@@ -53,12 +53,12 @@ class Chain:
             files = [source]
         else:
             steps, files = self.steps, []
-        onto = self.onto or Onto()
+        onto, like = as_image(self.onto, others)
         if onto.fit:
             raise Unsupported("chain: `onto: {fit: true}` is for `affine`; write `spacing`, `shape` and `origin`.")
         found = Resolver(image.spec, grid_onto(image.spec, onto), files)
         resolved = found.steps(steps, onward=self.maps == "output-to-input")
-        return bent(image, resolved, onto, self.method, self.outside, tuple(dict.fromkeys(found.files)))
+        return bent(image, resolved, onto, self.method, self.outside, tuple(dict.fromkeys((*found.files, *like))))
 
 
 def _read(source: Source) -> Sequence[Map]:

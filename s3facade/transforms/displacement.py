@@ -12,7 +12,7 @@ from s3facade.core.spec import Spec
 from s3facade.core.units import MICROMETERS
 from s3facade.transforms.bend import Step, bent
 from s3facade.transforms.matrices import Flipped, Order
-from s3facade.transforms.onto import Lengths, Onto, Positions, grid_onto, space_names
+from s3facade.transforms.onto import Lengths, Onto, Positions, as_image, grid_onto, space_names
 from s3facade.transforms.parameters.fields import Components, Layout, bare, is_bare, read_steps
 from s3facade.transforms.sampling import Method
 
@@ -53,13 +53,14 @@ class Displacement:
     outside: float = 0.0
     """The value where there is no source."""
 
-    def build(self, image: Image) -> Image:
+    def build(self, image: Image, *others: Image) -> Image:
         """``image`` through the field.
 
         Raises:
             SourceError: The field cannot be read, or does not fit the image.
         """
-        return bent(image, self.steps(image.spec), self.onto, self.method, self.outside)
+        onto, like = as_image(self.onto, others)
+        return bent(image, self.steps(image.spec), onto, self.method, self.outside, like)
 
     def steps(self, source: Spec) -> tuple[Step, ...]:
         """The maps that the file holds, the one that is applied first in front.

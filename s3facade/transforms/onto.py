@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.options import Length, Position
+from s3facade.core.image import Image, Source, sources
+from s3facade.core.options import Length, OtherImage, Position
 from s3facade.core.spec import Level, Spec
 
 SPACE = ("z", "y", "x")
@@ -64,6 +65,8 @@ class Onto:
     """Centre of voxel 0. Without it the grid begins at the low corner of the source's box."""
     fit: bool = False
     """Whether the whole transformed image is covered instead of the source's box."""
+    image: OtherImage | None = None
+    """Another image, whose grid it is; the other options go without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,28 @@ class Grid:
         """The two ends of the box per axis: half a voxel beyond the outer centres."""
         each = zip(self.shape, self.scale, self.origin, strict=True)
         return tuple((o - s / 2, o + (n - 0.5) * s) for n, s, o in each)
+
+
+def as_image(onto: Onto | None, others: Sequence[Image]) -> tuple[Onto, tuple[Source, ...]]:
+    """The grid in numbers where it is given as another image, and the files that say so.
+
+    Raises:
+        Unsupported: Other options beside the image, or an image without voxel sizes.
+    """
+    onto = onto or Onto()
+    if onto.image is None:
+        return onto, ()
+    if onto != Onto(image=onto.image):
+        raise Unsupported("`onto: {image: …}` is a whole grid; leave out `spacing`, `shape`, `origin` and `fit`.")
+    (like,) = others
+    names = space_names(like.spec)
+    if any(like.spec.axes[like.spec.names.index(name)].unit is None for name in names):
+        raise Unsupported(f"onto: the image {onto.image!r} has no voxel sizes; set `pixel_size` of its source.")
+    grid = grid_of(like.spec.levels[0], len(names))
+    spacing, origin = (dict(zip(names, each, strict=True)) for each in (grid.scale, grid.origin))
+    shape = dict(zip(names, grid.shape, strict=True))
+    files = tuple(dict.fromkeys(source for source in sources(like) if source.path))
+    return Onto(Lengths(**spacing), Counts(**shape), Positions(**origin)), files
 
 
 def space_names(source: Spec) -> tuple[str, ...]:
