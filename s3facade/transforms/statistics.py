@@ -73,7 +73,7 @@ class Percentiles:
         if values.dtype.kind == "f":
             values = values[np.isfinite(values)]
             if values.size == 0:
-                raise BadSource("A channel holds no finite value: it has no percentiles; write `window` instead.")
+                raise BadSource("A channel holds no finite value: it has no percentiles; write numbers instead.")
         return np.percentile(values.ravel().astype(np.float64), self.percent)
 
 

@@ -63,7 +63,9 @@ def rounded(values: Block, dtype: np.dtype[Any]) -> Block:
         with np.errstate(over="ignore"):
             return values.astype(dtype, copy=False)
     if np.isnan(np.min(values, initial=0.0)):
-        raise BadSource(f"A voxel is not a number, which {dtype} cannot hold; write `dtype: float32`.")
+        raise BadSource(
+            f"A voxel is not a number, which {dtype} cannot hold; write `dtype: float32` where the step has it."
+        )
     info = np.iinfo(dtype)
     low, high = (values.dtype.type(end) for end in (info.min, info.max))
     if int(high) > info.max:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - as its documentation has it
 from scipy import io
 
-from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
+from s3facade.core.errors import BadSource, SourceDenied, SourceNotFound, Unsupported
 from s3facade.core.image import sources
 from s3facade.testing import in_memory, whole
 from s3facade.transforms.affine import Affine
@@ -212,3 +214,11 @@ def test_cut_off_matlab_files_are_refused(tmp_path):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(SourceNotFound):
         Affine(str(tmp_path / "none.txt")).build(in_memory(np.zeros((4, 4)), units=True))
+
+
+def test_devices_and_pipes_are_not_read(tmp_path):
+    """They might never end."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", str(tmp_path / "pipe")):
+        with pytest.raises(SourceDenied, match="name a file"):
+            Affine(path).build(in_memory(np.zeros((4, 4), np.uint8), units=True))

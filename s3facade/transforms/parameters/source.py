@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ def source_of(path: str) -> Source:
     """The file as it is now.
 
     Raises:
-        SourceNotFound, SourceDenied: It cannot be had.
+        SourceNotFound, SourceDenied: It cannot be had, or is no file.
     """
     try:
         about = os.stat(path)
@@ -26,6 +27,9 @@ def source_of(path: str) -> Source:
         raise SourceNotFound("A parameter file of a transform does not exist; check its path.", private=path) from error
     except OSError as error:
         raise SourceDenied("A parameter file of a transform cannot be read.", private=f"{path}: {error}") from error
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        # Reading one might never end.
+        raise SourceDenied("A parameter file of a transform is a device or a pipe; name a file.", private=path)
     tag = f"{about.st_size:x}-{about.st_mtime_ns:x}-{about.st_ino:x}"
     return Source(path, about.st_size, about.st_mtime_ns, tag)
 
