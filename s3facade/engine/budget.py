@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable
 
 from s3facade.core.errors import Overloaded, TooCostly
@@ -13,6 +13,8 @@ _Waiting = tuple[int, asyncio.Future[None]]
 
 class Budget:
     """A weighted semaphore over bytes: within a tenant who came first is first, and tenants take turns.
+
+    A quarter is kept for tenants that hold nothing: whoever holds much already makes nobody else wait for its end.
 
     Used on the event loop's thread only.
 
@@ -30,17 +32,24 @@ class Budget:
         """How many wait now."""
         self._queue = queue
         self._tenants: OrderedDict[Hashable, deque[_Waiting]] = OrderedDict()
+        self._holders: Counter[Hashable] = Counter()
+        """Pieces of work by tenant."""
 
-    def take(self, amount: int) -> bool:
+    def take(self, amount: int, tenant: Hashable = "") -> bool:
         """Take ``amount`` bytes if they are free and nobody waits."""
-        if self.waiting or not self._fits(amount):
+        if self.waiting or not self._fits(amount, tenant):
             return False
-        self.held += amount
+        self._give(amount, tenant)
         return True
 
-    def _fits(self, amount: int) -> bool:
+    def _give(self, amount: int, tenant: Hashable) -> None:
+        self.held += amount
+        self._holders[tenant] += 1
+
+    def _fits(self, amount: int, tenant: Hashable) -> bool:
         """Whether there is room; a giant needs all of it, and so it runs alone."""
-        return self.held + min(amount, self.limit) <= self.limit
+        room = self.limit - self.limit // 4 if tenant in self._holders else self.limit
+        return self.held + min(amount, self.limit) <= room
 
     async def hold(self, amount: int, tenant: Hashable = "") -> None:
         """Take ``amount`` bytes, waiting in line for them. Call `release` afterwards.
@@ -51,7 +60,7 @@ class Budget:
         """
         if amount > self.giant:
             raise too_large(amount, self.giant)
-        if self.take(amount):
+        if self.take(amount, tenant):
             return
         if self.waiting >= self._queue:
             raise Overloaded("The server is busy; reduce your request rate and try again.")
@@ -59,18 +68,22 @@ class Budget:
         item = (amount, turn)
         self._tenants.setdefault(tenant, deque()).append(item)
         self.waiting += 1
+        self._admit()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release(amount)
+                self.release(amount, tenant)
             else:
                 self._forget(tenant, item)
             raise
 
-    def release(self, amount: int) -> None:
+    def release(self, amount: int, tenant: Hashable = "") -> None:
         """Give ``amount`` bytes back."""
         self.held -= amount
+        self._holders[tenant] -= 1
+        if not self._holders[tenant]:
+            del self._holders[tenant]
         self._admit()
 
     def _forget(self, tenant: Hashable, item: _Waiting) -> None:
@@ -84,11 +97,8 @@ class Budget:
             self._admit()
 
     def _admit(self) -> None:
-        while self._tenants:
-            # Who is next waits until there is room: smaller work that passed it by would keep it waiting for ever.
-            tenant, line = next(iter(self._tenants.items()))
-            if not self._fits(line[0][0]):
-                return
+        while (tenant := self._next()) is not None:
+            line = self._tenants[tenant]
             amount, turn = line.popleft()
             self.waiting -= 1
             if line:
@@ -96,8 +106,23 @@ class Budget:
             else:
                 del self._tenants[tenant]
             if not turn.done():
-                self.held += amount
+                self._give(amount, tenant)
                 turn.set_result(None)
+
+    def _next(self) -> Hashable | None:
+        """Whose turn it is, if there is room for it.
+
+        Who is next waits until there is room: smaller work that passed it by would keep it waiting for ever. Only those
+        that hold nothing pass by one that holds something, and is not kept from its end by them.
+        """
+        passing = False
+        for tenant, line in self._tenants.items():
+            if not (passing and tenant in self._holders) and self._fits(line[0][0], tenant):
+                return tenant
+            if tenant not in self._holders:
+                return None
+            passing = True
+        return None
 
 
 def too_large(amount: int, allowed: int) -> TooCostly:

@@ -25,7 +25,7 @@ from s3facade.core.errors import (
     TooCostly,
     Unsupported,
 )
-from s3facade.core.image import Image, Source
+from s3facade.core.image import Image, Opened, Source
 from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, Segment, cut
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Reader
@@ -48,6 +48,8 @@ from s3facade.stores.local import HANDLES, Handle, verify
 T = TypeVar("T")
 MEASURED = 64 << 20
 """Bytes of original voxels that a part of a document may always be measured on: nobody gets anywhere without those."""
+DEAR = 64 << 20
+"""Bytes of original voxels from which on a chunk is dear; told by descriptions alone, whether they are kept or not."""
 PIECE = 1 << 20
 """Bytes that one hop to a worker makes, and one write to a socket takes: hops are dear, waiting bodies too."""
 
@@ -97,11 +99,12 @@ class Descriptor:
 class _Job:
     """One batch of cuts on its way."""
 
-    __slots__ = ("amount", "buffers", "future", "work")
+    __slots__ = ("amount", "buffers", "future", "tenant", "work")
 
     def __init__(self, buffers: list[Buffer] | None) -> None:
         self.buffers = buffers
         self.amount = 0
+        self.tenant: Hashable = ""
         self.work = Work()
         self.future: Future[list[Buffer]] | None = None
 
@@ -198,13 +201,13 @@ class Engine:
         """
         if amount > self.budget.giant:
             raise too_large(amount, self.budget.giant)
-        while not self.budget.take(amount):  # noqa: ASYNC110 - whoever waits in line would be served in turn
+        while not self.budget.take(amount, IDLE):  # noqa: ASYNC110 - whoever waits in line would be served in turn
             await asyncio.sleep(0.1)
         future = self._cpu.submit(job, IDLE)
         try:
             return await asyncio.wrap_future(future)
         finally:
-            self._returned(future, amount)
+            self._returned(future, amount, IDLE)
 
     def kept(self, key: Key) -> bool:
         """Whether a block of a computed level is kept."""
@@ -349,18 +352,21 @@ class Engine:
             return job
         # One after the other: all results are held at the end, but only one segment's work at a time.
         job.amount = sum(_held(c.segment) for c in batch) + max(self._cost(c.segment) for c in batch)
+        # In lines of their own: who looks at details must not stand behind overviews, his own or those of others.
+        dear = self._dear(batch[0].segment)
+        job.tenant = (tenant, dear)
         if wait:
             try:
                 async with asyncio.timeout(self.limits.deadline):
-                    await self.budget.hold(job.amount, tenant)
+                    await self.budget.hold(job.amount, job.tenant)
             except TimeoutError as error:
                 raise _late(self.limits.deadline) from error
-        elif not self.budget.take(job.amount):
+        elif not self.budget.take(job.amount, job.tenant):
             return None
         if job.amount > self.budget.limit:
             self.memory.shrink(self.limits.memory - job.amount)
         work = job.work
-        job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch], tenant)
+        job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch], job.tenant, dear=dear)
         return job
 
     def _finish(self, job: _Job) -> None:
@@ -369,18 +375,18 @@ class Engine:
             return
         if not job.future.done():
             job.work.cancelled = True
-        self._returned(job.future, job.amount)
+        self._returned(job.future, job.amount, job.tenant)
 
-    def _returned(self, future: Future[Any], amount: int) -> None:
+    def _returned(self, future: Future[Any], amount: int, tenant: Hashable) -> None:
         budget = self.budget
         if future.done() or future.cancel():
-            budget.release(amount)
+            budget.release(amount, tenant)
             return
         loop = asyncio.get_running_loop()
 
         def ended(_: Future[Any]) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(budget.release, amount)
+                loop.call_soon_threadsafe(budget.release, amount, tenant)
 
         future.add_done_callback(ended)
 
@@ -399,6 +405,13 @@ class Engine:
                     return None
             buffers.append(_sliced(data, c))
         return buffers
+
+    def _dear(self, segment: Segment) -> bool:
+        if isinstance(segment, Packed):
+            return any(map(self._dear, (part for part, _ in segment.parts)))
+        if not isinstance(segment, Pixels) or isinstance(segment.image, Opened):
+            return False
+        return reach(segment.image, segment.level, segment.region) > DEAR
 
     @staticmethod
     def _cost(segment: Segment) -> int:

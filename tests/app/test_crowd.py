@@ -53,6 +53,8 @@ def crowded(
 ) -> Iterator[Running]:
     (base / "data").mkdir()
     tifffile.imwrite(base / "data/a.tif", PIXELS, tile=(TILE, TILE), compression="zstd")
+    # What was read from a file just written is shared by no workers: it might be written to again.
+    os.utime(base / "data/a.tif", (time.time() - 100,) * 2)
     (base / "crowd_module.py").write_text(MODULE)
     values = {"noted": base / "noted", "seconds": seconds, "workers": workers, "disk": disk, "base": base}
     (base / "config.yaml").write_text(CONFIG.format(**values))

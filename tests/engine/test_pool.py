@@ -17,7 +17,7 @@ from s3facade.core.errors import Overloaded, TimedOut
 from s3facade.core.objects import Object
 from s3facade.core.region import Region
 from s3facade.engine.budget import Budget
-from s3facade.engine.pool import IDLE, SPARE, Pool
+from s3facade.engine.pool import GUESTS, IDLE, SPARE, Pool
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def order_of(submitted, gate, threads=1):
     blocker = pool.submit(gate.wait, "blocker")
     while not blocker.running():
         time.sleep(0.001)
-    jobs = [pool.submit(lambda t=tenant: order.append(t), tenant) for tenant in submitted]
+    jobs = [pool.submit(lambda t=tenant: order.append(t), tenant, dear=True) for tenant in submitted]
     gate.set()
     for job in jobs:
         job.result(10)
@@ -109,6 +109,97 @@ def test_not_more_threads_hang_than_allowed(gate):
     pool.close()
 
 
+def test_who_has_nothing_running_does_not_wait_for_the_long_jobs_of_others(gate):
+    pool = Pool(2, "guests")
+    for _ in range(20):
+        pool.submit(gate.wait, "heavy", dear=True)
+    for tenant in range(20):
+        assert pool.submit(lambda t=tenant: t, tenant).result(10) == tenant
+    # As many as there are places; who is dear has none of them.
+    late = pool.submit(lambda: 1, "other", dear=True)
+    stuck = [pool.submit(gate.wait, f"stuck-{i}") for i in range(GUESTS)]
+    until = time.monotonic() + 10
+    while not all(f.running() for f in stuck) and time.monotonic() < until:
+        time.sleep(0.001)
+    assert all(f.running() for f in stuck)
+    waits = pool.submit(lambda: 2, "too many")
+    time.sleep(0.1)
+    assert not waits.done()
+    assert not late.done()
+    assert sum(t.name.startswith("guests") for t in threading.enumerate()) == 2 + GUESTS
+    gate.set()
+    assert (waits.result(10), late.result(10)) == (2, 1)
+    pool.close()
+    until = time.monotonic() + 10
+    while any(t.name.startswith("guests") for t in threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(t.name.startswith("guests") for t in threading.enumerate())
+
+
+def test_jobs_of_many_tenants_are_done_once_each_from_many_threads():
+    pool, done = Pool(2, "busy"), []
+    futures = []
+
+    def ask(seed):
+        for i in range(300):
+            tenant = (seed * i) % 7
+            futures.append(pool.submit(lambda k=(seed, i): done.append(k), tenant, dear=tenant > 4))
+
+    crowd = [threading.Thread(target=ask, args=(seed,)) for seed in range(1, 6)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    for future in futures:
+        future.result(10)
+    assert len(done) == len(set(done)) == 1500
+    assert not pool._tenants
+    assert not pool._dear
+    until = time.monotonic() + 10
+    while (pool._working or pool._running or pool._hosted) and time.monotonic() < until:
+        time.sleep(0.001)
+    assert (pool._working, pool._running, pool._hosted) == ({}, {}, 0)
+    pool.close()
+
+
+async def test_a_quarter_is_kept_for_who_holds_nothing():
+    budget, order = Budget(100, 100), []
+    for _ in range(3):
+        await budget.hold(25, "heavy")
+    assert not budget.take(25, "heavy")
+    waiting = [asyncio.create_task(budget.hold(25, "heavy")) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(budget.hold(20, "light"), 1)
+    late = asyncio.create_task(budget.hold(20, "other"))
+    late.add_done_callback(lambda _: order.append("other"))
+    waiting[0].add_done_callback(lambda _: order.append("heavy"))
+    await asyncio.sleep(0)
+    assert not late.done()
+    budget.release(20, "light")
+    await asyncio.sleep(0.01)
+    assert order == ["other"]
+    budget.release(20, "other")
+    # Who holds nothing and needs all of it is passed by nobody.
+    giant = asyncio.create_task(budget.hold(100, "giant"))
+    await asyncio.sleep(0)
+    small = asyncio.create_task(budget.hold(1, "small"))
+    for _ in range(3):
+        budget.release(25, "heavy")
+        await asyncio.sleep(0.01)
+    while not giant.done():
+        for task in [t for t in waiting if t.done()]:
+            waiting.remove(task)
+            budget.release(25, "heavy")
+        await asyncio.sleep(0.01)
+    budget.release(100, "giant")
+    await asyncio.wait_for(small, 1)
+    budget.release(1, "small")
+    for task in waiting:
+        await asyncio.wait_for(task, 1)
+        budget.release(25, "heavy")
+    assert (budget.held, budget.waiting, budget._holders) == (0, 0, {})
+
+
 async def test_room_is_given_to_tenants_in_turn():
     budget, order = Budget(10, 100), []
     await budget.hold(10)
@@ -116,7 +207,7 @@ async def test_room_is_given_to_tenants_in_turn():
     async def ask(tenant):
         await budget.hold(10, tenant)
         order.append(tenant)
-        budget.release(10)
+        budget.release(10, tenant)
 
     asked = [asyncio.create_task(ask(t)) for t in "aaab"]
     await asyncio.sleep(0)
@@ -139,7 +230,7 @@ async def test_who_leaves_the_line_leaves_nothing_behind():
     budget.release(10)
     assert isinstance((await asyncio.gather(*waiting, return_exceptions=True))[0], asyncio.CancelledError)
     assert (budget.held, budget.waiting) == (5, 0)
-    budget.release(5)
+    budget.release(5, "b")
     assert budget.take(10)
 
 
@@ -191,4 +282,26 @@ async def test_threads_that_hang_are_replaced_even_if_their_clients_have_left_lo
     assert np.array_equal(np.frombuffer(data, "u2").reshape(2, 2), ARRAY[other.slices()])
     assert await engine.run(lambda: 5) == 5
     hang.set()
+    engine.close()
+
+
+async def test_another_tenant_is_served_while_all_threads_are_at_long_work():
+    raster = ArrayRaster(ARRAY, (20, 20))
+    engine, image = engine_of(raster, threads=2, deadline=20)
+    raster.hang = threading.Event()
+    boxes = [Region((y, x), (y + 5, x + 5)) for y in (0, 20) for x in (0, 20, 40)]
+
+    async def heavy(box):
+        return [bytes(b) async for b in engine.stream(Object((pixels(image, box),)), 0, 50, "heavy")]
+
+    asked = [asyncio.create_task(heavy(box)) for box in boxes]
+    await asyncio.sleep(0.1)
+    hang, raster.hang = raster.hang, None
+    other = Object((pixels(image, Region((50, 70), (52, 72))),))
+    async with asyncio.timeout(5):
+        assert len([bytes(b) async for b in engine.stream(other, 0, 8, "light")]) == 1
+    hang.set()
+    assert all(await asyncio.gather(*asked))
+    while engine.budget.held:  # noqa: ASYNC110 - given back by callbacks
+        await asyncio.sleep(0.01)
     engine.close()
