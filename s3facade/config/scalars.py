@@ -8,6 +8,7 @@ from typing import Any
 
 from s3facade.config.document import Plain
 
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -21,6 +22,8 @@ def free(value: Any) -> Any:
         return value
     if value.lower() in ("true", "false"):
         return value.lower() == "true"
+    if _SPECIAL.fullmatch(value):
+        return float(value.replace(".", ""))
     if _NUMBER.fullmatch(value):
         return int(value) if value.lstrip("+-").isdigit() else float(value)
     return str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
@@ -98,6 +99,7 @@ def read(text: str) -> StepConfig:
         ("everything: {name: 10, pick: [1]}", Everything(name="10", pick=(1,))),
         ("everything: {name: true}", Everything(name="true")),
         ("everything: {flag: true, factor: 2}", Everything(flag=True, factor=2.0)),
+        ("everything: {factor: +.inf}", Everything(factor=math.inf)),
         ("everything: {factor: 1e-3}", Everything(factor=0.001)),
         ("everything: {at: {x: [10 um, 500], y: [-1 mm, 3]}}", Everything(at={"x": (10.0, 500), "y": (-1000.0, 3)})),
         ("everything: {matrix: [[1, 0], [0, 1]]}", Everything(matrix=((1.0, 0.0), (0.0, 1.0)))),
@@ -151,6 +153,12 @@ def test_an_error_names_file_line_and_key(written: str, at: str, sentence: str) 
 def test_a_step_has_one_key(written: str) -> None:
     with pytest.raises(ValueError, match="a mapping of one key"):
         read(written)
+
+
+def test_what_is_no_number_is_written_as_in_yaml() -> None:
+    operator = read("everything: {factor: .nan}").operator
+    assert isinstance(operator, Everything)
+    assert math.isnan(operator.factor)
 
 
 def test_parameter_files_wait_for_captures() -> None:
