@@ -62,7 +62,8 @@ class Budget:
             raise too_large(amount, self.giant)
         if self.take(amount, tenant):
             return
-        if self.waiting >= self._queue:
+        # One of each tenant may wait beyond that: whoever fills the line must not shut out the others.
+        if self.waiting >= self._queue and (tenant in self._tenants or tenant in self._holders):
             raise Overloaded("The server is busy; reduce your request rate and try again.")
         turn = asyncio.get_running_loop().create_future()
         item = (amount, turn)

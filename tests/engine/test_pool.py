@@ -200,6 +200,24 @@ async def test_a_quarter_is_kept_for_who_holds_nothing():
     assert (budget.held, budget.waiting, budget._holders) == (0, 0, {})
 
 
+async def test_who_fills_the_line_shuts_out_nobody_else():
+    budget = Budget(10, 2)
+    await budget.hold(10, "heavy")
+    waiting = [asyncio.create_task(budget.hold(10, "heavy")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await budget.hold(1, "heavy")
+    light = asyncio.create_task(budget.hold(1, "light"))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await budget.hold(1, "light")
+    budget.release(10, "heavy")
+    for task, tenant in ((waiting[0], "heavy"), (light, "light"), (waiting[1], "heavy")):
+        await asyncio.wait_for(task, 1)
+        budget.release(1 if tenant == "light" else 10, tenant)
+    assert (budget.held, budget.waiting, budget._holders) == (0, 0, {})
+
+
 async def test_room_is_given_to_tenants_in_turn():
     budget, order = Budget(10, 100), []
     await budget.hold(10)
@@ -224,7 +242,7 @@ async def test_who_leaves_the_line_leaves_nothing_behind():
     waiting = [asyncio.create_task(budget.hold(5, t)) for t in "ab"]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
-        await budget.hold(1, "c")
+        await budget.hold(1, "b")
     # Cancelled in the same moment in which there is room: the one who left must not be admitted.
     waiting[0].cancel()
     budget.release(10)
