@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "s3facade"
 PARTS = (
     *("cli", "s3", "auth", "web", "catalog", "config", "engine"),
-    *("stores", "readers", "transforms", "transforms/parameters", "codecs", "layouts", "core", "testing"),
+    *("stores", "readers", "transforms", "codecs", "layouts", "core", "testing"),
 )
 START, END = "```text\ns3facade/\n", "```"
 
@@ -24,10 +24,10 @@ def tree() -> str:
     """Top-level modules, then each package with its modules, from the highest floor down."""
     lines = [f"  {p.name:<21} {first(p)}" for p in modules(PACKAGE)]
     for part in PARTS:
-        folder = PACKAGE / part
-        if folder.is_dir() and modules(folder):
-            lines.append(f"  {part + '/':<21} {first(folder / '__init__.py')}")
-            lines += [f"    {p.name:<19} {first(p)}" for p in modules(folder)]
+        for folder in (PACKAGE / part, *sorted((PACKAGE / part).rglob("*/"))):
+            if modules(folder):
+                lines.append(f"  {str(folder.relative_to(PACKAGE)) + '/':<21} {first(folder / '__init__.py')}")
+                lines += [f"    {p.name:<19} {first(p)}" for p in modules(folder)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

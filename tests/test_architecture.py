@@ -48,7 +48,7 @@ BROAD = {
     "s3/service.py",
     "engine/pool.py",
     "engine/isolated_child.py",
-    "transforms/callable.py",
+    "transforms/filters/callable.py",
 }
 """Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary."""
 LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}

@@ -25,7 +25,7 @@ from s3facade import registry
 from s3facade.core.image import Image, apply_step
 from s3facade.core.region import Region
 from s3facade.engine.engine import Engine, EngineLimits
-from s3facade.transforms.affine import Affine
+from s3facade.transforms.resampling.affine import Affine
 
 
 def halved(scratch: Path, *, seconds: float, rounds: int, side: int = 16384) -> list[Figure]:

@@ -20,10 +20,10 @@ from conformance.samples import Array, texture
 from s3facade.core.image import Image, apply_step
 from s3facade.core.region import Region
 from s3facade.engine.engine import Engine
-from s3facade.transforms.crop import Crop
-from s3facade.transforms.gaussian import Gaussian
-from s3facade.transforms.places import Place
-from s3facade.transforms.rescale import Rescale
+from s3facade.transforms.filters.gaussian import Gaussian
+from s3facade.transforms.geometry.crop import Crop
+from s3facade.transforms.geometry.places import Place
+from s3facade.transforms.values.rescale import Rescale
 
 SIGMA = 2.0
 HALO = 8

@@ -42,6 +42,8 @@ class Builder:
         self._lock: Locks | None = None
         self._built: dict[tuple[str, str], tuple[str, float, int]] = {}
         """Digest, time and bytes of what is through."""
+        self._refused: dict[tuple[str, str], tuple[str, float, int]] = {}
+        """Digest, time and bytes taken by others, of what there was no room for: to add it up takes long."""
         self._said: set[str] = set()
         self._work = Work()
         self._state = "off"
@@ -117,12 +119,16 @@ class Builder:
         digest, when, nbytes = self._built.get(key, ("", 0.0, 0))
         if digest == mount.newest and time.monotonic() - when < AGAIN:
             return nbytes
+        refused, when, others = self._refused.get(key, ("", 0.0, 0))
+        if refused == mount.newest and taken >= others and time.monotonic() - when < AGAIN:
+            return None
         digest, all_of_it = mount.newest, [Warming(image) for image in mount.shown]
         tally = Tally()
         for warming in all_of_it:
             tally.add(await self._engine.idle(partial(warming.tally, disk.refresh)))
         if taken + tally.nbytes > disk.quota * 3 // 4 or tally.largest > disk.most:
             name = "/".join(key)
+            self._refused[key] = (digest, time.monotonic(), taken)
             self._say(
                 f"{name} is not kept beforehand, nor what comes after it: it needs {told(tally.nbytes)}, {told(taken)} "
                 f"are taken, and three quarters of limits.disk are {told(disk.quota * 3 // 4)}"

@@ -17,7 +17,7 @@ from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.engine.preview import strided
 from s3facade.stores.local import describe, unchanged
-from s3facade.transforms.pyramid import Add, pyramid, pyramid_like
+from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 
 MANY = 4
 """Images of more files than this are checked for change once a second, not at each request."""

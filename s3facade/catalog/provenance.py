@@ -19,8 +19,8 @@ from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, Step
 from s3facade.config.steps import parameter_files
 from s3facade.core.identity import digest, plain
 from s3facade.core.image import Combined, Derived, Image, Opened, Source, nodes, sources
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.sampled import SampleLevel
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.pyramids.sampled import SampleLevel
 
 FORMAT = 1
 """Of the document; changes when what a key means changes."""

@@ -16,7 +16,7 @@ from s3facade.core.protocols import ChunkTable
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.layouts.chunking import tiling
-from s3facade.transforms.pyramid import pyramid
+from s3facade.transforms.pyramids.pyramid import pyramid
 
 HARD_TYPES = ("float64", "int64", "float16", "bool")
 """Types that at least one of the common viewers cannot read."""

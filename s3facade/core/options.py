@@ -8,6 +8,7 @@ dictionaries in pydantic's language, which need no pydantic here.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
@@ -29,8 +30,8 @@ class Parsed:
         return {"type": "function-before", "function": function, "schema": handler(source)}
 
     def __get_pydantic_json_schema__(self, _: Any, __: Any) -> Any:
-        """The written form."""
-        return self.schema
+        """The written form; a copy, since pydantic writes defaults into it."""
+        return copy.deepcopy(self.schema)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from s3facade.engine.isolated import Lane
 from s3facade.engine.keep import keep
 from s3facade.engine.ledger import Ledger
 from s3facade.engine.memory import Memory
-from s3facade.engine.needs import Key, cost, missing, reach, told
+from s3facade.engine.needs import Key, cost, missing, planned_from_files, reach, told
 from s3facade.engine.pool import IDLE, Pool
 from s3facade.engine.rasters import Rasters
 from s3facade.engine.warm import Step
@@ -52,6 +52,9 @@ DEAR = 64 << 20
 """Bytes of original voxels from which on a chunk is dear; told by descriptions alone, whether they are kept or not."""
 PIECE = 1 << 20
 """Bytes that one hop to a worker makes, and one write to a socket takes: hops are dear, waiting bodies too."""
+
+PLANS = 10_000
+"""Images of which it is remembered what planning them takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class Engine:
         self.index = index
         self.ledger = Ledger(index)
         self._flights = Flights()
+        self._from_files: dict[str, bool] = {}
+        """Whether planning reads files, by identity of the image."""
         # Named `cpu`: decode, apply, encode. One thread per core keeps both cores busy; more would only hold memory.
         self._cpu = Pool(self.limits.threads, "cpu", self.limits.deadline)
         # Named `io`: opening files and walking folders, which wait for disks; must not stand behind decoding.
@@ -350,8 +355,10 @@ class Engine:
         job = _Job(at_hand)
         if at_hand is not None:
             return job
-        # One after the other: all results are held at the end, but only one segment's work at a time.
-        job.amount = sum(_held(c.segment) for c in batch) + max(self._cost(c.segment) for c in batch)
+        if any(self._planned_from_files(image) for c in batch for image in _images(c.segment)):
+            job.amount = await self.run(lambda: self._amount(batch), tenant)
+        else:
+            job.amount = self._amount(batch)
         # In lines of their own: who looks at details must not stand behind overviews, his own or those of others.
         dear = self._dear(batch[0].segment)
         job.tenant = (tenant, dear)
@@ -406,12 +413,25 @@ class Engine:
             buffers.append(_sliced(data, c))
         return buffers
 
+    def _planned_from_files(self, image: Image) -> bool:
+        known = self._from_files.get(image.spec.identity)
+        if known is None:
+            if len(self._from_files) > PLANS:
+                self._from_files.clear()
+            known = self._from_files[image.spec.identity] = planned_from_files(image)
+        return known
+
+    @staticmethod
+    def _amount(batch: Sequence[Cut]) -> int:
+        # One after the other: all results are held at the end, but only one segment's work at a time.
+        return sum(_held(c.segment) for c in batch) + max(Engine._cost(c.segment) for c in batch)
+
     def _dear(self, segment: Segment) -> bool:
         if isinstance(segment, Packed):
             return any(map(self._dear, (part for part, _ in segment.parts)))
         if not isinstance(segment, Pixels) or isinstance(segment.image, Opened):
             return False
-        return reach(segment.image, segment.level, segment.region) > DEAR
+        return self._planned_from_files(segment.image) or reach(segment.image, segment.level, segment.region) > DEAR
 
     @staticmethod
     def _cost(segment: Segment) -> int:
@@ -511,6 +531,12 @@ class Engine:
 
 def _late(seconds: float) -> TimedOut:
     return TimedOut(f"This took longer than {seconds:g} s; try again, or have the operator warm it or raise the limit.")
+
+
+def _images(segment: Segment) -> list[Image]:
+    if isinstance(segment, Packed):
+        return [part.image for part, _ in segment.parts]
+    return [segment.image] if isinstance(segment, Pixels) else []
 
 
 def _key(segment: Pixels | Packed) -> Hashable:

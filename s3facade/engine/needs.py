@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from s3facade.core.image import Combined, Derived, Image, Opened
 from s3facade.core.operators import Need
 from s3facade.core.region import Region, cells
-from s3facade.transforms.downsample import AddLevel
+from s3facade.transforms.pyramids.downsample import AddLevel
 
 Key = tuple[str, int, tuple[int, ...]]
 """Of a block that may be kept: identity, level, index."""
@@ -32,6 +32,15 @@ def kept(image: Derived | Combined, level: int, region: Region) -> bool:
             return image.combination.keep
         return list(image.combination.needs([image.parents[0].spec], level, voxel)) != [(0, Need(level, voxel))]
     return image.transform.keep and image.transform.need(image.parent.spec, level, voxel) != Need(level, voxel)
+
+
+def planned_from_files(image: Image) -> bool:
+    """Whether `needed` may read a parameter file, such as a displacement field: ask for it in a worker then."""
+    if isinstance(image, Opened):
+        return False
+    operator = image.combination if isinstance(image, Combined) else image.transform
+    parents = image.parents if isinstance(image, Combined) else (image.parent,)
+    return bool(getattr(operator, "files", ())) or any(map(planned_from_files, parents))
 
 
 def reach(image: Image, level: int, region: Region) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from s3facade.core.image import Image, combine, derive
 from s3facade.core.region import Region
 from s3facade.engine.needs import reach
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.sampled import SampleLevel
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.pyramids.sampled import SampleLevel
 
 MOST = 4096
 """Blocks of the original that one block of a preview is put together from."""

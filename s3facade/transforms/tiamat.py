@@ -9,12 +9,12 @@ import numpy as np
 
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Image
-from s3facade.transforms.mapping import inverse, rows
-from s3facade.transforms.matrices import Conventions, homogeneous, matrix_for
-from s3facade.transforms.onto import Grid, grid_of, space_names
-from s3facade.transforms.rescale import Rescale
-from s3facade.transforms.sampling import Method
-from s3facade.transforms.warp import Warp, method_for, warped
+from s3facade.transforms.resampling.mapping import inverse, rows
+from s3facade.transforms.resampling.matrices import Conventions, homogeneous, matrix_for
+from s3facade.transforms.resampling.onto import Grid, grid_of, space_names
+from s3facade.transforms.resampling.sampling import Method
+from s3facade.transforms.resampling.warp import Warp, method_for, warped
+from s3facade.transforms.values.rescale import Rescale
 
 
 @dataclass(frozen=True, slots=True)

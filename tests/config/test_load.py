@@ -10,7 +10,7 @@ from s3facade.config.load import load
 from s3facade.config.model import schema
 from s3facade.config.settings import FilesView, ImageView, Settings
 from s3facade.core.errors import ConfigError
-from s3facade.transforms.cast import Cast
+from s3facade.transforms.values.cast import Cast
 
 TEXT = """\
 sources:

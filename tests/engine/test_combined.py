@@ -15,18 +15,18 @@ from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Channel, Level
 from s3facade.engine.engine import Engine, EngineLimits
-from s3facade.transforms.arithmetic import Arithmetic
-from s3facade.transforms.axes import Flip, Rotate90
-from s3facade.transforms.channels import Channels
-from s3facade.transforms.correct import FlatField
-from s3facade.transforms.crop import Crop
-from s3facade.transforms.mask import Mask
-from s3facade.transforms.merge import Merge
-from s3facade.transforms.mosaic import Mosaic
-from s3facade.transforms.places import Place
-from s3facade.transforms.pyramid import pyramid
-from s3facade.transforms.reduce import mean
-from s3facade.transforms.stack import Stack
+from s3facade.transforms.combining.arithmetic import Arithmetic
+from s3facade.transforms.combining.correct import FlatField
+from s3facade.transforms.combining.mask import Mask
+from s3facade.transforms.combining.merge import Merge
+from s3facade.transforms.combining.mosaic import Mosaic
+from s3facade.transforms.combining.stack import Stack
+from s3facade.transforms.geometry.axes import Flip, Rotate90
+from s3facade.transforms.geometry.channels import Channels
+from s3facade.transforms.geometry.crop import Crop
+from s3facade.transforms.geometry.places import Place
+from s3facade.transforms.pyramids.pyramid import pyramid
+from s3facade.transforms.pyramids.reduce import mean
 
 RNG = np.random.default_rng(3)
 TILES = [RNG.integers(0, 60000, (48, 64), dtype=np.uint16) for _ in range(6)]

@@ -14,16 +14,16 @@ from s3facade.core.extents import extents
 from s3facade.core.image import apply_step
 from s3facade.core.region import Region
 from s3facade.testing import in_memory, whole
-from s3facade.transforms.gaussian import Gaussian, Unsharp
-from s3facade.transforms.gradient import LaplaceOfGaussian, Sobel
-from s3facade.transforms.lut import Lut
-from s3facade.transforms.median import Median
-from s3facade.transforms.pyramid import pyramid
-from s3facade.transforms.rescale import Rescale
-from s3facade.transforms.shrink import Downsample
-from s3facade.transforms.threshold import Threshold
-from s3facade.transforms.tone import Gamma
-from s3facade.transforms.windows import windows
+from s3facade.transforms.filters.gaussian import Gaussian, Unsharp
+from s3facade.transforms.filters.gradient import LaplaceOfGaussian, Sobel
+from s3facade.transforms.filters.median import Median
+from s3facade.transforms.pyramids.pyramid import pyramid
+from s3facade.transforms.pyramids.shrink import Downsample
+from s3facade.transforms.values.lut import Lut
+from s3facade.transforms.values.rescale import Rescale
+from s3facade.transforms.values.threshold import Threshold
+from s3facade.transforms.values.tone import Gamma
+from s3facade.transforms.values.windows import windows
 
 CHAINS = {
     "median of a gaussian": [Gaussian(extents("1.5 px")), Median()],

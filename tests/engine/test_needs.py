@@ -18,8 +18,8 @@ from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.engine.needs import missing, reach, told
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.pyramid import pyramid
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.pyramids.pyramid import pyramid
 
 ARRAY = np.random.default_rng(0).integers(0, 60000, (257, 301), dtype=np.uint16)
 

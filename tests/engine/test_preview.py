@@ -16,7 +16,7 @@ from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.engine.needs import cost, kept, reach
 from s3facade.engine.preview import strided
 from s3facade.layouts.multiscales import multiscales
-from s3facade.transforms.pyramid import pyramid, pyramid_like
+from s3facade.transforms.pyramids.pyramid import pyramid, pyramid_like
 
 PIXELS = np.random.default_rng(5).integers(0, 250, (4096, 6000), dtype=np.uint8)
 

@@ -15,8 +15,8 @@ from s3facade.engine.disk import Disk
 from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.engine.flight import Work
 from s3facade.engine.warm import Warming
-from s3facade.transforms.gaussian import Gaussian
-from s3facade.transforms.pyramid import pyramid
+from s3facade.transforms.filters.gaussian import Gaussian
+from s3facade.transforms.pyramids.pyramid import pyramid
 
 PIXELS = np.random.default_rng(5).integers(0, 250, (4096, 3000), dtype=np.uint8)
 

@@ -21,8 +21,8 @@ from s3facade.core.keyspace import find, scan
 from s3facade.core.objects import cut
 from s3facade.core.spec import Channel
 from s3facade.layouts.ome_zarr import OmeZarr
-from s3facade.transforms.cast import Cast
-from s3facade.transforms.pyramid import pyramid, pyramid_like
+from s3facade.transforms.pyramids.pyramid import pyramid, pyramid_like
+from s3facade.transforms.values.cast import Cast
 
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8"]
 

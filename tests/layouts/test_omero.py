@@ -19,7 +19,7 @@ from s3facade.layouts.documents import WIDTH
 from s3facade.layouts.multiscales import stored_levels
 from s3facade.layouts.ome_zarr import OmeZarr
 from s3facade.layouts.omero import measured, omero, sample, type_window, window
-from s3facade.transforms.pyramid import pyramid
+from s3facade.transforms.pyramids.pyramid import pyramid
 
 
 def shown(image):

@@ -17,8 +17,8 @@ from s3facade.core.spec import Axis
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
 from s3facade.testing.images import DTYPES
 from s3facade.testing.law import check_spec
-from s3facade.transforms.cast import Cast
-from s3facade.transforms.downsample import AddLevel
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.values.cast import Cast
 
 
 @pytest.mark.parametrize("target", ["float32", "float64", "int64"])

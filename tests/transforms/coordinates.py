@@ -6,7 +6,7 @@ import numpy as np
 
 from s3facade.core.image import derive
 from s3facade.testing import in_memory
-from s3facade.transforms.downsample import AddLevel
+from s3facade.transforms.pyramids.downsample import AddLevel
 
 
 def positions(image, level, axis):

@@ -17,8 +17,8 @@ from s3facade.core.errors import BadSource, SourceChanged, SourceNotFound, Unsup
 from s3facade.core.extents import extents
 from s3facade.core.image import apply_step, derive, sources
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.callable import Python
-from s3facade.transforms.onnx import Onnx
+from s3facade.transforms.filters.callable import Python
+from s3facade.transforms.filters.onnx import Onnx
 
 PIXELS = extents({"y": "2 px", "x": "2 px"})
 
@@ -224,8 +224,8 @@ def test_what_does_not_fit_is_named(conv, volume, folder):
 
 
 def test_a_model_that_is_replaced_before_it_is_loaded_is_an_error(conv, folder):
-    from s3facade.transforms.onnx import _bytes
-    from s3facade.transforms.parameters.source import source_of
+    from s3facade.transforms.filters.onnx import _bytes
+    from s3facade.transforms.resampling.parameters.source import source_of
 
     path = folder / "replaced.onnx"
     path.write_bytes(Path(conv).read_bytes())

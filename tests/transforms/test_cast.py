@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Level, Spec
-from s3facade.transforms.cast import Cast
-from s3facade.transforms.downsample import AddLevel
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.values.cast import Cast
 
 
 def spec_of(dtype):

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.image import sources
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.affine import Affine
-from s3facade.transforms.chain import Chain
-from s3facade.transforms.displacement import Displacement
-from s3facade.transforms.maps import Map
-from s3facade.transforms.onto import Lengths, Onto
-from s3facade.transforms.warp import Warp
+from s3facade.transforms.resampling.affine import Affine
+from s3facade.transforms.resampling.chain import Chain
+from s3facade.transforms.resampling.displacement import Displacement
+from s3facade.transforms.resampling.maps import Map
+from s3facade.transforms.resampling.onto import Lengths, Onto
+from s3facade.transforms.resampling.warp import Warp
 
 A = ((1.0, 0.1, 3.0), (-0.1, 0.9, 2.0))
 B = ((0.9, 0.0, -1.0), (0.2, 1.0, 0.5))
@@ -161,7 +161,7 @@ def test_rfc_5_displacements(tmp_path, version, first):
 
 
 def _at(x, y):
-    from s3facade.transforms.onto import Positions
+    from s3facade.transforms.resampling.onto import Positions
 
     return Positions(x=x, y=y)
 

@@ -13,7 +13,7 @@ from s3facade.core.image import derive
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.channels import Channels, Pick
+from s3facade.transforms.geometry.channels import Channels, Pick
 
 
 def made(*pick):

@@ -17,9 +17,9 @@ from s3facade.core.errors import BadSource, SourceChanged, SourceNotFound, Unsup
 from s3facade.core.image import sources
 from s3facade.core.region import Region
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.displacement import Displacement
-from s3facade.transforms.onto import Counts, Lengths, Onto, Positions
-from s3facade.transforms.parameters import vectors
+from s3facade.transforms.resampling.displacement import Displacement
+from s3facade.transforms.resampling.onto import Counts, Lengths, Onto, Positions
+from s3facade.transforms.resampling.parameters import vectors
 
 MM = 1000.0
 

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as hnp
 from s3facade.core.errors import Unsupported
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Level, Spec
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.reduce import mean, mode
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.pyramids.reduce import mean, mode
 
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 

@@ -17,9 +17,9 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.extents import extents
 from s3facade.core.image import derive
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.gaussian import Gaussian, Unsharp
-from s3facade.transforms.gradient import LaplaceOfGaussian, Sobel
-from s3facade.transforms.median import Median
+from s3facade.transforms.filters.gaussian import Gaussian, Unsharp
+from s3facade.transforms.filters.gradient import LaplaceOfGaussian, Sobel
+from s3facade.transforms.filters.median import Median
 
 EDGES = ["nearest", "reflect", "mirror", "constant"]
 STACK = in_memory(

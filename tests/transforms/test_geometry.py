@@ -13,10 +13,10 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.image import derive
 from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.axes import Flip, Permute, Rotate90
-from s3facade.transforms.crop import Crop
-from s3facade.transforms.places import Place, place
-from s3facade.transforms.select import Select
+from s3facade.transforms.geometry.axes import Flip, Permute, Rotate90
+from s3facade.transforms.geometry.crop import Crop
+from s3facade.transforms.geometry.places import Place, place
+from s3facade.transforms.geometry.select import Select
 
 SCALE, ORIGIN = (3.0, 0.5, 0.25), (10.0, -7.5, 100.0)
 HALVES = ((1, 2, 2), (1, 2, 2))

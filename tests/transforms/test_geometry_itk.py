@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 
 from s3facade.core.image import combine, derive
 from s3facade.testing import in_memory, whole
-from s3facade.transforms.axes import Flip, Rotate90
-from s3facade.transforms.crop import Crop
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.mosaic import Mosaic
+from s3facade.transforms.combining.mosaic import Mosaic
+from s3facade.transforms.geometry.axes import Flip, Rotate90
+from s3facade.transforms.geometry.crop import Crop
+from s3facade.transforms.pyramids.downsample import AddLevel
 
 SCALE, ORIGIN = (3.0, 0.5, 0.25), (10.0, -7.5, 100.0)
 RNG = np.random.default_rng(11)

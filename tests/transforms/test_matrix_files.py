@@ -12,10 +12,10 @@ from scipy import io
 from s3facade.core.errors import BadSource, SourceDenied, SourceNotFound, Unsupported
 from s3facade.core.image import sources
 from s3facade.testing import in_memory, whole
-from s3facade.transforms.affine import Affine
-from s3facade.transforms.onto import Counts, Lengths, Onto, Positions
-from s3facade.transforms.parameters.files import read_linear
-from s3facade.transforms.parameters.flirt import Flirt, Volume
+from s3facade.transforms.resampling.affine import Affine
+from s3facade.transforms.resampling.onto import Counts, Lengths, Onto, Positions
+from s3facade.transforms.resampling.parameters.files import read_linear
+from s3facade.transforms.resampling.parameters.flirt import Flirt, Volume
 
 RNG = np.random.default_rng(3)
 INSIGHT = b"#Insight Transform File V1.0\n"

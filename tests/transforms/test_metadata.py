@@ -13,7 +13,7 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.image import derive
 from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.metadata import Metadata
+from s3facade.transforms.geometry.metadata import Metadata
 
 
 def made(**options):

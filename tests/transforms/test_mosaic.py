@@ -16,8 +16,8 @@ from s3facade.core.image import combine, derive
 from s3facade.core.region import Region
 from s3facade.core.spec import Level, Spec
 from s3facade.testing import check_identities, check_law, in_memory, whole
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.mosaic import Mosaic
+from s3facade.transforms.combining.mosaic import Mosaic
+from s3facade.transforms.pyramids.downsample import AddLevel
 
 
 def mosaic(**options):

@@ -12,9 +12,9 @@ from s3facade.core.errors import SourceError
 from s3facade.core.region import Region
 from s3facade.testing import in_memory
 from s3facade.testing.plain import read
-from s3facade.transforms.affine import Affine
-from s3facade.transforms.chain import Chain
-from s3facade.transforms.displacement import Displacement
+from s3facade.transforms.resampling.affine import Affine
+from s3facade.transforms.resampling.chain import Chain
+from s3facade.transforms.resampling.displacement import Displacement
 
 ELASTIX = b"""(Transform "EulerTransform")
 (TransformParameters 0.1 1 2)

@@ -17,9 +17,9 @@ from s3facade.core.region import Region
 from s3facade.core.spec import Channel
 from s3facade.engine.needs import cost
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.project import Project
-from s3facade.transforms.shrink import Downsample, factors
+from s3facade.transforms.filters.project import Project
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.pyramids.shrink import Downsample, factors
 
 DEEP = in_memory(
     np.random.default_rng(1).integers(0, 256, (2, 3, 9, 10, 11), np.uint8),
@@ -73,7 +73,7 @@ def test_what_stays_true_is_kept():
 
 
 def test_a_deep_volume_is_read_in_slabs(monkeypatch):
-    monkeypatch.setattr("s3facade.transforms.project.SLAB", 500)
+    monkeypatch.setattr("s3facade.transforms.filters.project.SLAB", 500)
     volume = in_memory(np.random.default_rng(0).random((90, 10, 10)), axes="zyx", block=(4, 10, 10))
     image = apply_step(volume, Project("mean"))
     needs = image.combination.needs([volume.spec], 0, Region((0, 0), (10, 10)))

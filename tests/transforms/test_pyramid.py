@@ -7,7 +7,7 @@ import pytest
 
 from s3facade.core.image import Derived, Opened, Source
 from s3facade.core.spec import Axis, Level, Spec
-from s3facade.transforms.pyramid import pyramid, pyramid_like
+from s3facade.transforms.pyramids.pyramid import pyramid, pyramid_like
 
 
 def image(*shapes, names=None, scale=None, unit=None):

@@ -14,7 +14,7 @@ from s3facade.core.image import Opened, combine
 from s3facade.testing.images import images, in_memory
 from s3facade.testing.law import check_identities, check_law
 from s3facade.testing.plain import whole
-from s3facade.transforms.sampled import SampleLevel
+from s3facade.transforms.pyramids.sampled import SampleLevel
 
 
 @st.composite

@@ -16,11 +16,11 @@ from s3facade.core.image import combine, derive
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, in_memory, whole
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.merge import Merge
-from s3facade.transforms.metadata import Metadata
-from s3facade.transforms.mosaic import Mosaic
-from s3facade.transforms.stack import Stack
+from s3facade.transforms.combining.merge import Merge
+from s3facade.transforms.combining.mosaic import Mosaic
+from s3facade.transforms.combining.stack import Stack
+from s3facade.transforms.geometry.metadata import Metadata
+from s3facade.transforms.pyramids.downsample import AddLevel
 
 
 def stack(index=(), **options):

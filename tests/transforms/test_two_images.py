@@ -14,10 +14,10 @@ from s3facade.core.image import combine, derive
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
-from s3facade.transforms.arithmetic import Arithmetic, ChannelArithmetic
-from s3facade.transforms.correct import Background, FlatField
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.mask import Mask
+from s3facade.transforms.combining.arithmetic import Arithmetic, ChannelArithmetic
+from s3facade.transforms.combining.correct import Background, FlatField
+from s3facade.transforms.combining.mask import Mask
+from s3facade.transforms.pyramids.downsample import AddLevel
 
 NUMBERS = ("uint8", "int16", "uint16", "int32", "uint32", "float32")
 OPERATIONS = ("add", "subtract", "difference", "multiply", "divide", "share", "max", "min", "weighted")

@@ -15,15 +15,15 @@ from s3facade.core.image import apply_step, derive, sources
 from s3facade.core.region import Region
 from s3facade.core.spec import Channel
 from s3facade.testing import check_identities, check_law, images, in_memory, read, whole
-from s3facade.transforms.colour import STAINS, ColourDeconvolution, Grey
-from s3facade.transforms.levels_kept import KeepLevels
-from s3facade.transforms.lut import Lut
-from s3facade.transforms.rescale import Rescale
-from s3facade.transforms.statistics import Percentiles, percentiles
-from s3facade.transforms.tables import NAMES, named, parsed
-from s3facade.transforms.threshold import Threshold
-from s3facade.transforms.tone import Clip, Gamma, Invert
-from s3facade.transforms.windows import windows
+from s3facade.transforms.resampling.levels_kept import KeepLevels
+from s3facade.transforms.values.colour import STAINS, ColourDeconvolution, Grey
+from s3facade.transforms.values.lut import Lut
+from s3facade.transforms.values.rescale import Rescale
+from s3facade.transforms.values.statistics import Percentiles, percentiles
+from s3facade.transforms.values.tables import NAMES, named, parsed
+from s3facade.transforms.values.threshold import Threshold
+from s3facade.transforms.values.tone import Clip, Gamma, Invert
+from s3facade.transforms.values.windows import windows
 
 RNG = np.random.default_rng(5)
 TWO = in_memory(
@@ -114,7 +114,7 @@ def test_percentiles_come_from_the_coarsest_level():
 
 
 def test_large_images_are_reduced_before(monkeypatch):
-    monkeypatch.setattr("s3facade.transforms.statistics.MOST", 100)
+    monkeypatch.setattr("s3facade.transforms.values.statistics.MOST", 100)
     image = percentiles(in_memory(np.full((2, 5, 64, 33), 7, np.uint8), axes="czyx"), (50.0,))
     assert np.prod(image.parent.spec.levels[-1].shape[1:]) <= 100
     np.testing.assert_array_equal(whole(image), np.full((2, 1, 1), 7.0))

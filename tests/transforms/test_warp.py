@@ -16,11 +16,11 @@ from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.testing import check_identities, check_law, images, in_memory, whole
 from s3facade.testing.plain import read
-from s3facade.transforms.affine import Affine
-from s3facade.transforms.downsample import AddLevel
-from s3facade.transforms.metadata import Metadata, Sizes
-from s3facade.transforms.onto import Counts, Lengths, Onto, Positions
-from s3facade.transforms.resample import Resample
+from s3facade.transforms.geometry.metadata import Metadata, Sizes
+from s3facade.transforms.pyramids.downsample import AddLevel
+from s3facade.transforms.resampling.affine import Affine
+from s3facade.transforms.resampling.onto import Counts, Lengths, Onto, Positions
+from s3facade.transforms.resampling.resample import Resample
 
 METHODS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear}
 RNG = np.random.default_rng(7)

@@ -1,0 +1,1 @@
+"""Boxes, axes, channels and what is known about them: every voxel keeps its value."""

@@ -1,0 +1,1 @@
+"""Coarser levels."""

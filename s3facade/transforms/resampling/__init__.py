@@ -1,0 +1,1 @@
+"""Images on other grids: matrices, displacement fields, and chains of both."""

@@ -1,0 +1,1 @@
+"""Values one by one: types, windows, colours, thresholds."""
