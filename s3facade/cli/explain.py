@@ -77,7 +77,7 @@ def lines(about: Explanation, size: int) -> Iterator[str]:
     if about.pieces:
         yield f"{about.pieces} boxes of voxels, of:"
     for plan in about.plans:
-        yield from _tree(plan, "")
+        yield from _tree(plan, "", set())
     if about.computed or about.kept:
         yield f"blocks of computed levels: {about.computed} to compute, {about.kept} kept"
     if about.pieces:
@@ -95,12 +95,14 @@ def _reads(about: Explanation) -> Iterator[str]:
         yield "reads nothing: all of it is kept or computed from nothing"
 
 
-def _tree(node: Node, indent: str) -> Iterator[str]:
+def _tree(node: Node, indent: str, told: set[int]) -> Iterator[str]:
     spec, region = node.image.spec, node.region
     box = ", ".join(f"{n} {a}:{b}" for n, a, b in zip(spec.names, region.start, region.stop, strict=True))
-    yield f"{indent}└─ {_name(node)}  level {node.level}  [{box}]  {spec.dtype}"
-    for parent in node.parents:
-        yield from _tree(parent, indent + "   ")
+    again = id(node) in told and bool(node.parents)
+    yield f"{indent}└─ {_name(node)}  level {node.level}  [{box}]  {spec.dtype}{'  (as above)' if again else ''}"
+    told.add(id(node))
+    for parent in () if again else node.parents:
+        yield from _tree(parent, indent + "   ", told)
 
 
 def _name(node: Node) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -90,7 +89,7 @@ def explain(obj: Object, start: int, stop: int, rasters: Rasters, has: Callable[
         known = boxes.get(key)
         boxes[key] = (piece.image, piece.region if known is None else _around(known[1], piece.region))
         account.visit(piece.image, piece.level, piece.region)
-    account.told.plans = [_node(image, level, region) for (_, level), (image, region) in boxes.items()]
+    account.told.plans = [_node(image, level, region, {}) for (_, level), (image, region) in boxes.items()]
     return account.told
 
 
@@ -127,7 +126,7 @@ class _Account:
             for index, box in cells(region, about.block):
                 if self._new((image.spec.identity, level, index)):
                     self._block(image, level, index, box.clip(about.shape))
-        else:
+        elif self._new((image.spec.identity, level, (*region.start, *region.stop))):
             self._needs(image, level, region)
 
     def _block(self, image: Derived | Combined, level: int, index: tuple[int, ...], box: Region) -> None:
@@ -167,24 +166,25 @@ class _Account:
         return True
 
 
-def _node(image: Image, level: int, region: Region) -> Node:
-    if isinstance(image, Opened):
-        return Node(image, level, region)
+def _node(image: Image, level: int, region: Region, made: dict[tuple[str, int, Region], Node]) -> Node:
+    """The plan behind a box; where two ways lead to one box, both have the same node."""
+    known = made.get((image.spec.identity, level, region))
+    if known is None:
+        parents = [] if isinstance(image, Opened) else _parents(image, level, region, made)
+        known = made[image.spec.identity, level, region] = Node(image, level, region, parents)
+    return known
+
+
+def _parents(
+    image: Derived | Combined, level: int, region: Region, made: dict[tuple[str, int, Region], Node]
+) -> list[Node]:
     boxes: dict[tuple[int, int], tuple[Image, Need]] = {}
     for parent, need in needed(image, level, region):
         known = boxes.get((id(parent), need.level))
         box = need.region if known is None else _around(known[1].region, need.region)
         boxes[id(parent), need.level] = (parent, Need(need.level, box))
-    return Node(image, level, region, [_node(parent, need.level, need.region) for parent, need in boxes.values()])
+    return [_node(parent, need.level, need.region, made) for parent, need in boxes.values()]
 
 
 def _around(a: Region, b: Region) -> Region:
     return Region(tuple(map(min, a.start, b.start)), tuple(map(max, a.stop, b.stop)))
-
-
-def chunks_of(node: Node) -> int:
-    """Blocks of its own grid that the box of a node touches."""
-    return math.prod(
-        -(-b // n) - a // n
-        for a, b, n in zip(node.region.start, node.region.stop, node.image.spec.levels[node.level].block, strict=True)
-    )

@@ -12,6 +12,8 @@ from s3facade.transforms.pyramids.downsample import AddLevel
 
 Key = tuple[str, int, tuple[int, ...]]
 """Of a block that may be kept: identity, level, index."""
+Seen = set[tuple[str, int, Region]]
+"""Boxes of images, by identity and level."""
 
 
 def needed(image: Derived | Combined, level: int, region: Region) -> list[tuple[Image, Need]]:
@@ -43,20 +45,29 @@ def planned_from_files(image: Image) -> bool:
     return bool(getattr(operator, "files", ())) or any(map(planned_from_files, parents))
 
 
-def reach(image: Image, level: int, region: Region) -> int:
+def reach(image: Image, level: int, region: Region, seen: Seen | None = None) -> int:
     """Bytes of decoded source chunks behind a region, if nothing were kept. Overlaps count as often as they are read.
 
-    Costs a few steps for each node of the plan, however large the region is.
+    Costs a few steps for each node of the plan, however large the region is. A box that two ways of a fork lead to is
+    counted once: it is there the second time. ``seen`` holds those that were counted, where there are forks.
     """
+    if seen is not None:
+        if (box := (image.spec.identity, level, region)) in seen:
+            return 0
+        seen.add(box)
     about = image.spec.levels[level]
     if isinstance(image, Opened):
         return whole_blocks(region, about.block, about.shape).size * image.spec.dtype.itemsize
     if kept(image, level, region):
         region = whole_blocks(region, about.block, about.shape)
-    return sum(reach(parent, need.level, need.region) for parent, need in needed(image, level, region))
+    if seen is None and isinstance(image, Combined):
+        seen = set()
+    return sum(reach(parent, need.level, need.region, seen) for parent, need in needed(image, level, region))
 
 
-def missing(image: Image, level: int, region: Region, has: Callable[[Key], bool], limit: int) -> int:
+def missing(
+    image: Image, level: int, region: Region, has: Callable[[Key], bool], limit: int, seen: Seen | None = None
+) -> int:
     """`reach` of what is not kept yet; counting ends when it is beyond ``limit``.
 
     Args:
@@ -65,24 +76,38 @@ def missing(image: Image, level: int, region: Region, has: Callable[[Key], bool]
         region: Inside the level.
         has: Whether a block is kept.
         limit: Bytes.
+        seen: As for `reach`.
     """
     if isinstance(image, Opened):
-        return reach(image, level, region)
+        return reach(image, level, region, seen)
+    if seen is not None:
+        if (whole := (image.spec.identity, level, region)) in seen:
+            return 0
+        seen.add(whole)
+    if seen is None and isinstance(image, Combined):
+        seen = set()
     if not kept(image, level, region):
-        return _sum(image, level, region, has, limit)
+        return _sum(image, level, region, has, limit, seen)
     about, total = image.spec.levels[level], 0
     for index, box in cells(region, about.block):
         if not has((image.spec.identity, level, index)):
-            total += _sum(image, level, box.clip(about.shape), has, limit - total)
+            total += _sum(image, level, box.clip(about.shape), has, limit - total, seen)
         if total > limit:
             break
     return total
 
 
-def _sum(image: Derived | Combined, level: int, region: Region, has: Callable[[Key], bool], limit: int) -> int:
+def _sum(
+    image: Derived | Combined,
+    level: int,
+    region: Region,
+    has: Callable[[Key], bool],
+    limit: int,
+    seen: Seen | None,
+) -> int:
     total = 0
     for parent, need in needed(image, level, region):
-        total += missing(parent, need.level, need.region, has, limit - total)
+        total += missing(parent, need.level, need.region, has, limit - total, seen)
         if total > limit:
             break
     return total
@@ -168,8 +193,20 @@ def worth(image: Derived | Combined, level: int, box: Region) -> bool:
     return True
 
 
-def cost(image: Image, level: int, region: Region) -> int:
-    """Bytes that `Evaluator.read` holds at its peak, the result included."""
+def cost(image: Image, level: int, region: Region, known: dict[tuple[str, int, Region], int] | None = None) -> int:
+    """Bytes that `Evaluator.read` holds at its peak, the result included.
+
+    ``known`` holds what was worked out already, where there are forks: their ways are many, their boxes few.
+    """
+    if known is None:
+        return _cost(image, level, region, {} if isinstance(image, Combined) else None)
+    box = (image.spec.identity, level, region)
+    if box not in known:
+        known[box] = _cost(image, level, region, known)
+    return known[box]
+
+
+def _cost(image: Image, level: int, region: Region, known: dict[tuple[str, int, Region], int] | None) -> int:
     size = region.size * image.spec.dtype.itemsize
     if isinstance(image, Opened):
         chunk = math.prod(image.spec.levels[level].block) * image.spec.dtype.itemsize
@@ -189,4 +226,4 @@ def cost(image: Image, level: int, region: Region) -> int:
     ]
     holds = getattr(image.combination, "holds", None) if isinstance(image, Combined) else None
     held = sum(sorted((nbytes for _, _, nbytes in boxes), reverse=True)[:holds])
-    return size + held + max((cost(parent, need.level, need.region) for parent, need, _ in boxes), default=0)
+    return size + held + max((cost(parent, need.level, need.region, known) for parent, need, _ in boxes), default=0)

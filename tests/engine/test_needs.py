@@ -11,15 +11,18 @@ from arrays import ArrayRaster, collect, engine_of, pixels
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3facade.cli.explain import lines
 from s3facade.core.errors import TooCostly
-from s3facade.core.image import derive
+from s3facade.core.image import apply_step, derive
 from s3facade.core.objects import Object
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.engine.needs import missing, reach, told
+from s3facade.engine.explain import explain
+from s3facade.engine.needs import cost, missing, reach, told
 from s3facade.transforms.pyramids.downsample import AddLevel
 from s3facade.transforms.pyramids.pyramid import pyramid
+from s3facade.transforms.values.rescale import Rescale
 
 ARRAY = np.random.default_rng(0).integers(0, 60000, (257, 301), dtype=np.uint16)
 
@@ -142,4 +145,18 @@ def test_a_level_made_in_pieces_is_the_level(method, data):
     region = part(data, made.spec.levels[1].shape)
     whole = level.apply(image.spec, 1, Region.whole(made.spec.levels[1].shape), array[:1028, :1282])
     np.testing.assert_array_equal(engine.read(made, 1, region), whole[region.slices()])
+    engine.close()
+
+
+def test_ways_that_meet_again_are_gone_once():
+    engine, image = engine_of(ArrayRaster(np.zeros((64, 64), "u2"), (64, 64)))
+    for _ in range(40):
+        image = apply_step(image, Rescale(percentiles=(1.0, 99.0), dtype="uint16"))
+    box = Region((0, 0), (64, 64))
+    assert 0 < reach(image, 0, box) <= 40 * 64 * 64 * 2
+    assert missing(image, 0, box, lambda _: False, 1 << 40) <= 40 * 64 * 64 * 2
+    assert cost(image, 0, box) < 200 << 20
+    told = explain(Object((pixels(image, box),)), 0, 8192, engine.rasters, lambda _: False)
+    assert len(list(lines(told, 8192))) < 400
+    assert not engine.read(image, 0, box).any()
     engine.close()
