@@ -126,12 +126,14 @@ class Evaluator:
         needs = needed(image, level, region)
         blocks = (self.read(parent, need.level, need.region, work) for parent, need in needs)
         try:
-            if isinstance(image, Combined):
-                specs = [parent.spec for parent in image.parents]
-                return image.combination.apply(specs, level, region, blocks)
-            block = next(blocks, None)
-            work.check()
-            return image.transform.apply(image.parent.spec, level, region, block)
+            # Infinities and NaN are values like others: no warning in the log for each block that has one.
+            with np.errstate(all="ignore"):
+                if isinstance(image, Combined):
+                    specs = [parent.spec for parent in image.parents]
+                    return image.combination.apply(specs, level, region, blocks)
+                block = next(blocks, None)
+                work.check()
+                return image.transform.apply(image.parent.spec, level, region, block)
         except SourceError as error:
             error.at(f"{next((s.path for s in sources(image)), '')}, level {level}")
             raise
