@@ -45,6 +45,8 @@ BACKLOG = 1024
 """Connections that may wait to be accepted: a viewer opens dozens at once."""
 SPARE_FILES = 512
 """Open files that connections leave over: sources, folders, libraries."""
+_TOLD = frozenset({signal.SIGHUP, signal.SIGTERM, signal.SIGINT})
+"""Signals that the parent passes on to its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +154,14 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
     signal.signal(signal.SIGHUP, reload)
     while True:
         while not stopping and len(running) < workers:
-            # A worker is told from its first moment on: until it listens to the signal, the signal waits.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+            # A worker is told from its first moment on: until it listens to the signal, the signal waits. One that
+            # came before the interpreter has tidied up after the fork would be forgotten, and the worker never end.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
             pid = os.fork()
             if pid == 0:
                 os._exit(_worker(catalog, listener))
             running[pid] = time.monotonic()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        if stopping:
-            # A worker forked while the signal came in has not been told.
-            for pid in running:
-                os.kill(pid, signal.SIGTERM)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
         if not running:
             return 1 if failed else 0
         pid, status = os.wait()
@@ -195,6 +194,7 @@ def _worker(catalog: Catalog, listener: socket.socket) -> int:
     # A terminal's Ctrl-C reaches the whole group; the parent passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD - {signal.SIGHUP})
     _end_with_the_parent()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
