@@ -434,14 +434,19 @@ class ConfigModel(Model):
 def schema() -> dict[str, Any]:
     """JSON schema of the configuration file."""
     tree = {"$schema": "https://json-schema.org/draft/2020-12/schema", **ConfigModel.model_json_schema()}
-    made: dict[str, Any] = _whole_numbers(tree)
+    made: dict[str, Any] = _steady(tree)
     return made
 
 
-def _whole_numbers(tree: Any) -> Any:
-    """0 for 0.0, which are one value in JSON: which of them a default is depends on what was loaded first."""
+def _steady(tree: Any) -> Any:
+    """The schema without what depends on pydantic's version, or on what was loaded first.
+
+    0 for 0.0, which are one value in JSON; and no descriptions of options that are dataclasses: newer versions alone
+    take them from the class.
+    """
     if isinstance(tree, dict):
-        return {key: _whole_numbers(value) for key, value in tree.items()}
+        ours = "properties" not in tree or str(tree.get("title", "")).endswith(("Model", "View"))
+        return {key: _steady(value) for key, value in tree.items() if ours or key != "description"}
     if isinstance(tree, list):
-        return [_whole_numbers(value) for value in tree]
+        return [_steady(value) for value in tree]
     return int(tree) if isinstance(tree, float) and tree.is_integer() else tree
