@@ -30,8 +30,8 @@ absolute speeds belong to that machine alone. Made by `python -m conformance.ben
   the clock and hardly in CPU time. "The limit" of a computed level is the decoding of its four source tiles by
   imagecodecs and their mean by NumPy in the quickest way there is, without reading, HTTP or a cache.
 - OpenCV's linear interpolation is not exact, and its coordinates are in single precision: what it gives for a voxel
-  depends on where the box begins (7 % of the voxels of three boxes differ from those of the whole image). It is no kernel for chunks that must fit together; it is here as the speed that
-  giving this up would buy.
+  depends on where the box begins (7 % of the voxels of three boxes differ from those of the whole image). It is no
+  kernel for chunks that must fit together; it is here as the speed that giving this up would buy.
 - Pipelines are compared voxel by voxel before they are timed; more than 1 of 255 apart ends the run. "dask" is a lazy
   array over the whole image: blocks of an affine map, `map_overlap`, arithmetic. "SimpleITK" and "by hand" cut the
   smallest box out of the file for every region, which their users have to work out; both read by tifffile and
