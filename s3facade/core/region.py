@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,6 +57,15 @@ class Region:
         """Index of this box in an array whose voxel 0 stands at ``origin`` (default: the level's own)."""
         o = origin or (0,) * len(self.start)
         return tuple(slice(a - k, b - k) for a, b, k in zip(self.start, self.stop, o, strict=True))
+
+
+def hull(boxes: Iterable[Region]) -> Region:
+    """The smallest box around ``boxes``, at least one."""
+    every = list(boxes)
+    return Region(
+        tuple(min(edges) for edges in zip(*(box.start for box in every), strict=True)),
+        tuple(max(edges) for edges in zip(*(box.stop for box in every), strict=True)),
+    )
 
 
 def cells(region: Region, block: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Region]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from s3facade.core.image import Combined, Derived, Image, Opened
 from s3facade.core.objects import Cut, Literal, Object, Packed, Passed, Pixels, cut
 from s3facade.core.operators import Need
-from s3facade.core.region import Region, cells
+from s3facade.core.region import Region, cells, hull
 from s3facade.engine.lanes import OpaqueTable
 from s3facade.engine.needs import Key, cost, kept, needed
 from s3facade.engine.rasters import Rasters
@@ -87,7 +87,7 @@ def explain(obj: Object, start: int, stop: int, rasters: Rasters, has: Callable[
         account.told.memory = max(account.told.memory, cost(piece.image, piece.level, piece.region))
         key = (piece.image.spec.identity, piece.level)
         known = boxes.get(key)
-        boxes[key] = (piece.image, piece.region if known is None else _around(known[1], piece.region))
+        boxes[key] = (piece.image, piece.region if known is None else hull((known[1], piece.region)))
         account.visit(piece.image, piece.level, piece.region)
     account.told.plans = [_node(image, level, region, {}) for (_, level), (image, region) in boxes.items()]
     return account.told
@@ -181,10 +181,6 @@ def _parents(
     boxes: dict[tuple[int, int], tuple[Image, Need]] = {}
     for parent, need in needed(image, level, region):
         known = boxes.get((id(parent), need.level))
-        box = need.region if known is None else _around(known[1].region, need.region)
+        box = need.region if known is None else hull((known[1].region, need.region))
         boxes[id(parent), need.level] = (parent, Need(need.level, box))
     return [_node(parent, need.level, need.region, made) for parent, need in boxes.values()]
-
-
-def _around(a: Region, b: Region) -> Region:
-    return Region(tuple(map(min, a.start, b.start)), tuple(map(max, a.stop, b.stop)))

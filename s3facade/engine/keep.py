@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from s3facade.core.operators import Block
-from s3facade.core.region import Region
+from s3facade.core.region import Region, hull
 from s3facade.engine.disk import Disk
 from s3facade.engine.evaluate import Evaluator
 from s3facade.engine.flight import Work
@@ -39,12 +39,12 @@ def keep(evaluator: Evaluator, disk: Disk, steps: Sequence[Step], most: int, wor
         _put(disk, first, evaluator.read(first.image, first.level, first.box, work), work)
         return
     boxes = [step.box for step in steps]
-    hull = _hull(steps)
+    row = hull(boxes)
     blocks = [np.empty(box.shape, first.image.spec.dtype) for box in boxes]
-    axis = len(hull.start) - first.wide - 1
-    at, depth = hull.start[axis], _depth(first, hull, axis, most)
-    while at < hull.stop[axis]:
-        slab = _slab(hull, axis, at, min(at + depth, hull.stop[axis]))
+    axis = len(row.start) - first.wide - 1
+    at, depth = row.start[axis], _depth(first, row, axis, most)
+    while at < row.stop[axis]:
+        slab = _slab(row, axis, at, min(at + depth, row.stop[axis]))
         made = evaluator.once(first.image, first.level, slab, work)
         for box, block in zip(boxes, blocks, strict=True):
             part = box.intersect(slab)
@@ -60,22 +60,15 @@ def held(steps: Sequence[Step], most: int) -> int:
     first = steps[0]
     if len(steps) == 1:
         return cost(first.image, first.level, first.box)
-    hull = _hull(steps)
-    axis = len(hull.start) - first.wide - 1
-    slab = _slab(hull, axis, hull.start[axis], hull.start[axis] + _depth(first, hull, axis, most))
+    row = hull(step.box for step in steps)
+    axis = len(row.start) - first.wide - 1
+    slab = _slab(row, axis, row.start[axis], row.start[axis] + _depth(first, row, axis, most))
     needs = needed(first.image, first.level, slab)
     voxels = sum(step.box.size for step in steps) + slab.size
     return (
         voxels * first.image.spec.dtype.itemsize
         + sum(need.region.size * parent.spec.dtype.itemsize for parent, need in needs)
         + max((cost(parent, need.level, need.region) for parent, need in needs), default=0)
-    )
-
-
-def _hull(steps: Sequence[Step]) -> Region:
-    return Region(
-        tuple(min(edges) for edges in zip(*(step.box.start for step in steps), strict=True)),
-        tuple(max(edges) for edges in zip(*(step.box.stop for step in steps), strict=True)),
     )
 
 
@@ -89,11 +82,11 @@ def _same(block: Block) -> Block:
     return block
 
 
-def _depth(step: Step, hull: Region, axis: int, most: int) -> int:
+def _depth(step: Step, row: Region, axis: int, most: int) -> int:
     """How deep slabs may be."""
-    depth = hull.shape[axis]
+    depth = row.shape[axis]
     while depth > 1:
-        slab = _slab(hull, axis, hull.start[axis], hull.start[axis] + depth)
+        slab = _slab(row, axis, row.start[axis], row.start[axis] + depth)
         needs = needed(step.image, step.level, slab)
         if sum(need.region.size * parent.spec.dtype.itemsize for parent, need in needs) <= most:
             break
@@ -101,7 +94,5 @@ def _depth(step: Step, hull: Region, axis: int, most: int) -> int:
     return depth
 
 
-def _slab(hull: Region, axis: int, start: int, stop: int) -> Region:
-    return Region(
-        (*hull.start[:axis], start, *hull.start[axis + 1 :]), (*hull.stop[:axis], stop, *hull.stop[axis + 1 :])
-    )
+def _slab(row: Region, axis: int, start: int, stop: int) -> Region:
+    return Region((*row.start[:axis], start, *row.start[axis + 1 :]), (*row.stop[:axis], stop, *row.stop[axis + 1 :]))

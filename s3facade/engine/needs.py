@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from s3facade.core.image import Combined, Derived, Image, Opened
 from s3facade.core.operators import Need
-from s3facade.core.region import Region, cells
+from s3facade.core.region import Region, cells, hull
 from s3facade.transforms.pyramids.downsample import AddLevel
 
 Key = tuple[str, int, tuple[int, ...]]
@@ -156,13 +156,10 @@ def sparing(
     if len(absent) < 2 or (isinstance(image, Derived) and isinstance(image.transform, AddLevel)):
         return None
     parts = [box.intersect(region) for box in absent]
-    hull = Region(
-        tuple(min(edges) for edges in zip(*(p.start for p in parts), strict=True)),
-        tuple(max(edges) for edges in zip(*(p.stop for p in parts), strict=True)),
-    )
-    if hull.size > LARGE * math.prod(block) or sum(box.size for box in absent) <= WASTE * hull.size:
+    wanted = hull(parts)
+    if wanted.size > LARGE * math.prod(block) or sum(box.size for box in absent) <= WASTE * wanted.size:
         return None
-    return hull
+    return wanted
 
 
 def in_pieces(image: Derived, level: int, region: Region) -> tuple[int, ...] | None:
