@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from s3facade.core.errors import Unsupported
-from s3facade.core.extents import Extents, in_voxels
+from s3facade.core.extents import Extents
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.transforms.filters.neighbours import Edges, check_sigma, gaussian, grown, reach, separable
+from s3facade.transforms.filters.neighbours import Edges, around, check_sigma, smoothed
 from s3facade.transforms.values.common import changed, dtype_of, quantities, rounded, working
 
 
@@ -40,16 +40,15 @@ class Gaussian:
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The box and four standard deviations around it."""
-        return grown(source, level, region, [reach(s) for s in in_voxels(self.sigma, source, level, "sigma")])
+        return around(source, level, region, self.sigma)
 
     def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
         """Smoothed voxels; in single precision for up to 16 bits and float32, else in double."""
         if block is None:
             raise ValueError("a filter needs the voxels of its source")
         dtype = dtype_of(self.dtype, source.dtype)
-        kernels = [gaussian(s) for s in in_voxels(self.sigma, source, level, "sigma")]
-        box = self.need(source, level, region).region
-        return rounded(separable(block, box, region, kernels, self.edges, working(source.dtype, dtype)), dtype)
+        wide = working(source.dtype, dtype)
+        return rounded(smoothed(source, level, region, block, self.sigma, self.edges, wide), dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Unsharp:
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The box and four standard deviations around it."""
-        return grown(source, level, region, [reach(s) for s in in_voxels(self.sigma, source, level, "sigma")])
+        return around(source, level, region, self.sigma)
 
     def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
         """Sharpened voxels; in single precision for up to 16 bits and float32, else in double."""
@@ -90,9 +89,8 @@ class Unsharp:
             raise ValueError("a filter needs the voxels of its source")
         dtype = dtype_of(self.dtype, source.dtype)
         wide = working(source.dtype, dtype)
-        kernels = [gaussian(s) for s in in_voxels(self.sigma, source, level, "sigma")]
+        smooth = smoothed(source, level, region, block, self.sigma, self.edges, wide)
         box = self.need(source, level, region).region
-        smooth = separable(block, box, region, kernels, self.edges, wide)
         sharp = block[region.slices(box.start)].astype(wide)
         smooth -= sharp
         smooth *= -self.amount

@@ -12,7 +12,7 @@ from s3facade.core.extents import SPACE, Extents, in_voxels
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.transforms.filters.neighbours import Edges, check_sigma, gaussian, grown, reach, separable
+from s3facade.transforms.filters.neighbours import Edges, around, check_sigma, gaussian, grown, separable
 from s3facade.transforms.values.common import changed, quantities, working
 
 Per = Literal["px", "um"]
@@ -95,7 +95,7 @@ class LaplaceOfGaussian:
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The box and four standard deviations around it."""
-        return grown(source, level, region, [reach(s, 2) for s in in_voxels(self.sigma, source, level, "sigma")])
+        return around(source, level, region, self.sigma, order=2)
 
     def apply(self, source: Spec, level: int, region: Region, block: Block | None) -> Block:
         """One pass of all axes for each axis that is derived."""

@@ -42,6 +42,20 @@ def grown(source: Spec, level: int, region: Region, halo: Sequence[int]) -> Need
     return Need(level, region.grow(tuple(halo)).clip(source.levels[level].shape))
 
 
+def around(source: Spec, level: int, region: Region, sigma: Extents, order: int = 0) -> Need:
+    """``region`` and what a Gaussian, or its derivative of ``order``, weighs around it."""
+    return grown(source, level, region, [reach(s, order) for s in in_voxels(sigma, source, level, "sigma")])
+
+
+def smoothed(
+    source: Spec, level: int, region: Region, block: Block, sigma: Extents, edges: Edges, dtype: npt.DTypeLike
+) -> Block:
+    """New voxels of ``region`` through a Gaussian, from the voxels of `around` it."""
+    box = around(source, level, region, sigma).region
+    kernels = [gaussian(s) for s in in_voxels(sigma, source, level, "sigma")]
+    return separable(block, box, region, kernels, edges, dtype)
+
+
 def separable(
     block: Block, box: Region, region: Region, kernels: Sequence[Weights | None], edges: Edges, dtype: npt.DTypeLike
 ) -> Block:
