@@ -113,7 +113,7 @@ class _Job:
 
 
 class Engine:
-    """Public: `ready`, `stream`, `size`, `sizes`, `recall`, `descriptor`, `read`, `run`."""
+    """Bytes of objects, voxels of plans, and the workers, caches and budget that they take."""
 
     def __init__(
         self,
@@ -476,11 +476,12 @@ class Engine:
     def _affordable(self, segment: Pixels, least: int) -> None:
         """Refuse what would read too much at once, and more than ``least`` bytes. Raises `TooCostly`."""
         where, limit = (segment.image, segment.level, segment.region), max(self.limits.read, least)
-        if reach(*where) > limit and missing(*where, self._evaluator.has, limit) > limit:
+        behind = reach(*where)
+        if behind > limit and missing(*where, self._evaluator.has, limit) > limit:
             raise TooCostly(
                 f"This would read more than {told(limit)} of the original image at once; have the operator run "
                 "`s3facade warm` on it, or raise limits.read.",
-                private=f"{told(reach(*where))} for level {segment.level}, {segment.region}",
+                private=f"{told(behind)} for level {segment.level}, {segment.region}",
             )
 
     def _encode(self, segment: Pixels, work: Work, least: int) -> memoryview:
