@@ -50,7 +50,8 @@ BROAD = {
     "engine/isolated_child.py",
     "transforms/filters/callable.py",
 }
-"""Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary."""
+"""Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary, a job whose
+failure goes to who waits, a reader in a process of its own, a Python function of the operator's."""
 LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}
 """Base classes that a library asks for: (package, class)."""
 AT_IMPORT = {"readers/tiff_guard.py"}
