@@ -87,6 +87,8 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
     try:
         catalog = open_catalog(settings, workers=workers)
         catalog.probe(time.monotonic() + LOOK)
+        # Who reads the address may stop the server at once: the signal waits until somebody listens to it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
         on_ready(_announcement(catalog, listener))
         catalog.engine.rest()
         sys.stdout.flush()
@@ -152,6 +154,7 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
     while True:
         while not stopping and len(running) < workers:
             # A worker is told from its first moment on: until it listens to the signal, the signal waits. One that

@@ -103,8 +103,13 @@ def test_a_hundred_clients_cost_one_computation(
 
 
 def workers_of(server: Running) -> list[psutil.Process]:
-    every = psutil.Process(server.process.pid).children()
-    return [p for p in every if "s3facade.engine.isolated_child" not in p.cmdline()]
+    def works(process: psutil.Process) -> bool:
+        try:
+            return "s3facade.engine.isolated_child" not in process.cmdline()
+        except psutil.NoSuchProcess:  # ended, or ended and not waited for
+            return False
+
+    return [p for p in psutil.Process(server.process.pid).children() if works(p)]
 
 
 def idle(server: Running) -> bool:

@@ -28,3 +28,22 @@ def test_no_worker_is_left(tmp_path, name):
         command = [sys.executable, "-c", PROGRAM.format(name=name), str(tmp_path)]
         ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
         assert ended.returncode == 0, ended.stderr
+
+
+AT_ONCE = """
+import os, signal, sys
+from s3facade import app
+announced = app._announcement
+def and_stopped(*args):
+    os.kill(os.getpid(), signal.SIGTERM)  # as by somebody who has read the address already
+    return announced(*args)
+app._announcement = and_stopped
+from s3facade.cli.main import main
+sys.exit(main(["serve", sys.argv[1], "--port", "0", "--workers", "2"]))
+"""
+
+
+def test_stopped_as_soon_as_it_has_an_address(tmp_path):
+    command = [sys.executable, "-c", AT_ONCE, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
