@@ -87,18 +87,20 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
     try:
         catalog = open_catalog(settings, workers=workers)
         catalog.probe(time.monotonic() + LOOK)
-        # Who reads the address may stop the server at once: the signal waits until somebody listens to it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
-        on_ready(_announcement(catalog, listener))
-        catalog.engine.rest()
-        sys.stdout.flush()
-        # What is there now stays: keep it out of every later collection, and its pages shared between workers.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 20)
-        # A worker thread that runs Python must not keep the event loop waiting for 5 ms at a time.
-        sys.setswitchinterval(0.001)
-        return _supervise(catalog, listener, workers)
+        announcement = _announcement(catalog, listener)
+
+        def ready() -> None:
+            on_ready(announcement)
+            catalog.engine.rest()
+            sys.stdout.flush()
+            # What is there now stays: keep it out of every later collection, and its pages shared between workers.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 20)
+            # A worker thread that runs Python must not keep the event loop waiting for 5 ms at a time.
+            sys.setswitchinterval(0.001)
+
+        return _supervise(catalog, listener, workers, ready)
     finally:
         listener.close()
 
@@ -131,8 +133,11 @@ def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
     return Announcement(url, buckets, tuple(first), tuple(catalog.broken()), catalog.unopened())
 
 
-def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
-    """Fork the workers, start those again that die, end all of them on a signal."""
+def _supervise(catalog: Catalog, listener: socket.socket, workers: int, ready: Callable[[], None]) -> int:
+    """Fork the workers, start those again that die, end all of them on a signal.
+
+    ``ready`` is called as soon as signals are listened to: who reads the address may stop the server at once.
+    """
     running: dict[int, float] = {}
     stopping = failed = False
     early = 0
@@ -154,7 +159,7 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, reload)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
+    ready()
     while True:
         while not stopping and len(running) < workers:
             # A worker is told from its first moment on: until it listens to the signal, the signal waits. One that
