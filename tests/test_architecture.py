@@ -54,7 +54,7 @@ BROAD = {
 failure goes to who waits, a reader in a process of its own, a Python function of the operator's."""
 LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}
 """Base classes that a library asks for: (package, class)."""
-AT_IMPORT = {"readers/tiff_guard.py"}
+AT_IMPORT = {"readers/tiff/guard.py"}
 """tifffile tells about damage through its logger alone; the filter that listens is put there once."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -11,7 +11,7 @@ import tifffile
 
 from s3facade.core.errors import SourceError
 from s3facade.core.region import Region, cells
-from s3facade.readers.tiff import TiffRaster, TiffReader
+from s3facade.readers.tiff.reader import TiffRaster, TiffReader
 from s3facade.stores.local import LocalFile
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".svs", ".ndpi", ".companion.ome")

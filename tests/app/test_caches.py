@@ -15,7 +15,7 @@ from s3facade.app import open_catalog
 from s3facade.config.load import load
 from s3facade.config.settings import Limits
 from s3facade.config.zero import zero
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 
 def limits(tmp_path: Path, text: str) -> Limits:

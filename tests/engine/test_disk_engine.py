@@ -20,7 +20,7 @@ from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.engine.disk import Disk
 from s3facade.engine.engine import Engine, EngineLimits
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from s3facade.engine import index as module
 from s3facade.engine import structures
 from s3facade.engine.index import Index
 from s3facade.engine.structures import opened
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 from s3facade.stores.local import describe
 
 MIB = 1 << 20

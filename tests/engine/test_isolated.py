@@ -23,7 +23,7 @@ from s3facade.core.region import Region
 from s3facade.engine import isolated
 from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.engine.isolated import PORTABLE
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 ARRAY = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 READERS = {"reckless": RecklessReader(), "tiff": TiffReader()}

@@ -8,7 +8,7 @@ import tifffile
 from tiff_tools import Plain, compare, whole
 
 from s3facade.core.errors import BadSource, SourceDenied, SourceError, SourceNotFound, Unsupported
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 IMAGE = np.arange(64 * 64, dtype="u2").reshape(64, 64)
 

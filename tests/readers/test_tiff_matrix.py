@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tiff_tools import Plain, compare, expected, region, whole
 
 from s3facade.core.region import Region
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 RNG = np.random.default_rng(7)
 CODECS = ["none", "lzw", "deflate", "zstd", "packbits", "lzma", "lerc", "png", "jpeg2000", "webp", "jpegxl"]

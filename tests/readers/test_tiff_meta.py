@@ -7,7 +7,7 @@ from tiff_tools import Plain
 
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.readers.ome_xml import duration, length, parse_ome
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 IMAGE = np.zeros((2, 3, 16, 20), "u2")
 

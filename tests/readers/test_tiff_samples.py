@@ -6,7 +6,7 @@ import pytest
 from tiff_tools import Plain, compare
 
 from s3facade.core.errors import BadSource
-from s3facade.readers.tiff import TiffReader
+from s3facade.readers.tiff.reader import TiffReader
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 FILES = sorted(p.name for p in CORPUS.iterdir() if p.suffix in (".tif", ".tiff"))

@@ -16,7 +16,7 @@ import tifffile
 
 from s3facade.core.errors import BadSource, FacadeError, SourceUnavailable
 from s3facade.core.protocols import SourceFile
-from s3facade.readers.tiff_chain import walk
+from s3facade.readers.tiff.chain import walk
 
 _LOSS = (
     "corrupted",

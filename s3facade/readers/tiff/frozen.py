@@ -10,9 +10,9 @@ from typing import Any
 from s3facade.core.portable import Portable
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Axis, Channel, Level, Spec
-from s3facade.readers.tiff_coding import Coding, Late
-from s3facade.readers.tiff_geometry import Dim, Geometry
-from s3facade.readers.tiff_table import Decoder, RawTable, SegmentTable
+from s3facade.readers.tiff.coding import Coding, Late
+from s3facade.readers.tiff.geometry import Dim, Geometry
+from s3facade.readers.tiff.table import Decoder, RawTable, SegmentTable
 
 _PORTABLE = Portable([Spec, Axis, Channel, Level, Geometry, Dim, Coding, RawTable])
 Parts = tuple[Spec, Sequence[SourceFile], Sequence[RawTable | SegmentTable]]

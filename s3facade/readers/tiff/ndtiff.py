@@ -14,8 +14,8 @@ import tifffile
 
 from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.protocols import SourceFile
-from s3facade.readers.tiff_guard import Opened
-from s3facade.readers.tiff_stack import Stack
+from s3facade.readers.tiff.guard import Opened
+from s3facade.readers.tiff.stack import Stack
 
 INDEX = "NDTiff.index"
 MAX_INDEX = 256 << 20

@@ -11,9 +11,9 @@ from s3facade.core.operators import Block
 from s3facade.core.protocols import SourceFile
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.readers.tiff_frozen import freeze, thaw
-from s3facade.readers.tiff_parse import parse
-from s3facade.readers.tiff_table import RawTable, SegmentTable
+from s3facade.readers.tiff.frozen import freeze, thaw
+from s3facade.readers.tiff.parse import parse
+from s3facade.readers.tiff.table import RawTable, SegmentTable
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NAMES = (".companion.ome",)

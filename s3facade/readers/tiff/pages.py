@@ -12,8 +12,8 @@ import tifffile
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.ome_xml import OmeImage
-from s3facade.readers.tiff_guard import Opened
-from s3facade.readers.tiff_stack import Stack
+from s3facade.readers.tiff.guard import Opened
+from s3facade.readers.tiff.stack import Stack
 
 Opener = Callable[[SourceFile], AbstractContextManager[Opened]]
 """Opens a file through tifffile."""

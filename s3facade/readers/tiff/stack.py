@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from s3facade.core.errors import BadSource, Unsupported
-from s3facade.readers.tiff_coding import coding
-from s3facade.readers.tiff_geometry import PAGE, Geometry, geometry
-from s3facade.readers.tiff_table import MAX_CELL, Decoder, Ints, RawTable, SegmentTable
+from s3facade.readers.tiff.coding import coding
+from s3facade.readers.tiff.geometry import PAGE, Geometry, geometry
+from s3facade.readers.tiff.table import MAX_CELL, Decoder, Ints, RawTable, SegmentTable
 
 BAND = 1 << 20
 """Bytes that a cell of raw rows aims at."""

@@ -9,13 +9,13 @@ from typing import Any
 from s3facade.core.errors import BadSource, SourceNotFound
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Spec
-from s3facade.readers import tiff_meta
-from s3facade.readers.tiff_guard import check, opened, watched
-from s3facade.readers.tiff_ndtiff import INDEX, ndtiff
-from s3facade.readers.tiff_ome import assemble, read_text
-from s3facade.readers.tiff_pages import ForeignMetadata
-from s3facade.readers.tiff_spec import Table, spec
-from s3facade.readers.tiff_stack import Stack, build
+from s3facade.readers.tiff import meta
+from s3facade.readers.tiff.guard import check, opened, watched
+from s3facade.readers.tiff.ndtiff import INDEX, ndtiff
+from s3facade.readers.tiff.ome import assemble, read_text
+from s3facade.readers.tiff.pages import ForeignMetadata
+from s3facade.readers.tiff.spec import Table, spec
+from s3facade.readers.tiff.stack import Stack, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _ndtiff(file: SourceFile, tif: Any) -> list[Parsed]:
     stack, files = ndtiff(file, opened)
     table = build(stack, [f.source.size for f in files])
     page = tif.pages.first
-    return [Parsed(spec([table], tiff_meta.from_tags(tif, page), page), tuple(files), (table,))]
+    return [Parsed(spec([table], meta.from_tags(tif, page), page), tuple(files), (table,))]
 
 
 def _ome(file: SourceFile, text: str) -> list[Parsed]:
@@ -83,7 +83,7 @@ def _ome(file: SourceFile, text: str) -> list[Parsed]:
     found = []
     for image in data.images:
         tables = tuple(build(s, sizes) for s in image.levels)
-        facts = tiff_meta.from_ome(image.image)
+        facts = meta.from_ome(image.image)
         facts = replace(facts, attrs={**facts.attrs, "ome_xml": data.text})
         found.append(Parsed(spec(tables, facts, image.levels[0].pages[0].keyframe), data.files, tables))
     return found
@@ -94,7 +94,7 @@ def _series(file: SourceFile, tif: Any, notes: list[str]) -> Iterator[Parsed]:
     for series in tif.series:
         stacks = [_stack(level) for level in series.levels]
         tables = tuple(build(s, [file.source.size]) for s in stacks)
-        facts = tiff_meta.from_tags(tif, series.keyframe)
+        facts = meta.from_tags(tif, series.keyframe)
         attrs: dict[str, object] = {**facts.attrs, "axes": series.axes, **({"notes": notes} if notes else {})}
         if series.name:
             attrs["name"] = series.name

@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.ome_xml import MAX_XML, OmeData, OmeDocument, OmeImage, parse_ome
-from s3facade.readers.tiff_pages import ForeignMetadata, Opener, Pages, Plan, samples
-from s3facade.readers.tiff_stack import Stack
+from s3facade.readers.tiff.pages import ForeignMetadata, Opener, Pages, Plan, samples
+from s3facade.readers.tiff.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)

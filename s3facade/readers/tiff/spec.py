@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from s3facade.core.spec import Axis, Channel, Level, Spec
-from s3facade.readers import tiff_meta
-from s3facade.readers.tiff_meta import Facts
-from s3facade.readers.tiff_table import RawTable, SegmentTable
+from s3facade.readers.tiff import meta
+from s3facade.readers.tiff.meta import Facts
+from s3facade.readers.tiff.table import RawTable, SegmentTable
 
 Table = RawTable | SegmentTable
 _UNITS = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
@@ -30,7 +30,7 @@ def spec(tables: Sequence[Table], facts: Facts, page: Any) -> Spec:
     origin = tuple(facts.origin.get(a, 0.0) for a in first.names)
     axes = tuple(Axis(a, _UNITS[a] if a in facts.scale else None) for a in first.names)
     levels = tuple(_level(t, first.shape, scale, origin) for t in tables)
-    sentences = {"reasons": reasons(tables), "notes": [*_notes(facts), *tiff_meta.notes(page)]}
+    sentences = {"reasons": reasons(tables), "notes": [*_notes(facts), *meta.notes(page)]}
     attrs = {**facts.attrs, "codec": tables[0].codec, **{k: s for k, s in sentences.items() if s}}
     return Spec(axes, tables[0].dtype, levels, _channels(first.names, first.shape, facts, page), attrs=attrs)
 
@@ -62,7 +62,7 @@ def _channels(names: Sequence[str], shape: Sequence[int], facts: Facts, page: An
     per_pixel = int(page.shaped[0] * page.shaped[4])
     known = list(facts.channels)
     if per_pixel > 1 and count % per_pixel == 0:
-        colours = tiff_meta.samples(page, per_pixel)
+        colours = meta.samples(page, per_pixel)
         if colours is not None:
             return colours * (count // per_pixel)
     if len(known) < count:

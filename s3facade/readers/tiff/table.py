@@ -13,9 +13,9 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
-from s3facade.readers.tiff_bomb import stated_voxels
-from s3facade.readers.tiff_coding import Coding
-from s3facade.readers.tiff_geometry import PAGE, Geometry
+from s3facade.readers.tiff.bomb import stated_voxels
+from s3facade.readers.tiff.coding import Coding
+from s3facade.readers.tiff.geometry import PAGE, Geometry
 
 Ints = npt.NDArray[np.int64]
 MAX_CELL = 256 << 20

@@ -1,0 +1,1 @@
+"""The TIFF family. `reader.TiffReader` is the way in."""
