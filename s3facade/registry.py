@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any, cast
 
 from s3facade.core.errors import Unsupported
@@ -41,14 +42,34 @@ def reader(name: str) -> Reader:
 
 @cache
 def readers() -> tuple[tuple[str, Reader], ...]:
-    """All readers that load, by name."""
+    """All readers that load, in the order in which they are asked: by rank, then by name."""
     out = []
     for name in sorted(_group("readers")):
         try:
             out.append((name, reader(name)))
         except Unsupported:
             continue
-    return tuple(out)
+    return tuple(sorted(out, key=lambda item: getattr(item[1], "rank", 0)))
+
+
+def absent(name: str) -> str | None:
+    """What has to be installed before the reader called ``name`` can open files; None if nothing has to."""
+    found = reader(name)
+    if all(find_spec(module) is not None for module in getattr(found, "needs", ())):
+        return None
+    return f"pip install 's3facade[{getattr(found, 'extra', name)}]'"
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Ends of names that claim to be images."""
+    return frozenset().union(*(getattr(r, "suffixes", ()) for _, r in readers()))
+
+
+@cache
+def markers() -> frozenset[str]:
+    """Names of files that make their folder one image."""
+    return frozenset().union(*(getattr(r, "markers", ()) for _, r in readers()))
 
 
 def layout(name: str) -> Any:

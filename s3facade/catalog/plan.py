@@ -24,10 +24,6 @@ from s3facade.stores.local import GONE, fingerprint, translated
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
-IMAGE_SUFFIXES = frozenset(
-    {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff", ".lsm", ".stk"}
-)
-"""Files of these names claim to be images: one that no reader knows is named as broken, not passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,7 @@ class Planner:
             return
         for path, captures in _paths(source, self._devices, plan):
             reader = source.reader or self._sniff(path)
-            claims = source.captures or source.file or os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+            claims = source.captures or source.file or path.lower().endswith(tuple(registry.suffixes()))
             if reader or claims:
                 yield Item(path, reader, captures)
 
@@ -234,8 +230,10 @@ def _file(path: str) -> bool:
 
 
 def stem(path: str) -> str:
-    """A path without its image extension: ``a/b.ome.tif`` is ``a/b``."""
-    base, _ = os.path.splitext(path)
+    """A path without its image extension: ``a/b.ome.tif`` and ``a/b.nii.gz`` are ``a/b``."""
+    base, extension = os.path.splitext(path)
+    if extension.lower() in {".gz", ".bz2"}:
+        base, _ = os.path.splitext(base)
     for inner in (".ome", ".companion"):
         base = base.removesuffix(inner) or base
     return base

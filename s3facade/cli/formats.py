@@ -24,7 +24,8 @@ def show(_: argparse.Namespace) -> int:
     for point in sorted(entry_points(group="s3facade.readers"), key=lambda p: p.name):
         try:
             found = registry.reader(point.name)
-            print(f"{point.name:<12} {_summary(found)}")
+            missing = registry.absent(point.name)
+            print(f"{point.name:<12} {_summary(found)}" + (f" ({missing})" if missing else ""))
         except Unsupported as error:
             print(f"{point.name:<12} cannot be used: {error.explain()}")
             status = 1

@@ -48,6 +48,26 @@ class SourceFile(Protocol):
         """
         ...
 
+    def names(self, below: str = "") -> Sequence[str]:
+        """What is in the folder that the file lies in, or in a folder ``below`` it: sorted, folders end in ``/``.
+
+        Raises:
+            SourceNotFound: There is no such folder.
+            SourceDenied: The name leaves the folder.
+        """
+        ...
+
+    def folder(self, below: str = "") -> SourceFile:
+        """That folder as a source without bytes: its etag changes when entries come or go.
+
+        A raster that depends on what is in a folder lists it among its `Raster.files`. Raises as `names`.
+        """
+        ...
+
+    def path(self) -> str:
+        """A path of this machine, for libraries that take nothing else; a remote file is fetched whole for it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -97,7 +117,7 @@ class Raster(Protocol):
 
     @property
     def files(self) -> Sequence[SourceFile]:
-        """Every file the pixels come from; the first is the one that was opened."""
+        """Every file the pixels come from, and folders that it depends on; the first is the one that was opened."""
         ...
 
     def chunks(self, level: int) -> ChunkTable | None:
@@ -136,6 +156,23 @@ class Reader(Protocol):
             SourceNotFound: A member file is missing.
         """
         ...
+
+
+class Optional(Protocol):
+    """What a reader may state as well."""
+
+    suffixes: ClassVar[frozenset[str]]
+    """Ends of names, lower case, with the dot: a file called so claims to be an image of this format, and is named as
+    broken where no reader recognises it. Only what nothing else is called."""
+    rank: ClassVar[int]
+    """Readers of higher rank are asked later; 0 if it is not stated. For formats that others are special cases of."""
+    markers: ClassVar[frozenset[str]]
+    """Names of files that make the folder they lie in one image, e.g. ``zarr.json``: the file stands for the folder,
+    and nothing below it is looked at."""
+    needs: ClassVar[tuple[str, ...]]
+    """Modules that it imports when it opens a file, and that may not be installed."""
+    extra: ClassVar[str]
+    """The extra of the package that brings them."""
 
 
 class Freezer(Protocol):

@@ -42,6 +42,10 @@ class Channel:
     window: tuple[float, float] | None = None
     """Values shown as black and as full colour."""
     active: bool = True
+    emission: float | None = None
+    """Wavelength in nm."""
+    excitation: float | None = None
+    """Wavelength in nm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,11 @@ class Spec:
     whole document, and ``ome_image``, the position of this image in it; ``codec``, the codec chain in words;
     ``axes``, the axes as the format names them; ``positions`` and ``times`` of planes; ``reasons``, sentences on
     why reading is slow; ``notes``, sentences on what was decided where the file is ambiguous; ``categorical``,
-    True where values are names, not quantities (labels): they are never averaged or interpolated.
+    True where values are names, not quantities (labels): they are never averaged or interpolated; ``acquired``, when,
+    in ISO 8601; ``objective``, a mapping of ``name``, ``magnification``, ``na`` and ``immersion`` as far as known;
+    ``plate``, a mapping of ``row`` and ``column`` (as the plate's own labels), ``field`` and ``acquisition`` of an
+    image that is a field of a well, and the plate's ``name``; ``affine``, three rows of four numbers that take
+    voxel centres (x, y, z, in voxels) to µm in the frame called ``frame``; ``original``, the format's own metadata.
     """
 
     @property

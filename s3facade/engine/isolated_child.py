@@ -18,6 +18,7 @@ from s3facade.core.errors import FacadeError
 from s3facade.core.image import Source
 from s3facade.core.protocols import Raster
 from s3facade.core.region import Region, cells
+from s3facade.engine import lanes
 from s3facade.engine.isolated import PORTABLE
 from s3facade.stores.local import LocalFile
 
@@ -80,7 +81,7 @@ def _opened(request: dict[str, Any]) -> Sequence[Raster]:
     if rasters is None:
         module, qualname = request["reader"]
         reader = getattr(importlib.import_module(module), qualname)()
-        rasters = _rasters[name] = reader.open(LocalFile(Source(*request["source"])), request["options"])
+        rasters = _rasters[name] = lanes.opened(reader, LocalFile(Source(*request["source"])), request["options"])
         while len(_rasters) > _OPEN:
             _rasters.popitem(last=False)
     _rasters.move_to_end(name)

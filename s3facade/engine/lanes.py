@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from s3facade.core.errors import Unsupported
 from s3facade.core.operators import Block, Buffer
-from s3facade.core.protocols import Cell, ChunkTable, Raster, SourceFile
+from s3facade.core.protocols import Cell, ChunkTable, Raster, Reader, SourceFile
 from s3facade.core.region import Region, cell
 from s3facade.core.spec import Spec
+
+
+def opened(reader: Reader, file: SourceFile, options: Mapping[str, object]) -> Sequence[Raster]:
+    """What the reader finds in the file. Raises `SourceError`, also where the reader lacks a library that it needs."""
+    try:
+        return reader.open(file, options)
+    except ModuleNotFoundError as error:
+        extra = getattr(reader, "extra", "")
+        how = f"pip install 's3facade[{extra}]'" if extra else f"install {error.name}"
+        raise Unsupported(f"Files of this format need a library that the server lacks; {how}.") from error
 
 
 @dataclass(frozen=True, slots=True)

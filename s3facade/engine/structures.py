@@ -10,6 +10,7 @@ from s3facade.core.identity import canonical
 from s3facade.core.image import Source
 from s3facade.core.portable import Portable
 from s3facade.core.protocols import Freezer, Raster, Reader, SourceFile
+from s3facade.engine import lanes
 from s3facade.engine.index import Index
 from s3facade.stores.local import LocalFile, unchanged, young
 
@@ -19,14 +20,14 @@ _PORTABLE = Portable([Source])
 def opened(index: Index | None, reader: Reader, source: Source, options: Mapping[str, object]) -> Sequence[Raster]:
     """The images of a file: from the index, or as the reader opens it. Raises what that raises."""
     if index is None or not hasattr(reader, "freeze") or not source.path:
-        return reader.open(LocalFile(source), options)
+        return lanes.opened(reader, LocalFile(source), options)
     freezer = cast(Freezer, reader)
     key = ("structure", source.path, source.etag, reader.name, reader.version, canonical(options) if options else "")
     known = index.get(key)
     rasters = None if known is None else _thawed(freezer, known, source)
     if rasters is None:
         asked: dict[str, Source | None] = {}
-        rasters = reader.open(LocalFile(source, asked), options)
+        rasters = lanes.opened(reader, LocalFile(source, asked), options)
         frozen = _frozen(freezer, rasters, source, asked)
         if frozen is not None:
             index.put(key, frozen)

@@ -53,6 +53,7 @@ class SyntheticReader:
     name: ClassVar[str] = "synthetic"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+    suffixes: ClassVar[frozenset[str]] = frozenset()
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - never a file
         """False: a pattern is asked for by name only."""

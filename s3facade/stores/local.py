@@ -37,11 +37,13 @@ def describe(path: str) -> Source:
 
 
 def unchanged(source: Source) -> bool:
-    """Whether the path still leads to the file that was described. One ``stat``, about 2 µs."""
+    """Whether the path still leads to the file or folder that was described. One ``stat``, about 2 µs."""
     try:
         about = os.stat(source.path)
     except OSError:
         return False
+    if stat.S_ISDIR(about.st_mode):
+        return source.etag == f"{about.st_mtime_ns}-{about.st_ino}"
     return about.st_size == source.size and about.st_mtime_ns == source.modified and source.etag == fingerprint(about)
 
 
@@ -210,3 +212,39 @@ class LocalFile:
             if self._asked is not None:
                 self._asked[os.path.abspath(folder / name)] = found
         return LocalFile(found, self._asked)
+
+    def names(self, below: str = "") -> list[str]:
+        """What is in the folder of the file, or ``below`` it. Raises `SourceNotFound`, `SourceDenied`."""
+        folder = self.folder(below)
+        try:
+            with os.scandir(folder.source.path) as entries:
+                return sorted(e.name + "/" * e.is_dir() for e in entries)
+        except OSError as error:
+            raise translated(folder.source.path, error) from error
+
+    def folder(self, below: str = "") -> LocalFile:
+        """The folder of the file, or one below it, as a source without bytes. Raises as `names`."""
+        root = Path(self._source.path).parent.resolve()
+        path = (root / below).resolve()
+        if not path.is_relative_to(root):
+            raise SourceDenied(f"The file refers to {below!r}, outside its own folder.", private=self._source.path)
+        place, found = os.path.abspath(root / below), None
+        try:
+            about = os.stat(path)
+            if not stat.S_ISDIR(about.st_mode):
+                raise SourceNotFound(f"The file refers to the folder {below!r}, which is none.", private=place)
+            found = Source(place, 0, about.st_mtime_ns, f"{about.st_mtime_ns}-{about.st_ino}")
+        except GONE as error:
+            raise SourceNotFound(
+                f"The file refers to the folder {below!r}, which is missing.", private=place
+            ) from error
+        except OSError as error:
+            raise translated(place, error) from error
+        finally:
+            if self._asked is not None:
+                self._asked[place] = found
+        return LocalFile(found, self._asked)
+
+    def path(self) -> str:
+        """Where it lies."""
+        return self._source.path

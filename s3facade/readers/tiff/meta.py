@@ -8,29 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from s3facade.core.spec import Channel
+from s3facade.readers.facts import RGB, Facts
 from s3facade.readers.ome_xml import OmeImage, duration, length, properties
-
-_RGB = (("Red", "FF0000"), ("Green", "00FF00"), ("Blue", "0000FF"))
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the source says about one image."""
-
-    scale: Mapping[str, float] = field(default_factory=dict)
-    """By axis: µm or seconds per voxel."""
-    origin: Mapping[str, float] = field(default_factory=dict)
-    """By axis: µm; centre of the first voxel."""
-    channels: Sequence[Channel] = ()
-    """One per channel of the source, RGB samples not counted."""
-    attrs: Mapping[str, object] = field(default_factory=dict)
 
 
 def from_ome(image: OmeImage) -> Facts:
@@ -196,7 +181,7 @@ def samples(page: Any, count: int) -> tuple[Channel, ...] | None:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else 0
     integer = np.dtype(page.dtype).kind == "u" and bits
     window = (0.0, float((1 << bits) - 1)) if integer else None
-    colours = tuple(Channel(name, color, window) for name, color in _RGB)
+    colours = tuple(Channel(name, color, window) for name, color in RGB)
     alpha = tuple(int(e) for e in page.extrasamples or ()) in ((1,), (2,))
     return colours if count == 3 else (*colours, Channel("Alpha" if alpha else None, None, window, active=False))
 

@@ -46,6 +46,9 @@ class TiffReader:
     name: ClassVar[str] = "tiff"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+    suffixes: ClassVar[frozenset[str]] = frozenset(
+        {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff", ".lsm", ".stk"}
+    )
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is a TIFF, by its first four bytes, or an OME companion file, by its name."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.core.spec import Channel, Spec
+from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.tiff import meta
-from s3facade.readers.tiff.meta import Facts
 from s3facade.readers.tiff.table import RawTable, SegmentTable
 
 Table = RawTable | SegmentTable
-_UNITS = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
 _SLOW_CELL = 8 << 20
 _SLOW_CODECS = ("jpeg 2000", "jpeg2000", "aperio jp2000", "jpegxl", "jpeg xl", "jpegxr")
 
@@ -26,35 +26,16 @@ def spec(tables: Sequence[Table], facts: Facts, page: Any) -> Spec:
         page: tifffile's page of the first plane.
     """
     first = tables[0].geometry
-    scale = tuple(facts.scale.get(a, 1.0) for a in first.names)
-    origin = tuple(facts.origin.get(a, 0.0) for a in first.names)
-    axes = tuple(Axis(a, _UNITS[a] if a in facts.scale else None) for a in first.names)
-    levels = tuple(_level(t, first.shape, scale, origin) for t in tables)
+    grids = [Grid(t.geometry.shape, t.block) for t in tables]
     sentences = {"reasons": reasons(tables), "notes": [*_notes(facts), *meta.notes(page)]}
     attrs = {**facts.attrs, "codec": tables[0].codec, **{k: s for k, s in sentences.items() if s}}
-    return Spec(axes, tables[0].dtype, levels, _channels(first.names, first.shape, facts, page), attrs=attrs)
+    channels = _channels(first.names, first.shape, facts, page)
+    return described(first.names, tables[0].dtype, grids, replace(facts, attrs=attrs), channels)
 
 
 def _notes(facts: Facts) -> list[str]:
     found = facts.attrs.get("notes", [])
     return [str(n) for n in found] if isinstance(found, list) else []
-
-
-def _level(table: Table, full: tuple[int, ...], scale: tuple[float, ...], origin: tuple[float, ...]) -> Level:
-    """Scale by whole powers of two where the shapes say so; the outer edges of all levels coincide."""
-    factors = tuple(_factor(n, m) for n, m in zip(full, table.geometry.shape, strict=True))
-    scales = tuple(s * f for s, f in zip(scale, factors, strict=True))
-    origins = tuple(o + (s - b) / 2 for o, s, b in zip(origin, scales, scale, strict=True))
-    return Level(table.geometry.shape, scales, origins, table.block)
-
-
-def _factor(full: int, size: int) -> float:
-    if size == full:
-        return 1.0
-    ratio = full / size
-    power: float = 2.0 ** round(math.log2(ratio))
-    # rounding of a size, up or down at every step of halving, moves it by less than two voxels
-    return power if abs(full / power - size) < 2 else ratio
 
 
 def _channels(names: Sequence[str], shape: Sequence[int], facts: Facts, page: Any) -> tuple[Channel, ...]:
