@@ -107,6 +107,21 @@ class ChunkTable(Protocol):
         ...
 
 
+class Finding(Protocol):
+    """What a `SourceFile` may offer as well: a quick look at parts that need not be there."""
+
+    def find(self, name: str) -> SourceFile | None:
+        """`SourceFile.sibling`, but None where there is surely no such file; not remembered as asked for.
+
+        For formats in which an absent part has a meaning, and parts are many: chunks in files of their own.
+
+        Raises:
+            SourceUnavailable: It cannot be told now whether there is one.
+            SourceDenied: The name leaves the folder, or the file may not be read.
+        """
+        ...
+
+
 class Raster(Protocol):
     """One open image: description at hand, pixels on request. Thread-safe."""
 

@@ -85,3 +85,45 @@ def test_descriptors_are_bounded_and_closed_with_their_last_user(tmp_path: Path)
     del borrowed
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
+
+
+def test_parts_that_need_not_be_there(path: Path, tmp_path: Path) -> None:
+    file = LocalFile.open(path)
+    (tmp_path / "0" / "1").mkdir(parents=True)
+    (tmp_path / "0" / "1" / "2").write_bytes(b"c")
+    (tmp_path / "0" / "3").symlink_to("1/2")
+    for name in ("0/1/2", "0/3", "0/x/../1/2"):
+        found = file.find(name)
+        assert found is not None
+        assert found.pread(0, 1) == b"c"
+    for name in ("0/1/3", "none", "0/1/2/3"):
+        assert file.find(name) is None
+    (tmp_path / "0" / "4").symlink_to("not yet")
+    (tmp_path / "0" / "5").symlink_to("../gone")
+    for name in ("0/4", "0/5/1"):
+        with pytest.raises(SourceUnavailable):
+            file.find(name)
+    (tmp_path / "0" / "out").symlink_to("/etc")
+    for name in ("../x", "/etc/passwd", "0/out/passwd", "0/out/none", "0", "a\0b", "a\ud800"):
+        with pytest.raises(SourceDenied):
+            file.find(name)
+
+
+def test_a_part_is_not_absent_where_the_whole_folder_is(path: Path, tmp_path: Path) -> None:
+    file = LocalFile.open(path)
+    assert file.find("part") is None
+    path.rename(tmp_path / "elsewhere")
+    with pytest.raises(SourceChanged):
+        file.find("part")
+
+
+def test_a_folder_that_may_not_be_entered_is_an_error_not_an_absence(tmp_path: Path, path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("for root there are no permissions")
+    (tmp_path / "0").mkdir(mode=0)
+    try:
+        for look in (LocalFile.open(path).find, LocalFile.open(path).sibling):
+            with pytest.raises(SourceDenied):
+                look("0/1")
+    finally:
+        (tmp_path / "0").chmod(0o700)
