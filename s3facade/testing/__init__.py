@@ -1,10 +1,16 @@
 """Beside the floors: the promises of plug-ins as checks, for this package's tests and for those of others.
 
-Needs hypothesis: ``pip install s3facade[testing]``.
+`ReaderContract` needs pytest; what is for transforms needs hypothesis: ``pip install s3facade[testing]`` brings both.
 """
 
-from s3facade.testing.images import images, in_memory
-from s3facade.testing.law import check_identities, check_law
-from s3facade.testing.plain import read, whole
+from importlib.util import find_spec
 
-__all__ = ["check_identities", "check_law", "images", "in_memory", "read", "whole"]
+# Each is there without what the other needs.
+if find_spec("hypothesis") is not None:
+    from s3facade.testing.images import images, in_memory
+    from s3facade.testing.law import check_identities, check_law
+    from s3facade.testing.plain import read, whole
+if find_spec("pytest") is not None:
+    from s3facade.testing.readers import ReaderContract
+
+__all__ = ["ReaderContract", "check_identities", "check_law", "images", "in_memory", "read", "whole"]
