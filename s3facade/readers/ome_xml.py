@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
 import xmltodict
 
 from s3facade.core.errors import BadSource, Unsupported
+from s3facade.readers.ome_parts import acquired, fields, objectives, used
+from s3facade.readers.ome_parts import items as _items
 
 MAX_XML = 16 << 20
 """Bytes of OME-XML that are parsed; more is refused."""
@@ -47,6 +49,10 @@ class OmeChannel:
     color: str | None
     """RRGGBB."""
     samples: int | None
+    emission: float | None = None
+    """nm."""
+    excitation: float | None = None
+    """nm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,12 @@ class OmeImage:
     channels: tuple[OmeChannel, ...]
     data: tuple[OmeData, ...]
     planes: tuple[OmePlane, ...]
+    acquired: str | None = None
+    """ISO 8601."""
+    objective: Mapping[str, object] = field(default_factory=dict)
+    """As in `Spec.attrs`."""
+    plate: Mapping[str, object] = field(default_factory=dict)
+    """As in `Spec.attrs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +128,6 @@ def _local(_path: object, key: str, value: Any) -> tuple[str, Any]:
     """Drop namespace prefixes from names."""
     at = "@" if key.startswith("@") else ""
     return at + key.removeprefix("@").rpartition(":")[2], value
-
-
-def _items(node: Any, key: str) -> list[dict[str, Any]]:
-    if not isinstance(node, dict) or key not in node:
-        return []
-    found = node[key]
-    many = found if isinstance(found, list) else [found]
-    return [m if isinstance(m, dict) else {} if m is None else {"#text": m} for m in many]
 
 
 def parse_ome(text: str) -> OmeDocument:
@@ -168,7 +172,12 @@ def properties(text: str) -> dict[str, str]:
 
 def _document(ome: dict[str, Any]) -> OmeDocument:
     only = _items(ome, "BinaryOnly")
-    images = tuple(_image(i, p) for i in _items(ome, "Image") for p in _items(i, "Pixels")[:1])
+    lenses, wells = objectives(ome), fields(ome)
+    images = tuple(
+        replace(_image(i, p), acquired=acquired(i), objective=used(i, lenses), plate=wells.get(str(i.get("@ID")), {}))
+        for i in _items(ome, "Image")
+        for p in _items(i, "Pixels")[:1]
+    )
     return OmeDocument(ome.get("@UUID"), images, only[0].get("@MetadataFile") if only else None)
 
 
@@ -199,7 +208,12 @@ def _channel(node: dict[str, Any]) -> OmeChannel:
     if "@Color" in node:
         color = f"{(int(node['@Color']) & 0xFFFFFFFF) >> 8:06X}"
     samples = int(node["@SamplesPerPixel"]) if "@SamplesPerPixel" in node else None
-    return OmeChannel(node.get("@Name") or None, color, samples)
+    waves = [
+        _positive(length(node.get(f"@{kind}Wavelength"), node.get(f"@{kind}WavelengthUnit", "nm")))
+        for kind in ("Emission", "Excitation")
+    ]
+    emission, excitation = (None if w is None else round(w * 1000, 6) for w in waves)
+    return OmeChannel(node.get("@Name") or None, color, samples, emission, excitation)
 
 
 def _data(node: dict[str, Any]) -> OmeData:

@@ -7,7 +7,6 @@ values are what drawing programs write for printers (72 dpi and the like).
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +14,9 @@ import numpy as np
 
 from s3facade.core.spec import Channel
 from s3facade.readers.facts import RGB, Facts
-from s3facade.readers.ome_xml import OmeImage, duration, length, properties
+from s3facade.readers.ome_xml import OmeImage, duration, length
+from s3facade.readers.tiff import microscopes, scanners
+from s3facade.readers.tiff.maker import known
 
 
 def from_ome(image: OmeImage) -> Facts:
@@ -37,7 +38,9 @@ def from_ome(image: OmeImage) -> Facts:
         attrs["times"] = times
     first = next((p.position for p in image.planes if (p.t, p.c, p.z) == (0, 0, 0)), (None, None, None))
     origin = {a: v for a, v in zip("xyz", first, strict=True) if v is not None and a in scale}
-    return Facts(scale, origin, tuple(Channel(c.name, c.color) for c in image.channels), attrs)
+    attrs |= known(acquired=image.acquired, objective=dict(image.objective), plate=dict(image.plate))
+    channels = tuple(Channel(c.name, c.color, emission=c.emission, excitation=c.excitation) for c in image.channels)
+    return Facts(scale, origin, channels, attrs)
 
 
 def _interval(image: OmeImage) -> float | None:
@@ -50,14 +53,20 @@ def _interval(image: OmeImage) -> float | None:
     return mean if mean > 0 and float(np.abs(steps - mean).max()) <= 0.01 * mean else None
 
 
-def from_tags(tif: Any, page: Any) -> Facts:
-    """Facts of an image that is no OME image, from whichever maker's tags there are."""
+def from_tags(tif: Any, page: Any, series: Any = None) -> Facts:
+    """Facts of an image that is no OME image, from whichever maker's tags there are.
+
+    Args:
+        tif: tifffile's file.
+        page: The first page of the image.
+        series: tifffile's series, where there is one.
+    """
     if str(page.description).startswith("<MetaData>"):
-        return _metamorph(page)
+        return microscopes.metamorph(page)
     for test, reader in _MAKERS:
         if getattr(tif, test, False):
-            return reader(tif, page)
-    return _plain(tif, page)
+            return reader(tif, page, series)
+    return _plain(tif, page, series)
 
 
 def _resolution(page: Any, unit: float) -> dict[str, float]:
@@ -73,53 +82,21 @@ def _resolution(page: Any, unit: float) -> dict[str, float]:
     return found if len(found) == 2 else {}
 
 
-def _plain(_tif: Any, page: Any) -> Facts:
+def _centimetres(page: Any) -> dict[str, float]:
     unit = page.tags.valueof(296)
-    scale = _resolution(page, 1e4) if unit is not None and int(unit) == 3 else {}
+    return _resolution(page, 1e4) if unit is not None and int(unit) == 3 else {}
+
+
+def _plain(_tif: Any, page: Any, _series: Any) -> Facts:
+    scale = _centimetres(page)
     return Facts(scale if scale and max(scale.values()) <= 100 else {})
-
-
-def _metamorph(page: Any) -> Facts:
-    values = properties(page.description)
-    scale = {}
-    if values.get("spatial-calibration-state", "").lower() in ("on", "true"):
-        for axis in "xy":
-            size = length(values.get(f"spatial-calibration-{axis}"), values.get("spatial-calibration-units"))
-            if size and size > 0:
-                scale[axis] = size
-    name = values.get("_IllumSetting_")
-    return Facts(scale, channels=(Channel(name),) if name else ())
-
-
-def _ndpi(_tif: Any, page: Any) -> Facts:
-    unit = page.tags.valueof(296)
-    return Facts(_resolution(page, 1e4) if unit is not None and int(unit) == 3 else {})
-
-
-def _svs(tif: Any, page: Any) -> Facts:
-    found = re.search(r"\bMPP\s*=\s*([0-9.]+)", tif.pages.first.description or "")
-    mpp = float(found[1]) if found and re.fullmatch(r"\d*\.?\d+", found[1]) else 0.0
-    return Facts({"x": mpp, "y": mpp} if mpp > 0 and page.index == 0 else {})
-
-
-def _lsm(tif: Any, _page: Any) -> Facts:
-    meta = tif.lsm_metadata or {}
-    scale = {}
-    for axis in "xyz":
-        size = meta.get(f"VoxelSize{axis.upper()}")
-        if isinstance(size, float) and size > 0:
-            scale[axis] = size * 1e6
-    step = meta.get("TimeIntervall")
-    if isinstance(step, float) and step > 0:
-        scale["t"] = step
-    return Facts(scale)
 
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _imagej(tif: Any, page: Any) -> Facts:
+def _imagej(tif: Any, page: Any, _series: Any) -> Facts:
     meta: dict[str, Any] = tif.imagej_metadata or {}
     unit = str(meta.get("unit", "")).replace("\\u00B5", "µ").replace("\\u00b5", "µ").strip()
     factor = length(1.0, unit)
@@ -165,11 +142,23 @@ def _ramp(lut: Any) -> str | None:
     return "".join(f"{v:02X}" for v in top)
 
 
-_MAKERS: tuple[tuple[str, Callable[[Any, Any], Facts]], ...] = (
+_MAKERS: tuple[tuple[str, Callable[[Any, Any, Any], Facts]], ...] = (
     ("is_imagej", _imagej),
-    ("is_svs", _svs),
-    ("is_ndpi", _ndpi),
-    ("is_lsm", _lsm),
+    ("is_svs", lambda tif, page, _: scanners.svs(tif, page)),
+    ("is_ndpi", lambda tif, page, _: scanners.ndpi(tif, page, _centimetres(page))),
+    ("is_qpi", lambda _, page, series: scanners.qptiff(series, page, _centimetres(page))),
+    ("is_scn", lambda tif, page, series: scanners.scn(tif, series, page)),
+    ("is_bif", lambda tif, _, series: scanners.bif(tif, series)),
+    ("is_philips", lambda tif, _, series: scanners.philips(tif, series)),
+    ("is_lsm", lambda tif, page, _: microscopes.lsm(tif, page)),
+    ("is_stk", lambda tif, _page, _: microscopes.stk(tif)),
+    ("is_fluoview", lambda tif, _page, _: microscopes.fluoview(tif)),
+    ("is_scanimage", lambda tif, page, _: microscopes.scanimage(tif, page)),
+    ("is_micromanager", lambda tif, _page, _: microscopes.micromanager(tif)),
+    ("is_sis", lambda tif, _page, _: microscopes.sis(tif)),
+    ("is_fei", lambda tif, _page, _: microscopes.electron(tif)),
+    ("is_sem", lambda tif, _page, _: microscopes.electron(tif)),
+    ("is_tvips", lambda tif, _page, _: microscopes.electron(tif)),
 )
 
 

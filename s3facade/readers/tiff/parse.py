@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from s3facade.core.errors import BadSource, SourceNotFound
 from s3facade.core.protocols import SourceFile
@@ -16,6 +19,9 @@ from s3facade.readers.tiff.ome import assemble, read_text
 from s3facade.readers.tiff.pages import ForeignMetadata
 from s3facade.readers.tiff.spec import Table, spec
 from s3facade.readers.tiff.stack import Stack, build
+
+_POSITIONS = "RPM"
+"""Letters of dimensions that count places of the stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +98,34 @@ def _ome(file: SourceFile, text: str) -> list[Parsed]:
 def _series(file: SourceFile, tif: Any, notes: list[str]) -> Iterator[Parsed]:
     """Images as tifffile finds them in one file."""
     for series in tif.series:
-        stacks = [_stack(level) for level in series.levels]
-        tables = tuple(build(s, [file.source.size]) for s in stacks)
-        facts = meta.from_tags(tif, series.keyframe)
-        attrs: dict[str, object] = {**facts.attrs, "axes": series.axes, **({"notes": notes} if notes else {})}
-        if series.name:
-            attrs["name"] = series.name
-        yield Parsed(spec(tables, replace(facts, attrs=attrs), series.keyframe), (file,), tables)
+        levels = [_positions(_stack(level)) for level in series.levels]
+        if len({len(parts) for parts in levels}) > 1:
+            raise BadSource("The levels of the TIFF's image have different numbers of positions.")
+        facts = meta.from_tags(tif, series.keyframe, series)
+        known = facts.attrs.get("notes", [])
+        said = [*(known if isinstance(known, list) else []), *notes]
+        for number, stacks in enumerate(zip(*levels, strict=True)):
+            tables = tuple(build(s, [file.source.size]) for s in stacks)
+            attrs: dict[str, object] = {**facts.attrs, "axes": series.axes, **({"notes": said} if said else {})}
+            if series.name or len(levels[0]) > 1:
+                place = f"position {number}" if len(levels[0]) > 1 else ""
+                attrs["name"] = " ".join(filter(None, (series.name, place)))
+            yield Parsed(spec(tables, replace(facts, attrs=attrs), series.keyframe), (file,), tables)
+
+
+def _positions(stack: Stack) -> list[Stack]:
+    """One stack for each place of the stage, where a dimension counts such."""
+    found = [k for k, (a, n) in enumerate(zip(stack.axes, stack.shape, strict=True)) if a in _POSITIONS and n > 1]
+    outer = math.prod(n for a, n in zip(stack.axes, stack.shape, strict=True) if a not in "YXS")
+    if len(found) != 1 or stack.contiguous is not None or len(stack.pages) != outer:
+        return [stack]
+    (at,) = found
+    planes = np.arange(outer).reshape([n for a, n in zip(stack.axes, stack.shape, strict=True) if a not in "YXS"])
+    axes, shape = stack.axes[:at] + stack.axes[at + 1 :], (*stack.shape[:at], *stack.shape[at + 1 :])
+    return [
+        Stack(axes, shape, [stack.pages[i] for i in planes.take(k, at).ravel().tolist()], stack.files)
+        for k in range(stack.shape[at])
+    ]
 
 
 def _stack(level: Any) -> Stack:
