@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat as modes
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from s3facade import registry
 from s3facade.catalog.candidates import Candidate, Candidates, Item
@@ -24,6 +25,8 @@ from s3facade.stores.local import GONE, fingerprint, translated
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
+FOLDERS = frozenset({".zarr", ".n5", ".ngff", ".precomputed"})
+"""Extensions of folders that are one image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,30 @@ class Planner:
         if source.synthetic is not None:
             yield Item("", "synthetic", {"stem": source.name, "path": source.name})
             return
-        for path, captures in _paths(source, self._devices, plan):
+        claiming = tuple(registry.suffixes())
+        for path, shown, captures in _paths(source, self._marker, self._devices, plan):
             reader = source.reader or self._sniff(path)
-            claims = source.captures or source.file or path.lower().endswith(tuple(registry.suffixes()))
+            claims = source.captures or source.file or shown.lower().endswith(claiming)
             if reader or claims:
                 yield Item(path, reader, captures)
+
+    def _marker(self, folder: str, names: Sequence[str]) -> str | None:
+        """The file that makes its folder one image, if there is one: of several, the one whose reader is sure.
+
+        Raises:
+            SourceUnavailable: It cannot be looked at now.
+        """
+        claimed, claiming = None, tuple(registry.suffixes())
+        # In falling order, zarr.json stands before .zgroup where there are both, and that before .zattrs.
+        for name in sorted(registry.markers().intersection(names), reverse=True):
+            path = os.path.join(folder, name)
+            found = self._sniff(path)
+            if found and name in getattr(registry.reader(found), "markers", ()):
+                return path
+            # A damaged one must not make images, or broken ones, of all that lies below it.
+            if not found and (folder.lower().endswith(claiming) or name.endswith(claiming)):
+                claimed = claimed or path
+        return claimed
 
     def _sniff(self, path: str) -> str:
         """Name of the reader that recognises the file; "" if there is none, or if it may not be read."""
@@ -164,25 +186,53 @@ def _layout(view: ImageView) -> Layout:
     return made
 
 
-def _paths(source: SourceConfig, devices: dict[str, int], plan: Plan) -> Iterator[tuple[str, dict[str, object]]]:
-    """Files of a source with what their paths say, sorted by path."""
+Marker: TypeAlias = Callable[[str, Sequence[str]], str | None]
+"""Of a folder and the names in it: the path of the file that makes it one image, or None."""
+
+
+def _paths(
+    source: SourceConfig, marker: Marker, devices: dict[str, int], plan: Plan
+) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """Files of a source, the path that each is shown by, and what that path says; sorted by path.
+
+    A folder that is one image is shown by its own path, and read by the file that makes it one.
+    """
     if source.file is not None:
-        yield str(source.file), {"stem": stem(source.file.name), "path": source.file.name}
+        path = str(source.file)
+        folder = os.path.isdir(path)
+        found = marker(path, _names(path)) if folder else None
+        captures: dict[str, object] = {"stem": stem(source.file.name, folder=folder), "path": source.file.name}
+        yield found or path, path, captures
         return
     pattern = source.files
     if pattern is None:
         raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
     root = str(pattern.root)
     above = len(root.rstrip("/")) + 1
-    for path in _walk(root, devices, plan):
-        relative = path[above:]
-        found = pattern.match(relative)
-        if found is not None and not any(p.accepts(Path(path)) for p in source.skip):
-            yield path, {"stem": stem(relative), "path": relative, **found}
+    for path, shown in _walk(root, marker, devices, plan):
+        folder = path is not shown
+        # The folder that the pattern starts in may be the image itself; then all of its files are.
+        relative = shown[above:] or os.path.basename(root)
+        values = pattern.match(relative)
+        if values is not None and not any(p.accepts(Path(shown)) for p in source.skip):
+            yield path, shown, {"stem": stem(relative, folder=folder), "path": relative, **values}
 
 
-def _walk(root: str, devices: dict[str, int], plan: Plan) -> Iterator[str]:
-    """Every file below ``root``, sorted; links that lead out of it are not followed.
+def _names(folder: str) -> list[str]:
+    """What is in a folder. Raises `SourceUnavailable`."""
+    try:
+        return os.listdir(folder)
+    except PermissionError:
+        return []
+    except OSError as error:
+        raise translated(folder, error) from error
+
+
+def _walk(root: str, marker: Marker, devices: dict[str, int], plan: Plan) -> Iterator[tuple[str, str]]:
+    """Every file below ``root`` and the path that it is shown by, sorted; links that lead out of it are not followed.
+
+    Of a folder that is one image there is the file that makes it one, shown by the folder's path; nothing below it is
+    looked at.
 
     A folder that may not be read is named as broken. One that cannot be read now is an error: files that are
     not seen would be taken for deleted, and their keys for absent.
@@ -203,20 +253,35 @@ def _walk(root: str, devices: dict[str, int], plan: Plan) -> Iterator[str]:
         raise translated(root, error) from error
     plan.watch.note(root)
     for folder, folders, names in os.walk(root, onerror=failed):
+        claims = [n for n in registry.markers().intersection(names) if not _leaves(os.path.join(folder, n), real)]
+        image = marker(folder, claims) if claims else None
+        if image is not None and _file(image):
+            folders.clear()
+            if _sayable(folder, plan):
+                yield image, folder
+            continue
         folders.sort()
         for name in folders:
             plan.watch.note(os.path.join(folder, name))
         for name in sorted(names):
             path = os.path.join(folder, name)
-            if os.path.islink(path) and not os.path.realpath(path).startswith(real + "/"):
-                continue
-            try:
-                path.encode()
-            except UnicodeEncodeError:
-                plan.broken.append(Broken(ascii(path), "Its name is not UTF-8; rename it: S3 keys are."))
-                continue
-            if _file(path):
-                yield path
+            if not _leaves(path, real) and _sayable(path, plan) and _file(path):
+                yield path, path
+
+
+def _leaves(path: str, real: str) -> bool:
+    """Whether it is a link that leads out of the folder whose real path is ``real``."""
+    return os.path.islink(path) and not os.path.realpath(path).startswith(real + "/")
+
+
+def _sayable(path: str, plan: Plan) -> bool:
+    """Whether a key can be made of the path; if not, it is named as broken."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        plan.broken.append(Broken(ascii(path), "Its name is not UTF-8; rename it: S3 keys are."))
+        return False
+    return True
 
 
 def _file(path: str) -> bool:
@@ -229,9 +294,16 @@ def _file(path: str) -> bool:
         raise translated(path, error) from error
 
 
-def stem(path: str) -> str:
-    """A path without its image extension: ``a/b.ome.tif`` and ``a/b.nii.gz`` are ``a/b``."""
+def stem(path: str, *, folder: bool = False) -> str:
+    """A path without its image extension: ``a/b.ome.tif``, ``a/b.nii.gz`` and ``a/b.ome.zarr`` are ``a/b``.
+
+    Args:
+        path: Of a file, or of a folder that is one image.
+        folder: Whether it is one: their names may have dots that begin no extension.
+    """
     base, extension = os.path.splitext(path)
+    if folder and extension.lower() not in FOLDERS:
+        return path
     if extension.lower() in {".gz", ".bz2"}:
         base, _ = os.path.splitext(base)
     for inner in (".ome", ".companion"):

@@ -8,6 +8,9 @@ r"""Path patterns: which files belong to a source, and what their names say.
 ``**``                    as a whole path component: any number of folders, also none; at the end: any file below
 ========================  =================================================================================
 
+A folder that is one image, an OME-Zarr for instance, counts as a file: ``{name}.ome.zarr`` matches it by its own path,
+and nothing below it is looked at.
+
 The same name twice must match the same text. As in a shell, wildcards and plain captures do not match a dot at
 the start of a file or folder name; other characters, brackets included, stand for themselves.
 """
