@@ -1,0 +1,1 @@
+"""CZI, the files of Zeiss ZEN: pieces of images, a directory of them, metadata in XML."""
