@@ -30,7 +30,10 @@ FLOORS = {
 SAME_FLOOR = {("layouts", "codecs"), ("catalog", "config"), ("s3", "auth"), ("cli", "app"), ("__main__", "cli")}
 """Neighbours that may be imported: (from, to)."""
 ONLY_IN = {
-    "aiohttp": {"s3", "auth", "web", "app"},
+    "aiobotocore": {"stores"},
+    "aiohttp": {"s3", "auth", "web", "app", "stores"},
+    "botocore": {"stores"},
+    "yarl": {"stores"},
     "uvloop": {"app"},
     "pydantic": {"config"},
     "yaml": {"config"},
@@ -53,7 +56,7 @@ BROAD = {
 }
 """Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary, a job whose
 failure goes to who waits, a reader in a process of its own, a Python function of the operator's."""
-LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler")}
+LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler"), ("stores", "RawIOBase")}
 """Base classes that a library asks for: (package, class)."""
 AT_IMPORT = {"readers/tiff/guard.py"}
 """tifffile tells about damage through its logger alone; the filter that listens is put there once."""

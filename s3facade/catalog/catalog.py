@@ -32,7 +32,7 @@ from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Grid, Node, find, scan
 from s3facade.core.objects import Passed
 from s3facade.engine.engine import Engine
-from s3facade.stores.local import describe, unchanged
+from s3facade.stores.files import describe, unchanged
 
 log = logging.getLogger("s3facade.catalog")
 MEASURE = 5.0

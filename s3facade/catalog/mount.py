@@ -16,7 +16,7 @@ from s3facade.core.protocols import Layout
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.engine.preview import strided
-from s3facade.stores.local import describe, unchanged
+from s3facade.stores.files import describe, unchanged
 from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 
 MANY = 4

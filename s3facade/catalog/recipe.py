@@ -17,7 +17,7 @@ from s3facade.config.steps import make, parameter_files
 from s3facade.core.errors import BadSource, SourceError, Unsupported
 from s3facade.core.image import Image, Opened, apply_step, combine
 from s3facade.engine.engine import Engine
-from s3facade.stores.local import LocalFile
+from s3facade.stores.files import accessible
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -44,7 +44,7 @@ class FileRecipe:
     def images(self, engine: Engine) -> list[Image]:
         """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
         if self.path and not self.reader:
-            LocalFile.open(self.path).stream().close()
+            accessible(self.path)
             raise BadSource("No reader recognises the file: it is empty, damaged or of another format.")
         opened = engine.rasters.describe(self.path, self.reader, self.options, isolated=self.isolate)
         if self.series is not None:

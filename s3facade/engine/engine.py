@@ -43,6 +43,7 @@ from s3facade.engine.needs import Key, cost, missing, planned_from_files, reach,
 from s3facade.engine.pool import IDLE, Pool
 from s3facade.engine.rasters import Rasters
 from s3facade.engine.warm import Step
+from s3facade.stores import files
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")
@@ -152,6 +153,7 @@ class Engine:
     def rest(self) -> None:
         """End what was started for opening files, before this process forks; it is started again when needed."""
         self._lane.rest()
+        files.rest()
         if self.disk is not None:
             self.disk.close()
         if self.index is not None:
@@ -373,7 +375,7 @@ class Engine:
         if job.amount > self.budget.limit:
             self.memory.shrink(self.limits.memory - job.amount)
         work = job.work
-        job.future = self._cpu.submit(lambda: [self._cut(c, work, cache=cache) for c in batch], job.tenant, dear=dear)
+        job.future = self._cpu.submit(lambda: self._cuts(batch, work, cache=cache), job.tenant, dear=dear)
         return job
 
     def _finish(self, job: _Job) -> None:
@@ -441,6 +443,12 @@ class Engine:
         if isinstance(segment, Packed):
             return segment.nbytes + max((Engine._cost(p) for p, _ in segment.parts), default=0)
         return segment.nbytes
+
+    def _cuts(self, batch: Sequence[Cut], work: Work, *, cache: bool) -> list[Buffer]:
+        if len(batch) > 1:
+            new = (c.segment for c in batch if isinstance(c.segment, Pixels) and _key(c.segment) not in self.memory)
+            self._evaluator.ahead(((s.image, s.level, s.region) for s in new), work)
+        return [self._cut(c, work, cache=cache) for c in batch]
 
     def _cut(self, c: Cut, work: Work, *, cache: bool) -> Buffer:
         work.check()

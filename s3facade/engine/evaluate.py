@@ -6,6 +6,7 @@ a 64 KiB tile. Parallelism comes from evaluating several segments at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from s3facade.core.image import Combined, Derived, Image, Opened, sources
 from s3facade.core.operators import Block
 from s3facade.core.protocols import ChunkTable, Raster
 from s3facade.core.region import Region, cells
+from s3facade.engine import ahead
 from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Flights, Work
 from s3facade.engine.lanes import OpaqueTable
@@ -57,7 +59,7 @@ class Evaluator:
         table = raster.chunks(level) or OpaqueTable(raster, level)
         shape = image.spec.levels[level].shape
         out: Block | None = None
-        for index, unclipped in cells(region, table.block):
+        for index, unclipped in self._fetched(image, raster, table, level, region, work):
             box = unclipped.clip(shape)
             part = box.intersect(region)
             if part == box:
@@ -74,6 +76,24 @@ class Evaluator:
             out[part.slices(region.start)] = block[part.slices(box.start)]
         assert out is not None  # noqa: S101 - a non-empty region touches a cell
         return out
+
+    def _fetched(
+        self, image: Opened, raster: Raster, table: ChunkTable, level: int, region: Region, work: Work
+    ) -> Iterator[tuple[tuple[int, ...], Region]]:
+        """The grid cells of a region; stored bytes that come over a network, group by group."""
+        if not ahead.remote(image):
+            yield from cells(region, table.block)
+            return
+        for group in ahead.groups(cells(region, table.block)):
+            ahead.fetch(image, raster, table, level, [index for index, _ in group], self._memory, work)
+            yield from group
+            for index, _ in group:
+                # Of those that another thread has decoded meanwhile.
+                work.fetched.pop((image.spec.identity, level, index), None)
+
+    def ahead(self, boxes: Iterable[tuple[Image, int, Region]], work: Work) -> None:
+        """Have what several regions need from a network on this machine, as far as that is not much."""
+        ahead.fetch_all(boxes, self._rasters, self._memory, work)
 
     def _cell(
         self, image: Opened, raster: Raster, table: ChunkTable, level: int, index: tuple[int, ...], work: Work
@@ -97,7 +117,7 @@ class Evaluator:
         work.check()
         cell = table.cell(index)
         try:
-            data = None if cell is None else raster.files[cell.file].pread(cell.offset, cell.nbytes)
+            data = ahead.taken(image, raster, level, index, cell, work)
             block = table.decode(index, data)
         except SourceError as error:
             path = image.source.path if cell is None else raster.files[cell.file].source.path

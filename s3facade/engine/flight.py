@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+from s3facade.core.operators import Buffer
+
 T = TypeVar("T")
 
 
@@ -20,12 +22,14 @@ class Cancelled(Exception):
 class Work:
     """A token that goes down with a piece of work; its owner may call it off."""
 
-    __slots__ = ("cancelled", "only")
+    __slots__ = ("cancelled", "fetched", "only")
 
     def __init__(self) -> None:
         self.cancelled = False
         self.only: frozenset[tuple[str, int]] | None = None
         """Levels, by identity and number, whose blocks may be put on disk for it; None: all."""
+        self.fetched: dict[tuple[str, int, tuple[int, ...]], Buffer] = {}
+        """Source chunks that came over a network with others, before their turn; by identity, level and index."""
 
     def check(self) -> None:
         """Raise `Cancelled` if the work was called off. Called between source chunks."""

@@ -28,7 +28,7 @@ from s3facade.core.portable import Portable
 from s3facade.core.protocols import ChunkTable, Reader, SourceFile
 from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Channel, Level, Spec
-from s3facade.stores.local import LocalFile
+from s3facade.stores import files
 
 PORTABLE = Portable([Spec, Axis, Channel, Level, Source])
 POISONED = 60.0
@@ -66,9 +66,13 @@ class Lane:
 
     def open(self, source: Source, reader: Reader, options: Mapping[str, object]) -> list[IsolatedRaster]:
         """The images of a file. Raises `SourceError`, also where the reader crashes, and `LoadError`."""
-        job = {**_job(reader, source, options), "do": "open"}
+        here = files.on_disk(source)
+        job = {**_job(reader, here, options), "do": "open"}
         described, _ = self._call(job, 0)
-        return [IsolatedRaster(self, job, i, spec, files) for i, (spec, files) in enumerate(described)]
+        return [
+            IsolatedRaster(self, source, job, i, spec, [source if member == here else member for member in members])
+            for i, (spec, members) in enumerate(described)
+        ]
 
     def read(self, job: Mapping[str, Any], series: int, level: int, region: Region, dtype: np.dtype[Any]) -> Block:
         """Voxels of a region, read-only. Raises as `open`."""
@@ -150,10 +154,13 @@ class Lane:
 class IsolatedRaster:
     """An image whose reader runs in the process lane."""
 
-    def __init__(self, lane: Lane, job: Mapping[str, Any], series: int, spec: Spec, files: Sequence[Source]) -> None:
+    def __init__(
+        self, lane: Lane, source: Source, job: Mapping[str, Any], series: int, spec: Spec, members: Sequence[Source]
+    ) -> None:
         self.spec = spec
-        self.files: Sequence[SourceFile] = tuple(map(LocalFile, files))
+        self.files: Sequence[SourceFile] = tuple(map(files.file, members))
         self._lane = lane
+        self._source = source
         self._job = job
         self._series = series
 
@@ -163,7 +170,9 @@ class IsolatedRaster:
 
     def read(self, level: int, region: Region) -> Block:
         """Voxels of ``region``, read-only."""
-        return self._lane.read(self._job, self._series, level, region, self.spec.dtype)
+        # The copy of a remote file may have had to make room for others meanwhile.
+        job = {**self._job, "source": _about(files.on_disk(self._source))}
+        return self._lane.read(job, self._series, level, region, self.spec.dtype)
 
 
 class _Died(Exception):
@@ -263,9 +272,12 @@ class _Process:
 
 
 def _job(reader: Reader, source: Source, options: Mapping[str, object]) -> dict[str, Any]:
-    about = [source.path, source.size, source.modified, source.etag]
     kind = type(reader)
-    return {"reader": [kind.__module__, kind.__qualname__], "source": about, "options": dict(options)}
+    return {"reader": [kind.__module__, kind.__qualname__], "source": _about(source), "options": dict(options)}
+
+
+def _about(source: Source) -> list[Any]:
+    return [source.path, source.size, source.modified, source.etag]
 
 
 def _reason(code: int | None) -> str:

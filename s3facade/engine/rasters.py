@@ -17,7 +17,7 @@ from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
 from s3facade.engine.lanes import Serial
 from s3facade.engine.structures import opened
-from s3facade.stores.local import describe, unchanged
+from s3facade.stores.files import describe, still
 
 NOWHERE = Source(path="", size=0, modified=0, etag="")
 """The source of images that are made, not read."""
@@ -89,7 +89,7 @@ class Rasters:
         """Drop what was parsed if another file of a multi-file image has changed since."""
         rasters = self._open.get(wanted.key, ())
         members = {f.source.path: f.source for raster in rasters for f in raster.files}
-        if not all(unchanged(member) for member in members.values()):
+        if not all(still(member) for member in members.values()):
             with self._lock:
                 self._open.pop(wanted.key, None)
 

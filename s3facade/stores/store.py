@@ -1,0 +1,280 @@
+"""A remote place that files are read from: what is known about them, tries again, ranges put together.
+
+Everything blocking here is called from worker threads; `RemoteStore.unchanged` alone never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeVar
+
+from s3facade.core.errors import SourceChanged, SourceError, SourceNotFound, SourceUnavailable
+from s3facade.core.image import Source
+from s3facade.stores.blocks import Blocks
+from s3facade.stores.known import Known, Listing
+from s3facade.stores.loop import Loop
+from s3facade.stores.transport import Address, Page, Passing, Stat, Transport
+
+T = TypeVar("T")
+TRIES = 5
+FIRST, LONGEST = 0.1, 2.0
+"""Seconds between tries: doubled each time, give or take a half."""
+GAP = 64 << 10
+"""Bytes between two ranges for which one request is cheaper than two."""
+LARGEST = 8 << 20
+"""Bytes of one request."""
+SINGLE = 3
+"""Files of one folder that are asked for one by one before the folder is listed."""
+SHORT = 5_000
+"""Names of a folder that are listed for the sake of a few of them."""
+FOLDER = 1_000_000
+"""Names that a folder may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a file that is wanted."""
+
+    source: Source
+    start: int
+    stop: int
+
+
+class RemoteStore:
+    """One store. Thread-safe.
+
+    Args:
+        name: In the configuration; paths of its files are ``name:/key``.
+        address: Where it is.
+        transport: What speaks to it.
+        loop: What it speaks on.
+        blocks: Where parts of files are kept; may be shared with others.
+    """
+
+    def __init__(self, name: str, address: Address, transport: Transport, loop: Loop, blocks: Blocks) -> None:
+        self.name = name
+        self.address = address
+        self.transport = transport
+        self.blocks = blocks
+        self._loop = loop
+        self._known = Known()
+        self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._looking: set[str] = set()
+        self._lonely: dict[str, int] = {}
+        self._lock = threading.Lock()
+        # Another address under the same name is another file, whatever its tag.
+        self._salt = blake2b(f"{address.endpoint} {address.url}".encode(), digest_size=4).hexdigest()
+
+    @property
+    def lists(self) -> bool:
+        """Whether it tells what is in a folder."""
+        return self.transport.lists
+
+    # What files are.
+
+    def describe(self, key: str) -> Source:
+        """The file as it is, or was not longer ago than files are believed. Blocking.
+
+        Raises:
+            SourceNotFound: It is not there.
+            SourceDenied: The store refuses.
+            SourceUnavailable: The store cannot be reached.
+        """
+        return self.source(key, self._run(lambda: self._stat(key)))
+
+    def source(self, key: str, stat: Stat) -> Source:
+        """A file of this store, described."""
+        dated = "" if stat.tag else stat.modified
+        return Source(f"{self.name}:/{key}", stat.size, stat.modified, f"{self._salt}:{stat.size}:{dated}:{stat.tag}")
+
+    def unchanged(self, source: Source) -> bool:
+        """Whether a file is what was described, as far as is known; asks again in the background. Never waits."""
+        entry = self._known.file(self._key(source))
+        now = time.monotonic()
+        if entry is None or now - entry.when > 2 * self.address.refresh:
+            return False
+        if now - max(entry.when, entry.asked) > self.address.refresh:
+            entry.asked = now
+            self._loop.begin(lambda: self._look(self._key(source)))
+        return entry.stat is not None and self.source(self._key(source), entry.stat) == source
+
+    def folder(self, key: str) -> Listing:
+        """What is in a folder, ``""`` or ending in ``/``; as it was not longer ago than files are believed. Blocking.
+
+        Raises:
+            Unsupported: The store lists nothing.
+            SourceUnavailable: It cannot be reached.
+        """
+        listing = self._run(lambda: self.listing(key))
+        if listing is None:
+            raise SourceUnavailable(
+                f"A folder of the source store holds more than {FOLDER} files; name the folders below it.",
+                private=self.address.url + key,
+            )
+        return listing
+
+    async def listing(self, key: str, most: int = FOLDER) -> Listing | None:
+        """`folder`, on the loop; None if it holds more than ``most`` names."""
+        known = self._known.folder(key)
+        if known is not None and time.monotonic() - known.when < self.address.refresh:
+            return known
+        files: dict[str, Stat] = {}
+        folders: list[str] = []
+        following: str | None = None
+        while True:
+            page = await self._page(key, following)
+            files.update((name, stat) for name, stat in page.files if _plain(name))
+            folders.extend(filter(_plain, page.folders))
+            following = page.following
+            if following is None:
+                return self._known.listed(key, files, tuple(folders))
+            if len(files) + len(folders) >= most:
+                return None
+
+    # What is in them.
+
+    def read(self, source: Source, start: int, stop: int) -> bytes:
+        """Bytes through the blocks that are kept. Blocking. Raises `SourceError`."""
+        found = self.blocks.held(source, start, stop)
+        return self._run(lambda: self.blocks.read(source, start, stop, self._fetch)) if found is None else found
+
+    def blocking(self, pieces: Sequence[Piece]) -> list[bytes]:
+        """`exact`, from a worker thread; no hop to the loop where all is here."""
+        held = [self.blocks.held(piece.source, piece.start, piece.stop) for piece in pieces]
+        found = [data for data in held if data is not None]
+        return found if len(found) == len(pieces) else self._run(lambda: self.exact(pieces))
+
+    async def exact(self, pieces: Sequence[Piece]) -> list[bytes]:
+        """Each piece, past the blocks; near ones together, all at once."""
+        found: dict[Piece, bytes] = {}
+        for piece in pieces:
+            held = self.blocks.held(piece.source, piece.start, piece.stop)
+            if held is not None:
+                found[piece] = held
+        spans = list(together([piece for piece in dict.fromkeys(pieces) if piece not in found]))
+        read = await asyncio.gather(*(self._fetch(s[0].source, s[0].start, max(p.stop for p in s)) for s in spans))
+        for span, data in zip(spans, read, strict=True):
+            base = span[0].start
+            found.update((p, data[p.start - base : p.stop - base] if len(span) > 1 else data) for p in span)
+        return [found[piece] for piece in pieces]
+
+    async def close(self) -> None:
+        """End the connections; others are made when they are needed."""
+        self.blocks.clear()
+        await self.transport.close()
+
+    async def _fetch(self, source: Source, start: int, stop: int) -> bytes:
+        key, stat = self._key(source), Stat(source.size, source.modified, source.etag.split(":", 3)[3])
+        try:
+            return await self._tried(lambda: self.transport.get(key, start, stop, stat), key)
+        except SourceChanged:
+            self._known.forget(key)
+            raise
+        except SourceNotFound as error:
+            self._known.note(key, None)
+            raise SourceUnavailable(error.public, private=error.private) from None
+
+    async def _stat(self, key: str) -> Stat:
+        entry = self._known.file(key)
+        if entry is not None and time.monotonic() - entry.when < self.address.refresh:
+            stat = entry.stat
+        else:
+            stat = await self._found(key)
+            self._known.note(key, stat)
+        if stat is None:
+            raise SourceNotFound("The source file is not in its store.", private=self.address.url + key)
+        return stat
+
+    async def _found(self, key: str) -> Stat | None:
+        """By itself; or with its folder, where many of that are asked for."""
+        head, slash, name = key.rpartition("/")
+        folder = head + slash
+        if self.lists:
+            if len(self._lonely) > FOLDER:
+                self._lonely.clear()
+            count = self._lonely[folder] = self._lonely.get(folder, 0) + 1
+            if count > SINGLE:
+                listing = await self.listing(folder, SHORT)
+                # A folder too long to be listed for this is not tried again.
+                self._lonely[folder] = 0 if listing else -FOLDER
+                if listing:
+                    return listing.files.get(name)
+        try:
+            return await self._tried(lambda: self.transport.head(key), key)
+        except SourceNotFound:
+            return None
+
+    async def _look(self, key: str) -> None:
+        """Find out in the background what a file is now."""
+        if key in self._looking:
+            return
+        self._looking.add(key)
+        try:
+            self._known.note(key, await self._found(key))
+        except SourceError:
+            # It is believed for a while longer; then who asks is told.
+            pass
+        finally:
+            self._looking.discard(key)
+
+    async def _page(self, folder: str, following: str | None) -> Page:
+        return await self._tried(lambda: self.transport.page(folder, following), folder)
+
+    async def _tried(self, ask: Callable[[], Awaitable[T]], key: str) -> T:
+        """What the server gives, asked again where that may help. Raises `SourceError`."""
+        loop = asyncio.get_running_loop()
+        if self._gate is None or self._gate[0] is not loop:
+            self._gate = (loop, asyncio.Semaphore(self.address.connections))
+        until = loop.time() + self.address.timeout
+        reason = ""
+        for number in range(TRIES):
+            try:
+                async with asyncio.timeout_at(until), self._gate[1]:
+                    return await ask()
+            except Passing as error:
+                reason = str(error)
+            except TimeoutError:
+                reason = reason or "no answer in time"
+            wait = min(FIRST * 2**number, LONGEST) * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+            if loop.time() + wait > until or number + 1 == TRIES:
+                break
+            await asyncio.sleep(wait)
+        raise SourceUnavailable(
+            "The source store cannot be reached now; try again.", private=f"{self.address.url}{key}: {reason}"
+        )
+
+    def _run(self, make: Callable[[], Awaitable[T]]) -> T:
+        async def made() -> T:
+            return await make()
+
+        return self._loop.run(made, 2 * self.address.timeout + 5.0)
+
+    def _key(self, source: Source) -> str:
+        return source.path.partition(":/")[2]
+
+
+def together(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Pieces in groups that one request reads: of one file, near each other, in order."""
+    groups: list[list[Piece]] = []
+    end = 0
+    for piece in sorted(pieces, key=lambda p: (p.source.path, p.source.etag, p.start, p.stop)):
+        last = groups[-1] if groups else None
+        if last and last[0].source == piece.source and piece.start - end <= GAP:
+            end = max(end, piece.stop)
+            if end - last[0].start <= LARGEST:
+                last.append(piece)
+                continue
+        groups.append([piece])
+        end = piece.stop
+    return groups
+
+
+def _plain(name: str) -> bool:
+    """Whether a name can be one of a path: some keys of S3 cannot."""
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
