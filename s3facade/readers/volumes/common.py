@@ -1,0 +1,210 @@
+"""What readers of volumes share: options, units, packed files, affine maps, and keeping over a restart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from s3facade.core.errors import BadSource, Unsupported
+from s3facade.core.operators import Buffer
+from s3facade.core.portable import Portable
+from s3facade.core.protocols import ChunkTable, SourceFile
+from s3facade.core.spec import AXES, Channel
+from s3facade.readers.arrays.chunked import ChunkedTable
+from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raw import RawTable
+from s3facade.readers.facts import Facts, Grid, colours, described
+from s3facade.readers.inflated import Inflated, Packing, compression
+from s3facade.readers.volumes.planes import PlanesTable
+
+Matrix = npt.NDArray[np.float64]
+MM = 1000.0
+"""µm."""
+ANGSTROM = 1e-4
+"""µm."""
+LENGTHS: Mapping[str, float] = {
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1e6),
+    **dict.fromkeys(("cm", "centimeter", "centimetre"), 1e4),
+    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters"), MM),
+    **dict.fromkeys(("um", "µm", "μm", "micron", "microns", "micrometer", "micrometre", "micrometers"), 1.0),
+    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers"), 1e-3),
+    **dict.fromkeys(("a", "å", "angstrom", "ångström", "angstroms"), ANGSTROM),
+    **dict.fromkeys(("pm", "picometer", "picometre"), 1e-6),
+    **dict.fromkeys(("in", "inch"), 25400.0),
+}
+"""Units of length, lower case, in µm."""
+TIMES: Mapping[str, float] = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+}
+"""Units of time, lower case, in seconds."""
+ORIGINAL = 1 << 20
+"""Characters of metadata that are kept as text."""
+
+
+def checked(options: Mapping[str, object], known: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    """Options by name, each through the function that checks it.
+
+    Raises:
+        Unsupported: An option that there is not, or a value that it cannot have; what checks raises `ValueError`.
+    """
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        there = ", ".join(sorted(known)) or "none"
+        raise Unsupported(f"Unknown option {unknown[0]!r} of this format; there are: {there}.")
+    found = {}
+    for name, value in options.items():
+        try:
+            found[name] = known[name](value)
+        except (ValueError, TypeError) as error:
+            raise Unsupported(f"The option {name!r} {error}.") from error
+    return found
+
+
+def unit_option(value: Any) -> float:
+    """A unit of length, in µm. Raises `ValueError`."""
+    factor = LENGTHS.get(str(value).lower())
+    if factor is None:
+        raise ValueError(f"is {value!r}; it is a unit of length, such as um, nm, mm or angstrom")
+    return factor
+
+
+def axes_option(value: Any) -> str:
+    """Letters of axes. Raises `ValueError`."""
+    text = str(value).lower()
+    if not text or any(a not in AXES for a in text):
+        raise ValueError(f"is {value!r}; it is one letter of t, c, z, y, x for each dimension of the file, e.g. tzyx")
+    return text
+
+
+def content(file: SourceFile) -> SourceFile:
+    """The file, unpacked if it is packed as a whole by gzip, bzip2 or xz."""
+    form = compression(bytes(file.pread(0, min(8, file.source.size))))
+    return file if form is None else Inflated(file, Packing(form))
+
+
+def peek(file: SourceFile, nbytes: int, offset: int = 0) -> bytes:
+    """Up to ``nbytes`` bytes from ``offset``."""
+    if isinstance(file, Inflated):
+        return file.peek(nbytes, offset)
+    return bytes(file.pread(offset, max(0, min(nbytes, file.source.size - offset))))
+
+
+def room(file: SourceFile) -> int:
+    """Bytes that a file has, or can have at most if it is packed."""
+    return file.room if isinstance(file, Inflated) else file.source.size
+
+
+def wide(number: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of scaled values: float32 where it holds every number exactly, else float64."""
+    small = number.itemsize <= 2 or (number.kind == "f" and number.itemsize == 4)
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def image(
+    table: ChunkTable,
+    files: Sequence[SourceFile],
+    facts: Facts,
+    channels: Sequence[Channel] = (),
+) -> TableRaster:
+    """An image of one level."""
+    if not isinstance(table, (RawTable, ChunkedTable, PlanesTable)):
+        raise TypeError(type(table).__name__)
+    spec = described(table.stored.names, table.dtype, [Grid(table.stored.shape, table.block)], facts, tuple(channels))
+    return TableRaster(spec, tuple(files), (table,))
+
+
+def samples(number: np.dtype[Any], count: int, *, others: int = 1) -> tuple[Channel, ...]:
+    """Channels of the samples of a pixel where they are colours: three or four of 8 or 16 bits."""
+    if count in (3, 4) and others == 1 and number.kind == "u" and number.itemsize <= 2:
+        return colours(number, count)
+    return ()
+
+
+def placed(matrix: Matrix, scale: Mapping[str, float]) -> tuple[dict[str, float], list[list[float]]]:
+    """Where the image stands: the origin of axes, and the rows of ``attrs["affine"]``.
+
+    Args:
+        matrix: 4x4, voxel indices x, y, z to µm.
+        scale: Voxel sizes, µm, by axis.
+
+    Returns:
+        The origin by axis, empty unless the axes of image and frame are parallel and run the same way, with the voxel
+        sizes of ``scale``: a position along an axis means that of the frame only then.
+    """
+    rows = [[float(v) for v in row] for row in matrix[:3]]
+    turn = matrix[:3, :3]
+    sizes = np.array([scale.get(a, math.nan) for a in "xyz"])
+    straight = np.allclose(turn, np.diag(sizes), rtol=1e-4, atol=1e-6 * float(np.abs(turn).max(initial=0.0)))
+    return ({a: rows[i][3] for i, a in enumerate("xyz")} if straight else {}), rows
+
+
+def ordered(number: np.dtype[Any], order: str) -> np.dtype[Any]:
+    """``number`` with the byte order ``<`` or ``>``."""
+    return number.newbyteorder(">" if order == ">" else "<")
+
+
+def finite(*values: float) -> bool:
+    """Whether all values are numbers that an image can have."""
+    return all(math.isfinite(v) for v in values)
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON: numbers that JSON lacks become text, bytes become text up to their first zero."""
+    if isinstance(value, bytes):
+        return value.partition(b"\0")[0].decode("latin-1").strip()
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(v) for v in value]
+    return value
+
+
+def decoded(data: Buffer) -> str:
+    """Text of a header, UTF-8 or Latin-1."""
+    try:
+        return bytes(data).decode("utf-8")
+    except UnicodeDecodeError:
+        return bytes(data).decode("latin-1")
+
+
+def known_dims(sizes: Sequence[int], what: str = "header") -> None:
+    """Raise `BadSource` on lengths that no image has: none below 1, and not more voxels than could be addressed."""
+    if not sizes or min(sizes) < 1 or math.prod(sizes) > 1 << 60:
+        raise BadSource(f"The {what} tells of an image of {tuple(sizes)} voxels; that cannot be.")
+
+
+class Keeping:
+    """`Freezing` for rasters some of whose files are packed."""
+
+    def __init__(self, classes: Sequence[type[Any]] = ()) -> None:
+        self._freezing = Freezing([*classes, PlanesTable])
+        self._portable = Portable([Packing])
+
+    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
+        """The rasters as bytes."""
+        packed = [[f.packing if isinstance(f, Inflated) else None for f in r.files] for r in rasters]
+        return self._portable.dump((packed, self._freezing.freeze(rasters)))
+
+    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> list[TableRaster]:
+        """The rasters again. Raises `ValueError` if the data are of another version."""
+        packed, frozen = self._portable.load(data)
+        return [
+            TableRaster(
+                raster.spec,
+                tuple(f if p is None else Inflated(f, p) for f, p in zip(raster.files, kinds, strict=True)),
+                raster.tables,
+            )
+            for raster, kinds in zip(self._freezing.thaw(frozen, files), packed, strict=True)
+        ]
