@@ -48,7 +48,7 @@ def stk(tif: Any) -> Facts:
     """MetaMorph stacks: the UIC tags."""
     meta: dict[str, Any] = tif.stk_metadata or {}
     scale: dict[str, float] = {}
-    if meta.get("SpatialCalibration") and meta.get("CalibrationUnits"):
+    if meta.get("SpatialCalibration", 1) and meta.get("CalibrationUnits"):
         unit = str(meta["CalibrationUnits"]).strip("\0 ")
         for axis in "xy":
             size = length(meta.get(f"{axis.upper()}Calibration"), unit)
@@ -68,7 +68,7 @@ def stk(tif: Any) -> Facts:
             attrs["times"] = [{**p, "seconds": float(s)} for p, s in zip(places, seconds, strict=True)]
             if axis == "t" and (interval := regular(seconds)):
                 scale["t"] = interval
-    waves = np.atleast_1d(np.asarray(meta.get("Wavelengths", ()), float))
+    waves = np.atleast_1d(np.asarray(meta.get("Wavelengths", ()), float))[: int(meta.get("NumberPlanes", 1))]
     wave = float(waves[0]) if len(waves) and (waves == waves[0]).all() and waves[0] > 0 else None
     name = str(meta.get("Name") or "").strip("\0 ") or None
     channel = (Channel(name, emission=wave),) if wave or name else ()
@@ -161,9 +161,8 @@ def scanimage(tif: Any, page: Any) -> Facts:
             scale |= {"x": float(width) / page.imagewidth, "y": float(height) / page.imagelength}
     names = frame.get("SI.hChannels.channelName")
     saved = frame.get("SI.hChannels.channelSave")
-    saved = saved if isinstance(saved, list) else [saved]
     channels = []
-    for one in saved:
+    for one in np.ravel(np.asarray(saved if saved is not None else (), object)).tolist():
         known_name = isinstance(names, list) and isinstance(one, int) and 0 < one <= len(names)
         channels.append(Channel(str(names[one - 1]) if known_name and names is not None else None))
     original = {k: v for k, v in frame.items() if isinstance(v, str | int | float) and k.count(".") <= 2}
