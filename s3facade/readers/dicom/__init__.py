@@ -1,0 +1,1 @@
+"""DICOM: series of slices, frames in one file, and whole slides."""
