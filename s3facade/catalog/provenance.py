@@ -6,6 +6,7 @@ this machine they lie is nobody's business.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from s3facade.transforms.pyramids.sampled import SampleLevel
 
 FORMAT = 1
 """Of the document; changes when what a key means changes."""
+ORIGINAL = 64 << 10
+"""Characters of a file's own metadata that are told; the rest is in the file."""
 
 
 def provenance(recipe: Recipe, images: Sequence[Image], labels: Mapping[str, tuple[Recipe, Image]]) -> dict[str, Any]:
@@ -35,7 +38,10 @@ def provenance(recipe: Recipe, images: Sequence[Image], labels: Mapping[str, tup
         labels: Recipe and plan of each label image.
     """
     shown = [*images, *(image for _, image in labels.values())]
-    opened = {leaf.source.path: leaf for image in shown for leaf in _leaves(image)}
+    opened: dict[tuple[str, int | None], Opened] = {}
+    for image in shown:
+        for leaf in _leaves(image):
+            opened |= {(leaf.source.path, leaf.series): leaf, (leaf.source.path, None): leaf}
     files = {source.path: source for image in shown for source in sources(image)}
     told = _Told(opened, files)
     made: dict[str, Any] = {
@@ -69,7 +75,7 @@ def software() -> Mapping[str, str]:
 class _Told:
     """Recipes as JSON, with what is known of files after they were opened."""
 
-    def __init__(self, opened: Mapping[str, Opened], files: Mapping[str, Source]) -> None:
+    def __init__(self, opened: Mapping[tuple[str, int | None], Opened], files: Mapping[str, Source]) -> None:
         self._opened = opened
         self._files = files
 
@@ -83,7 +89,7 @@ class _Told:
         return self._file(recipe) if isinstance(recipe, FileRecipe) else {}
 
     def _file(self, recipe: FileRecipe) -> dict[str, Any]:
-        leaf = self._opened.get(recipe.path)
+        leaf = self._opened.get((recipe.path, recipe.series)) or self._opened.get((recipe.path, None))
         members = (leaf.members or (leaf.source,)) if leaf and recipe.path else ()
         found = {
             "source": recipe.source,
@@ -92,6 +98,7 @@ class _Told:
             "options": plain(recipe.options),
             "series": recipe.series,
             "pixel_size": dict(recipe.pixel_size),
+            "original": original(leaf) if leaf else None,
         }
         return {key: value for key, value in found.items() if value not in (None, {}, [], "")}
 
@@ -109,6 +116,27 @@ class _Told:
             "with": [self.node(other) for other in step.others],
         }
         return {key: value for key, value in found.items() if value not in (None, [])}
+
+
+def original(leaf: Opened) -> dict[str, Any] | None:
+    """The file's own metadata, all of it or as many of its keys as fit; OME-XML as text."""
+    about = leaf.spec.attrs.get("original")
+    xml = leaf.spec.attrs.get("ome_xml")
+    entries = dict(about) if isinstance(about, Mapping) else {} if about is None else {"metadata": about}
+    if isinstance(xml, str):
+        entries["OME-XML"] = xml
+    told, room, left = {}, ORIGINAL, []
+    for key, value in entries.items():
+        shown = _hidden(value, {})
+        size = len(key) + len(json.dumps(shown, default=str))
+        if size > room:
+            left.append(key)
+            continue
+        told[key] = json.loads(json.dumps(shown, default=str))
+        room -= size
+    if left:
+        told["left out"] = f"{len(left)} entries that are too long to be told here: {', '.join(left[:20])}"[:1000]
+    return told or None
 
 
 def _hidden(value: Any, paths: Mapping[str, str]) -> Any:

@@ -1,145 +1,227 @@
-"""``OME/METADATA.ome.xml`` of a collection: the source's own where it has one, else the little that is known."""
+"""``OME/METADATA.ome.xml``: what is known of images, in the 2016-06 schema, and nothing else.
+
+Sizes, types, channels and voxel sizes are those of the images as they are served, never those of the source's own
+document: of that only what no crop or cast makes untrue is taken over.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
-from xml.parsers.expat import ExpatError
 
-import numpy as np
-import xmltodict
+from s3facade.core.spec import Channel, Spec
+from s3facade.layouts.ome_annotations import map_annotations
+from s3facade.layouts.ome_elements import (
+    NAMESPACE,
+    Element,
+    document,
+    moment,
+    number,
+    printable,
+    stated,
+    whole,
+    words,
+)
+from s3facade.layouts.ome_own import Own, attributes_of, own
+from s3facade.layouts.ome_plate import plates
 
-from s3facade.core.spec import Spec
+__all__ = ["metadata", "printable"]
 
-NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
-_DROPPED = {"BinData", "TiffData", "BinaryOnly"}
+PLANES = 2000
+"""Planes of one image that are described one by one at most."""
+CREATOR = "s3facade"
 _TYPES = {"float16": "float", "float32": "float", "float64": "double", "bool": "bit", "complex64": "complex"}
-_UNITS = {"micrometer": "µm", "second": "s"}
+_WIDE = {"uint64": "double", "int64": "double"}
+"""The schema has no integers of 64 bits; an annotation names the type."""
 
 
 def metadata(specs: Sequence[Spec], names: Sequence[str]) -> bytes:
     """The document for images in the order of their series; image N has the ID ``Image:N``.
 
-    The source's own document is used when all images come from the same one, as ``attrs["ome_xml"]`` (the text) and
-    ``attrs["ome_image"]`` (position of the image in it) tell. Without positions the images must be all of its images.
+    Args:
+        specs: The images as they are served.
+        names: What each is called.
     """
-    own = _own(specs)
-    root = _minimal(specs, names) if own is None else own
-    text: str = xmltodict.unparse(root, full_document=False)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode("utf-8", "replace")
+    instruments = _Instruments()
+    images, notes = [], []
+    for n, (spec, name) in enumerate(zip(specs, names, strict=True)):
+        told = map_annotations(n, spec)
+        images.append(_image(n, spec, name, instruments, told))
+        notes += told
+    children = [*plates(specs), *instruments.elements, *images]
+    if notes:
+        children.append(Element("StructuredAnnotations", {}, notes))
+    return document(Element("OME", {"xmlns": NAMESPACE, "Creator": CREATOR}, children))
 
 
-def _own(specs: Sequence[Spec]) -> dict[str, Any] | None:
-    """The source's document, reordered to the series and without places of pixels; None if there is no such."""
-    texts = {spec.attrs.get("ome_xml") for spec in specs}
-    text = texts.pop() if len(texts) == 1 else None
-    if not isinstance(text, str):
-        return None
-    try:
-        document = xmltodict.parse(text)
-    except (ExpatError, ValueError):
-        return None
-    (top, root), *_ = document.items()
-    if _local(top) != "OME" or not isinstance(root, dict):
-        return None
-    key = next((k for k in root if _local(k) == "Image"), None)
-    images = _many(root.get(key)) if key else []
-    order: list[object] = [spec.attrs.get("ome_image") for spec in specs]
-    if order == [None] * len(images):
-        order = list(range(len(images)))
-    places = [i for i in order if isinstance(i, int) and 0 <= i < len(images) and isinstance(images[i], dict)]
-    if len(places) != len(specs) or len(set(places)) != len(places) or key is None:
-        return None
-    renamed = {str(images[place].get("@ID")): f"Image:{n}" for n, place in enumerate(places)}
-    root[key] = [_bare({**images[place], "@ID": f"Image:{n}"}) for n, place in enumerate(places)]
-    return {top: _cleaned(root, renamed)}
+class _Instruments:
+    """Instruments of all images, each once, with IDs of their own."""
+
+    def __init__(self) -> None:
+        self.elements: list[Element] = []
+        self._known: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}
+        self._alone: dict[tuple[tuple[str, str], ...], str] = {}
+
+    def named(self, text: str, about: Own) -> tuple[str | None, Mapping[str, str]]:
+        """ID of the image's instrument, and those of its parts by what the source calls them."""
+        wanted = about.instrument
+        if wanted is None and about.settings is not None and len(about.instruments) == 1:
+            wanted = next(iter(about.instruments))
+        if wanted is None or wanted not in about.instruments:
+            return None, {}
+        key = (text, wanted)
+        if key not in self._known:
+            n, parts, ids = len(self.elements), [], {}
+            for k, part in enumerate(about.instruments[wanted]):
+                attributes = dict(part.attributes)
+                if "ID" in attributes:
+                    ids[attributes["ID"]] = attributes["ID"] = f"{part.name}:{n}:{k}"
+                parts.append(Element(part.name, attributes))
+            self.elements.append(Element("Instrument", {"ID": f"Instrument:{n}"}, parts))
+            self._known[key] = (f"Instrument:{n}", ids)
+        return self._known[key]
+
+    def objective(self, about: Mapping[str, object]) -> tuple[str, str] | None:
+        """IDs of an instrument and its only objective, which is all that is known of it."""
+        known = attributes_of("Objective", {f"@{key}": value for key, value in _objective(about).items()})
+        if not known:
+            return None
+        key = tuple(known.items())
+        if key not in self._alone:
+            n = len(self.elements)
+            objective = Element("Objective", {"ID": f"Objective:{n}:0", **known})
+            self.elements.append(Element("Instrument", {"ID": f"Instrument:{n}"}, [objective]))
+            self._alone[key] = str(n)
+        n_known = self._alone[key]
+        return f"Instrument:{n_known}", f"Objective:{n_known}:0"
 
 
-def _local(name: str) -> str:
-    return name.rpartition(":")[2]
+def _objective(about: Mapping[str, object]) -> dict[str, object]:
+    immersion = str(about.get("immersion") or "").strip().lower()
+    words_of = {"oil": "Oil", "water": "Water", "air": "Air", "dry": "Air", "glycerol": "Glycerol", "multi": "Multi"}
+    words_of |= {"glycerin": "Glycerol", "waterdipping": "WaterDipping", "water dipping": "WaterDipping"}
+    found = {
+        "Model": about.get("name"),
+        "NominalMagnification": about.get("magnification"),
+        "LensNA": about.get("na"),
+        "Immersion": words_of.get(immersion, "Other" if immersion else None),
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
-def _many(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _image(n: int, spec: Spec, name: str, instruments: _Instruments, notes: Sequence[Element]) -> Element:
+    about = own(spec) or Own()
+    children = []
+    acquired = moment(spec.attrs.get("acquired")) or about.acquired
+    if acquired:
+        children.append(Element("AcquisitionDate", text=acquired))
+    if about.description:
+        children.append(Element("Description", text=about.description))
+    children += _optics(spec, about, instruments)
+    children += about.surroundings
+    children.append(_pixels(n, spec, about))
+    children += [Element("AnnotationRef", {"ID": note.attributes["ID"]}) for note in notes]
+    return Element("Image", {"ID": f"Image:{n}", "Name": words(name) or f"image {n}"}, children)
 
 
-def _bare(image: dict[str, Any]) -> dict[str, Any]:
-    """An Image whose Pixels say that they are elsewhere; the order of elements is the schema's."""
-    out: dict[str, Any] = {}
-    for name, value in image.items():
-        if _local(name) != "Pixels" or not isinstance(value, dict):
-            out[name] = value
-            continue
-        prefix = name[: -len("Pixels")]
-        before = {k: v for k, v in value.items() if k.startswith("@") or _local(k) == "Channel"}
-        after = {k: v for k, v in value.items() if k not in before and _local(k) not in _DROPPED | {"MetadataOnly"}}
-        out[name] = {**before, f"{prefix}MetadataOnly": None, **after}
-    return out
+def _optics(spec: Spec, about: Own, instruments: _Instruments) -> list[Element]:
+    """InstrumentRef and ObjectiveSettings."""
+    instrument, ids = instruments.named(str(spec.attrs.get("ome_xml")), about)
+    if instrument is not None:
+        found = [Element("InstrumentRef", {"ID": instrument})]
+        if about.settings is not None and about.settings["ID"] in ids:
+            found.append(Element("ObjectiveSettings", {**about.settings, "ID": ids[about.settings["ID"]]}))
+        return found
+    objective = spec.attrs.get("objective")
+    pair = instruments.objective(objective) if isinstance(objective, Mapping) else None
+    if pair is None:
+        return []
+    return [Element("InstrumentRef", {"ID": pair[0]}), Element("ObjectiveSettings", {"ID": pair[1]})]
 
 
-def _cleaned(node: Any, renamed: Mapping[str, str]) -> Any:
-    """Without places of pixels; references follow their images or go."""
-    if isinstance(node, list):
-        return [_cleaned(item, renamed) for item in node]
-    if not isinstance(node, dict):
-        return node
-    out: dict[str, Any] = {}
-    for name, value in node.items():
-        if _local(name) in _DROPPED:
-            continue
-        if _local(name) == "ImageRef":
-            refs = [r for r in _many(value) if isinstance(r, dict) and r.get("@ID") in renamed]
-            if refs:
-                out[name] = [{**r, "@ID": renamed[r["@ID"]]} for r in refs]
-            continue
-        out[name] = _cleaned(value, renamed)
-    return out
-
-
-def _minimal(specs: Sequence[Spec], names: Sequence[str]) -> dict[str, Any]:
-    images = [_image(n, spec, name) for n, (spec, name) in enumerate(zip(specs, names, strict=True))]
-    return {"OME": {"@xmlns": NAMESPACE, "Image": images}}
-
-
-def _image(number: int, spec: Spec, name: str) -> dict[str, Any]:
-    pixels: dict[str, Any] = {
-        "@ID": f"Pixels:{number}",
-        "@DimensionOrder": "XYZCT",
-        "@Type": _TYPES.get(spec.dtype.name, "double-complex" if spec.dtype.kind == "c" else spec.dtype.name),
-        **{f"@Size{axis.upper()}": str(spec.length(axis)) for axis in "xyzct"},
+def _pixels(n: int, spec: Spec, about: Own) -> Element:
+    name = spec.dtype.name
+    attributes = {
+        "ID": f"Pixels:{n}",
+        "DimensionOrder": "XYZCT",
+        "Type": _TYPES.get(name) or _WIDE.get(name) or ("double-complex" if spec.dtype.kind == "c" else name),
+        **{f"Size{axis.upper()}": str(min(spec.length(axis), 2**31 - 1)) for axis in "xyzct"},
         **_steps(spec),
     }
-    channels = itertools.zip_longest(range(spec.length("c")), spec.channels[: spec.length("c")])
-    pixels["Channel"] = [
-        {
-            "@ID": f"Channel:{number}:{c}",
-            **({"@Name": printable(channel.name)} if channel and channel.name else {}),
-            "@SamplesPerPixel": "1",
-            **({"@Color": _signed(channel.color)} if channel and channel.color else {}),
-        }
-        for c, channel in channels
-    ]
-    pixels["MetadataOnly"] = None
-    return {"@ID": f"Image:{number}", "@Name": printable(name), "Pixels": pixels}
+    known = itertools.zip_longest(spec.channels[: spec.length("c")], about.channels, range(spec.length("c")))
+    children = [_channel(f"Channel:{n}:{c}", channel or Channel(), taken or {}) for channel, taken, c in known]
+    children.append(Element("MetadataOnly"))
+    return Element("Pixels", attributes, [*children, *_planes(spec, about)])
 
 
 def _steps(spec: Spec) -> dict[str, str]:
     steps = {}
     for axis, scale in zip(spec.axes, spec.levels[0].scale, strict=True):
-        if axis.unit is None:
+        value = number(scale, positive=True)
+        if axis.unit is None or axis.name == "c" or value is None:
             continue
         field = "TimeIncrement" if axis.name == "t" else f"PhysicalSize{axis.name.upper()}"
-        steps[f"@{field}"] = repr(float(scale))
-        steps[f"@{field}Unit"] = _UNITS.get(axis.unit, axis.unit)
+        steps[field] = value
+        steps[f"{field}Unit"] = "s" if axis.name == "t" else "µm"
     return steps
 
 
-def _signed(color: str) -> str:
+def _channel(identity: str, channel: Channel, taken: Mapping[str, str]) -> Element:
+    """``taken`` from the source's document; what the image says itself goes before."""
+    emission, excitation = (number(w, positive=True) for w in (channel.emission, channel.excitation))
+    known = {k: v for k, v in taken.items() if k != "Name"}
+    if emission:
+        known |= {"EmissionWavelength": emission, "EmissionWavelengthUnit": "nm"}
+    if excitation:
+        known |= {"ExcitationWavelength": excitation, "ExcitationWavelengthUnit": "nm"}
+    color = signed(channel.color) if channel.color else None
+    return Element(
+        "Channel",
+        {"ID": identity, **stated(Name=words(channel.name)), "SamplesPerPixel": "1", **known, **stated(Color=color)},
+    )
+
+
+def _planes(spec: Spec, about: Own) -> list[Element]:
+    """Where and when planes were taken, by the image's attributes and, without them, by the source's document."""
+    planes: dict[tuple[int, int, int], dict[str, str]] = {}
+    for taken in about.planes:
+        at = (int(taken["TheT"]), int(taken["TheC"]), int(taken["TheZ"]))
+        planes[at] = {k: v for k, v in taken.items() if not k.startswith("The")}
+    for entry in _entries(spec, "times"):
+        seconds = number(entry.get("seconds"))
+        if seconds is not None:
+            planes.setdefault(_at(entry), {}).update(DeltaT=seconds, DeltaTUnit="s")
+    for entry in _entries(spec, "positions"):
+        for axis, key in (("X", "x"), ("Y", "y"), ("Z", "z_position")):
+            value = number(entry.get(key))
+            if value is not None:
+                planes.setdefault(_at(entry), {}).update({f"Position{axis}": value, f"Position{axis}Unit": "µm"})
+    return [
+        Element("Plane", {"TheZ": str(z), "TheT": str(t), "TheC": str(c), **known})
+        for (t, c, z), known in sorted(planes.items())[:PLANES]
+    ]
+
+
+def _entries(spec: Spec, key: str) -> list[Mapping[str, object]]:
+    """Entries about planes that the image has. An index that is not stated is 0: the first plane is meant, too."""
+    found = spec.attrs.get(key)
+    if not isinstance(found, list | tuple):
+        return []
+    lengths = {a: spec.length(a) for a in "tcz"}
+    return [
+        e
+        for e in found
+        if isinstance(e, Mapping)
+        and all(e.get(a) is None or ((i := whole(e.get(a))) is not None and int(i) < n) for a, n in lengths.items())
+    ]
+
+
+def _at(entry: Mapping[str, object]) -> tuple[int, int, int]:
+    t, c, z = (int(str(entry.get(a) or 0)) for a in "tcz")
+    return t, c, z
+
+
+def signed(color: str) -> str:
     """RRGGBB as the signed RGBA integer of OME-XML."""
-    return str(int(np.uint32(int(color + "FF", 16)).view(np.int32)))
-
-
-def printable(text: str) -> str:
-    """``text`` without what XML and JSON readers refuse: control characters and lone surrogates."""
-    return "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" else "_" for c in text)
+    value = int(color + "FF", 16)
+    return str(value - (1 << 32) if value >= 1 << 31 else value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -59,6 +59,7 @@ class OmeZarr:
             key, image = images[0]
             name = self.name or _name(image, key)
             root = self._image(image, name, 0, dataset.labels, modified)
+            root.groups["OME"] = _described([image], [name], {}, modified)
             root.tell(dataset.recipe, modified)
             return root.directory(modified, consolidate=True)
         return self._collection(dataset, images, modified)
@@ -69,10 +70,8 @@ class OmeZarr:
         for n, (_, image) in enumerate(images):
             labels = dataset.labels if n == 0 else {}
             root.groups[str(n)] = self._image(image, names[n], n, labels, modified)
-        ome = _Group({"version": VERSION, "series": list(root.groups)})
-        xml = metadata([image.spec for _, image in images], names)
-        ome.others["METADATA.ome.xml"] = literal_file(xml, "application/xml", modified)
-        root.groups["OME"] = ome
+        series = {"version": VERSION, "series": list(root.groups)}
+        root.groups["OME"] = _described([image for _, image in images], names, series, modified)
         if self.name:
             root.ome["name"] = printable(self.name)
         root.tell(dataset.recipe, modified)
@@ -132,7 +131,8 @@ class _Group:
 
     @property
     def document(self) -> dict[str, Any]:
-        return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": self.ome, **self.told}}
+        attributes = {**({"ome": self.ome} if self.ome else {}), **self.told}
+        return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
     def tell(self, recipe: Mapping[str, Any], modified: int) -> None:
         """How it was made: in a document of its own, and in short among the attributes."""
@@ -163,6 +163,14 @@ class _Group:
         for name, group in self.groups.items():
             children[name] = group.directory(modified)
         return Dir(children)
+
+
+def _described(images: Sequence[Image], names: Sequence[str], ome: dict[str, Any], modified: int) -> _Group:
+    """The group with the OME-XML. It is a group of one image, too: plain files in a hierarchy are warned about."""
+    group = _Group(ome)
+    xml = metadata([image.spec for image in images], names)
+    group.others["METADATA.ome.xml"] = literal_file(xml, "application/xml", modified)
+    return group
 
 
 def _name(image: Image, key: str) -> str:

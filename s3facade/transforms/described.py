@@ -8,7 +8,7 @@ from s3facade.core.spec import Spec
 
 DOCUMENT = ("ome_xml", "ome_image", "codec", "axes")
 """About the image as it is stored."""
-GEOMETRY = (*DOCUMENT, "positions")
+GEOMETRY = (*DOCUMENT, "positions", "affine")
 """About where it stands, too."""
 PLANES = (*GEOMETRY, "times")
 """About which planes it has, too."""

@@ -1,0 +1,36 @@
+"""The file's own metadata beside the voxels: told in ``s3facade.json``, bounded, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from s3facade.catalog.provenance import ORIGINAL, original
+from s3facade.core.image import Dataset
+from s3facade.layouts.ome_zarr import OmeZarr
+from s3facade.testing import in_memory
+
+
+def test_all_of_it_if_it_is_small():
+    image = in_memory(np.zeros((2, 2), "u1"), original={"a": {"b": [1, float("nan")]}}, ome_xml="<OME/>")
+    assert original(image) == {"a": {"b": [1, "NaN"]}, "OME-XML": "<OME/>"}
+    assert original(in_memory(np.zeros((2, 2), "u1"))) is None
+    assert original(in_memory(np.zeros((2, 2), "u1"), original=["x"])) == {"metadata": ["x"]}
+
+
+def test_what_is_too_long_is_named():
+    image = in_memory(
+        np.zeros((2, 2), "u1"), original={"small": 1, "huge": "x" * ORIGINAL, **{f"k{i}": "y" * 999 for i in range(99)}}
+    )
+    told = original(image)
+    assert told["small"] == 1
+    assert "huge" in told["left out"]
+    assert len(json.dumps(told)) < ORIGINAL + 2000
+
+
+def test_never_in_the_attributes():
+    tree = OmeZarr().build(Dataset({"": in_memory(np.zeros((2, 2), "u1"), original={"secret": 1})}))
+    assert b"secret" not in b"".join(
+        bytes(part.data) for part in tree.children["zarr.json"].body().parts if hasattr(part, "data")
+    )
