@@ -1,0 +1,189 @@
+"""Files opened with h5py: links followed under our own rules, what the library raises put in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from s3facade.core.errors import BadSource, SourceDenied, Unsupported
+from s3facade.core.protocols import SourceFile
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MAX_HOPS = 16
+"""Links that are followed to reach one object."""
+MAX_OBJECTS = 50_000
+"""Objects that are looked at when images are searched for; more is refused."""
+MAX_FILES = 4096
+"""Files that one file may link to."""
+_RAISED = (
+    OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError,
+)  # fmt: skip
+"""What h5py raises for damaged files."""
+
+
+def is_hdf5(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is HDF5, perhaps behind a user block of a power of two bytes."""
+    return any(head[at : at + 8] == SIGNATURE for at in (0, 512, 1024, 2048))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object of one of the files of a `Tree`."""
+
+    item: Any
+    """A group or dataset of h5py."""
+    file: int
+    """Index into `Tree.files`."""
+
+    @property
+    def name(self) -> str:
+        """Path in its file."""
+        return str(self.item.name or "/")
+
+    @property
+    def is_dataset(self) -> bool:
+        """Whether it is a dataset, not a group."""
+        return hasattr(self.item, "chunks")
+
+
+class Tree:
+    """An open file, and those that its external links lead to. Made by `opened`."""
+
+    def __init__(self, file: SourceFile, stack: ExitStack) -> None:
+        self._stack = stack
+        self._open: list[Any] = []
+        self.files: list[SourceFile] = []
+        """The opened file, then the linked ones."""
+        self._add(file)
+
+    @property
+    def root(self) -> Found:
+        """The root group."""
+        return Found(self._open[0]["/"], 0)
+
+    def find(self, path: str, start: Found | None = None) -> Found | None:
+        """The object at ``path`` below ``start`` (default: the root); None if there is none.
+
+        External links are followed to files of the same folder or below it.
+
+        Raises:
+            BadSource: Links run in a circle.
+            Unsupported, SourceNotFound, SourceDenied: A link to a file that is not or must not be there.
+        """
+        here = start or self.root
+        steps = [s for s in reversed(path.split("/")) if s not in ("", ".")]
+        hops = 0
+        while steps:
+            if here.is_dataset:
+                return None
+            name = steps.pop()
+            link = here.item.get(name, getlink=True)
+            if link is None:
+                return None
+            target = getattr(link, "path", None)
+            if target is None:
+                item = here.item.get(name)
+                if item is None or not (hasattr(item, "keys") or hasattr(item, "chunks")):
+                    return None
+                here = Found(item, here.file)
+                continue
+            hops += 1
+            if hops > MAX_HOPS:
+                raise BadSource("Links in the HDF5 file run in a circle.", private=f"{here.name}: {name}")
+            other = getattr(link, "filename", None)
+            number = here.file if other is None else self._linked(str(other), here.file)
+            if other is not None or target.startswith("/"):
+                here = Found(self._open[number]["/"], number)
+            steps += [s for s in reversed(target.split("/")) if s not in ("", ".")]
+        return here
+
+    def group(self, path: str, start: Found | None = None) -> Found | None:
+        """The group at ``path``; None if there is none. Raises as `find`."""
+        found = self.find(path, start)
+        return None if found is None or found.is_dataset else found
+
+    def dataset(self, path: str, start: Found | None = None) -> Found | None:
+        """The dataset at ``path``; None if there is none. Raises as `find`."""
+        found = self.find(path, start)
+        return found if found is not None and found.is_dataset else None
+
+    def walk(self) -> Iterator[Found]:
+        """Every dataset and group of the opened file once, by path; links to other places are not followed.
+
+        Raises:
+            Unsupported: There are more than `MAX_OBJECTS`.
+        """
+        seen: set[Any] = set()
+        ahead = [self.root]
+        while ahead:
+            here = ahead.pop()
+            if here.item.id in seen:
+                continue
+            seen.add(here.item.id)
+            if len(seen) > MAX_OBJECTS:
+                raise Unsupported(
+                    f"The HDF5 file has more than {MAX_OBJECTS} objects; write which one is the image as the option "
+                    "`dataset`."
+                )
+            yield here
+            if not here.is_dataset:
+                below = []
+                for name in sorted(here.item.keys(), reverse=True):
+                    if getattr(here.item.get(name, getlink=True), "path", None) is None:
+                        item = here.item.get(name)
+                        if hasattr(item, "keys") or hasattr(item, "chunks"):
+                            below.append(Found(item, here.file))
+                ahead += below
+
+    def _linked(self, name: str, base: int) -> int:
+        if name.startswith("/") or "\\" in name or ":" in name:
+            raise SourceDenied(f"The HDF5 file links to {name!r}; only files beside it are read.")
+        other = self.files[base].sibling(name)
+        for number, file in enumerate(self.files):
+            if file.source.path == other.source.path:
+                return number
+        if len(self.files) >= MAX_FILES:
+            raise Unsupported(f"The HDF5 file links to more than {MAX_FILES} files.")
+        return self._add(other)
+
+    def _add(self, file: SourceFile) -> int:
+        import h5py
+
+        stream = self._stack.enter_context(file.stream())
+        if not is_hdf5(stream.read(4096)):
+            raise BadSource("The file does not begin like HDF5.", private=file.source.path)
+        stream.seek(0)
+        # A file that is being written carries a lock or a mark; it is only read here, as it is now.
+        opened = h5py.File(stream, "r", locking=False)
+        self._stack.callback(opened.close)
+        self._open.append(opened)
+        self.files.append(file)
+        return len(self.files) - 1
+
+
+@contextmanager
+def opened(file: SourceFile) -> Iterator[Tree]:
+    """The open file, closed again behind the ``with``.
+
+    Raises:
+        BadSource: Whatever h5py finds wrong, inside the ``with``, too.
+        Unsupported: It is larger than this version reads, or of a future version.
+    """
+    with ExitStack() as stack, translated(file.source.path):
+        yield Tree(file, stack)
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """What h5py raises, as `BadSource`."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise
+    except _RAISED as error:
+        raise BadSource(
+            "The HDF5 file is damaged or incomplete: its structure cannot be read.",
+            private=f"{where}: {type(error).__name__}: {error!s:.300}",
+        ) from error
