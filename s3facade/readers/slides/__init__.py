@@ -1,0 +1,1 @@
+"""Whole slides that only OpenSlide reads."""
