@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -339,21 +339,37 @@ class Catalog:
         return Viewable(bucket, f"{prefix}/0" if mount.count > 1 else prefix, scale)
 
     def unopened(self) -> int:
-        """Images that nobody has looked into yet."""
-        return sum(1 for m in self._mounts() if m.error is None and not m.sources and m.recipe.path)
+        """Images that nobody has looked into yet; files that are shown as part of another one need not be."""
+        count = 0
+        for bucket in self._buckets.values():
+            shown = _claimed(bucket.plan)
+            count += sum(
+                m.error is None and not m.sources and bool(m.recipe.path) and not _owned(m, shown)
+                for m in bucket.plan.mounts.values()
+            )
+        return count
 
     def probe(self, until: float) -> None:
         """Open images that were never opened, until a monotonic time; then hide what is broken. Blocking."""
-        now = time.monotonic()
-        for mount in self._mounts():
-            if time.monotonic() > until:
-                break
-            if (not mount.sources and mount.error is None) or (mount.error is not None and mount.retry(now)):
-                try:
-                    mount.open(now)
-                except SourceError as error:
-                    log.debug("does not open: %s", error.explain())
+        for bucket in self._buckets.values():
+            shown = _claimed(bucket.plan)
+            for mount in bucket.plan.mounts.values():
+                # Each file of a series would look at all the others: a thousand slices, a million times.
+                if not _owned(mount, shown):
+                    self._probe(mount, until)
+                    shown.update((source.path, mount.recipe.path) for source in mount.members)
         self._swap({name: b.plan for name, b in self._buckets.items()})
+
+    @staticmethod
+    def _probe(mount: Mount, until: float) -> None:
+        now = time.monotonic()
+        if now > until:
+            return
+        if (not mount.sources and mount.error is None) or (mount.error is not None and mount.retry(now)):
+            try:
+                mount.open(now)
+            except SourceError as error:
+                log.debug("does not open: %s", error.explain())
 
     def _look_again(self, bucket: str) -> bool:
         """Look at the folders once more if one has changed: a file that is there must not be called absent.
@@ -432,9 +448,6 @@ class Catalog:
         info = BucketInfo(name, created, config.access, config.cache_control, config.cors)
         return Bucket(info, _tree(plan), plan)
 
-    def _mounts(self) -> Iterable[Mount]:
-        return [mount for bucket in self._buckets.values() for mount in bucket.plan.mounts.values()]
-
     def _entry(self, name: str) -> Bucket:
         bucket = self._look(name)
         if bucket is None:
@@ -468,6 +481,18 @@ def _created(plan: Plan) -> int:
         except SourceError:
             continue
     return 0
+
+
+def _claimed(plan: Plan) -> dict[str, str]:
+    """Files that belong to images that have been opened, with the file of the image."""
+    mounts = [m for m in plan.mounts.values() if m.members]
+    return {source.path: mount.recipe.path for mount in mounts for source in mount.members}
+
+
+def _owned(mount: Mount, shown: Mapping[str, str]) -> bool:
+    """Whether the file of an image that was never opened is part of another image."""
+    own = mount.recipe.path
+    return not mount.sources and single(mount.recipe) and shown.get(own, own) != own
 
 
 def _members(plan: Plan) -> set[str]:
