@@ -51,8 +51,11 @@ class TiffReader:
     )
 
     def sniff(self, head: bytes, name: str) -> bool:
-        """Whether this is a TIFF, by its first four bytes, or an OME companion file, by its name."""
-        return head[:4] in _MAGIC or name.lower().endswith(_NAMES)
+        """Whether this is a TIFF, by its first four bytes, or an OME companion file, by its name.
+
+        DICOM files may begin with a TIFF's header, for programs that know no DICOM; often nothing follows it.
+        """
+        return (head[:4] in _MAGIC and head[128:132] != b"DICM") or name.lower().endswith(_NAMES)
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TiffRaster]:
         """The images of a TIFF and of the files it belongs to, in order.
