@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from s3facade import __version__, caches, registry
+from s3facade import __version__, caches, registry, remotes
 from s3facade.auth import configured
 from s3facade.catalog.builder import Builder
 from s3facade.catalog.catalog import REST, Catalog, Viewable
@@ -43,6 +43,8 @@ WORKER_MEMORY = 256 << 20
 """Bytes that a worker gets at least, unless the number of workers is given."""
 BACKLOG = 1024
 """Connections that may wait to be accepted: a viewer opens dozens at once."""
+FAR = 8
+"""Threads of a worker whose images come from a network."""
 SPARE_FILES = 512
 """Open files that connections leave over: sources, folders, libraries."""
 _TOLD = frozenset({signal.SIGHUP, signal.SIGTERM, signal.SIGINT})
@@ -66,8 +68,11 @@ class Announcement:
 def open_catalog(settings: Settings, *, workers: int = 1) -> Catalog:
     """The catalog and its engine, for tools that need no server. Blocking. Raises `ConfigError`."""
     limits = settings.limits
+    remotes.register(settings, workers=workers)
+    # Threads that wait for a network decode nothing meanwhile.
+    threads = FAR if settings.stores else 2
     share = EngineLimits(
-        limits.memory // workers, threads=2, queue=limits.queue, deadline=limits.deadline, read=limits.read
+        limits.memory // workers, threads=threads, queue=limits.queue, deadline=limits.deadline, read=limits.read
     )
     return Catalog(settings, Engine(registry.reader, share, caches.disk(limits), caches.index(limits)))
 

@@ -22,12 +22,13 @@ FLOORS = {
     "auth": 4,
     "web": 4,
     "caches": 4,
+    "remotes": 4,
     "app": 5,
     "cli": 5,
     "__main__": 5,
     "testing": 6,
 }
-SAME_FLOOR = {("layouts", "codecs"), ("catalog", "config"), ("s3", "auth"), ("cli", "app"), ("__main__", "cli")}
+SAME_FLOOR = {("layouts", "codecs"), ("catalog", "config"), ("s3", "auth"), ("remotes", "caches"), ("cli", "app"), ("__main__", "cli")}
 """Neighbours that may be imported: (from, to)."""
 ONLY_IN = {
     "aiobotocore": {"stores"},

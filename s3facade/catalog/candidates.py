@@ -63,7 +63,10 @@ class Candidates:
         root = str(source.files.root if source.files else source.file.parent if source.file else "")
         about = (options, source.series, source.pixel_size, source.name, root, source.isolate)
         return [
-            Candidate(item.captures, FileRecipe("" if synthetic else item.path, item.reader, *about))
+            Candidate(
+                item.captures,
+                FileRecipe("" if synthetic else item.path, item.reader, *about, stated=source.reader is not None),
+            )
             for item in self._items(source)
         ]
 

@@ -185,6 +185,7 @@ class Catalog:
         if file is None and not met and self._look_again(bucket):
             file = find(self._entry(bucket).root, key, resolve)
         if file is None:
+            self._known(bucket)
             raise NoSuchKey("The specified key does not exist.", Key=key)
         return self._found(key, file, met)
 
@@ -258,6 +259,7 @@ class Catalog:
     def page_now(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
         """`page`, blocking; sizes that were never computed are None."""
         self._look_again(bucket)
+        self._known(bucket)
         entry = self._entry(bucket)
         now = time.monotonic()
 
@@ -409,7 +411,7 @@ class Catalog:
         except SourceUnavailable as error:
             log.warning("bucket %s stays as it was: %s", config.name, error.explain())
             old = self._buckets.get(config.name)
-            return old.plan if old else Plan(broken=[Broken(error.private, error.public)])
+            return old.plan if old else Plan(broken=[Broken(error.private, error.public)], unseen=error)
         except SourceDenied as error:
             return Plan(broken=[Broken(error.private, error.public)])
 
@@ -453,6 +455,12 @@ class Catalog:
         if bucket is None:
             raise NoSuchBucket("The specified bucket does not exist.", BucketName=name)
         return bucket
+
+    def _known(self, bucket: str) -> None:
+        """Raise `SourceUnavailable` where its sources could not be looked at yet: nothing is known to be absent."""
+        unseen = self._entry(bucket).plan.unseen
+        if unseen is not None:
+            raise unseen.with_traceback(None)
 
     def _found(self, key: str, file: File, met: Sequence[tuple[Mount, Dir | Grid]]) -> Found:
         mount, node = met[-1] if met else (None, None)

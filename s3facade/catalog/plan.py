@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from s3facade import registry
+from s3facade.catalog import remote
 from s3facade.catalog.candidates import Candidate, Candidates, Item
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount
@@ -18,9 +19,10 @@ from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.catalog.watch import RACY, Watch
 from s3facade.codecs.compress import compressed
 from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, StepConfig
-from s3facade.core.errors import ConfigError, SourceUnavailable
+from s3facade.core.errors import ConfigError, SourceDenied, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
+from s3facade.stores.files import describe, is_remote
 from s3facade.stores.local import GONE, fingerprint, translated
 
 HEAD = 4096
@@ -50,6 +52,8 @@ class Plan:
     """Path of a single file by key."""
     broken: list[Broken] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
+    unseen: SourceError | None = None
+    """Why nothing is known about what it holds: its keys are not absent then."""
 
 
 class Planner:
@@ -147,6 +151,8 @@ class Planner:
 
     def _sniff(self, path: str) -> str:
         """Name of the reader that recognises the file; "" if there is none, or if it may not be read."""
+        if is_remote(path):
+            return remote.guess(path) or self._recognised(path)
         try:
             about = os.stat(path)
             key = (path, fingerprint(about))
@@ -167,6 +173,20 @@ class Planner:
             if self._engine.index is not None and time.time_ns() - about.st_mtime_ns > RACY:
                 self._engine.index.put(("sniffed", *key, self._readers), self._sniffed[key].encode())
             return self._sniffed[key]
+
+    def _recognised(self, path: str) -> str:
+        """`_sniff` of a file of a store whose name does not tell. Raises `SourceUnavailable`."""
+        try:
+            key = (path, describe(path).etag)
+            known = self._sniffed.get(key) or self._remembered(key)
+            if known is None:
+                known = remote.recognised(path)
+                if self._engine.index is not None:
+                    self._engine.index.put(("sniffed", *key, self._readers), known.encode())
+        except (SourceDenied, Unsupported):
+            return ""
+        self._sniffed[key] = known
+        return known
 
     def _remembered(self, key: tuple[str, str]) -> str | None:
         """What an earlier run found out about a file."""
@@ -199,8 +219,12 @@ def _paths(
     """
     if source.file is not None:
         path = str(source.file)
-        folder = os.path.isdir(path)
-        found = marker(path, _names(path)) if folder else None
+        if is_remote(path):
+            found = remote.image(path, marker)
+            folder = found is not None
+        else:
+            folder = os.path.isdir(path)
+            found = marker(path, _names(path)) if folder else None
         captures: dict[str, object] = {"stem": stem(source.file.name, folder=folder), "path": source.file.name}
         yield found or path, path, captures
         return
@@ -209,7 +233,8 @@ def _paths(
         raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
     root = str(pattern.root)
     above = len(root.rstrip("/")) + 1
-    for path, shown in _walk(root, marker, devices, plan):
+    far = is_remote(root)
+    for path, shown in remote.walk(source, pattern, marker) if far else _walk(root, marker, devices, plan):
         folder = path is not shown
         # The folder that the pattern starts in may be the image itself; then all of its files are.
         relative = shown[above:] or os.path.basename(root)

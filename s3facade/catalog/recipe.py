@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from s3facade.catalog.placed import resized
+from s3facade.catalog.remote import recognised
 from s3facade.config.settings import StepConfig
 from s3facade.config.steps import make, parameter_files
 from s3facade.core.errors import BadSource, SourceError, Unsupported
 from s3facade.core.image import Image, Opened, apply_step, combine
 from s3facade.engine.engine import Engine
-from s3facade.stores.files import accessible
+from s3facade.stores.files import accessible, is_remote
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -40,13 +41,19 @@ class FileRecipe:
     """Folder that ``path`` is shown relative to; absolute."""
     isolate: bool = False
     """Read in a process of its own."""
+    stated: bool = False
+    """Whether the operator says which reader it is."""
 
     def images(self, engine: Engine) -> list[Image]:
         """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
-        if self.path and not self.reader:
+        reader = self.reader
+        if is_remote(self.path) and not self.stated:
+            # Until now its name alone may have told; its beginning is needed to open it anyway.
+            reader = recognised(self.path)
+        if self.path and not reader:
             accessible(self.path)
             raise BadSource("No reader recognises the file: it is empty, damaged or of another format.")
-        opened = engine.rasters.describe(self.path, self.reader, self.options, isolated=self.isolate)
+        opened = engine.rasters.describe(self.path, reader, self.options, isolated=self.isolate)
         if self.series is not None:
             if self.series >= len(opened):
                 raise Unsupported(f"There is no series {self.series}; the file holds {len(opened)}.", private=self.path)

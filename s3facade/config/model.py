@@ -180,6 +180,56 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
+class StoreModel(Model):
+    """A place on the network that files are read from: S3-compatible storage, or a web server."""
+
+    url: Annotated[str, Field(pattern=r"^(s3|https?)://[^/?#@\s]+(/[^?#\s]*)?$")]
+    """`s3://bucket/prefix` or `https://host/path/`; nothing outside it is ever read."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/?$")] | None = None
+    """Address of the S3 server, as in `https://s3.example.org`; default: Amazon's."""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = None
+    """Region of the bucket."""
+    key: Annotated[str, Field(min_length=1)] | None = None
+    """Access key id, or the user of a web server; may be `${VARIABLE}`. S3 without: what the AWS tools would use."""
+    secret: Annotated[str, Field(min_length=1)] | None = None
+    """Secret access key, or a password, or without `key` the token that a web server wants; best `${VARIABLE}`."""
+    secret_file: str | None = None
+    """A file that holds the secret instead, readable by its owner alone."""
+    session_token: Annotated[str, Field(min_length=1)] | None = None
+    """Session token that belongs to the key; may be `${VARIABLE}`."""
+    anonymous: bool = False
+    """Whether a bucket that everybody may read is read without a key."""
+    connections: Annotated[int, Field(ge=1, le=256)] = 16
+    """Requests at once, per worker."""
+    timeout: Annotated[Seconds, AfterValidator(_some)] = "30 s"
+    """How long one read may take, tries again included."""
+    refresh: Annotated[Seconds, AfterValidator(_some)] = "60 s"
+    """How long it is believed that a file is what it was, and a folder holds what it held."""
+    redirects: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]] = []
+    """Other hosts that a web server may send to; without them such answers are refused."""
+
+    model_config = ConfigDict(validate_default=True)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StoreModel:
+        if self.secret is not None and self.secret_file is not None:
+            raise ValueError("has `secret` and `secret_file`; leave out one of the two")
+        given = self.secret is not None or self.secret_file is not None
+        if self.key is not None and not given:
+            raise ValueError("has a `key` and no secret; add `secret` or `secret_file`")
+        if self.anonymous and (given or self.session_token is not None):
+            raise ValueError("has a secret and is `anonymous`; leave out one of the two")
+        if not self.url.startswith("s3:"):
+            wrong = [n for n in ("endpoint", "region", "session_token") if getattr(self, n) is not None]
+            if wrong:
+                raise ValueError(f"`{wrong[0]}` goes with s3:// only; remove it")
+        elif given and self.key is None:
+            raise ValueError("has a secret and no `key`; add it")
+        elif self.redirects:
+            raise ValueError("`redirects` goes with web servers only; remove it")
+        return self
+
+
 class SyntheticModel(Model):
     """A computed image, for trying things out."""
 
@@ -193,9 +243,11 @@ class SourceModel(Model):
     """Files that images are read from: exactly one of ``files``, ``file`` and ``synthetic``."""
 
     files: str | None = None
-    """Path pattern, as in `/data/**/{name}.tif`."""
+    """Path pattern, as in `/data/**/{name}.tif`, or in `lab:2026/{name}.tif` of the store called `lab`."""
     file: str | None = None
-    """Path of one file."""
+    """Path of one file, as `files`."""
+    list_: Annotated[str | None, Field(alias="list")] = None
+    """A text file of this machine that names the files of a store that cannot, one per line, as seen from the store."""
     synthetic: SyntheticModel | None = None
     """A computed image instead of files."""
     skip: list[str] = []
@@ -217,6 +269,8 @@ class SourceModel(Model):
             raise ValueError("needs exactly one of `files`, `file` and `synthetic`")
         if self.skip and self.files is None:
             raise ValueError("`skip` goes with `files` only; remove it")
+        if self.list_ is not None and self.files is None:
+            raise ValueError("`list` goes with `files` only; remove it")
         return self
 
 
@@ -378,7 +432,9 @@ class LimitsModel(Model):
     index: Room = "512 MiB"
     """Disk space for what was found out about files, so that a restart need not open them all again; or `off`."""
     cache_dir: str | None = None
-    """Folder for both; default: where the system keeps caches of this user."""
+    """Folder for all of these; default: where the system keeps caches of this user."""
+    spool: Bytes = "20 GiB"
+    """Disk space for whole files of stores: some libraries take nothing else."""
 
     model_config = ConfigDict(validate_default=True)
 
@@ -407,6 +463,8 @@ class ServerModel(Model):
 class ConfigModel(Model):
     """s3facade configuration."""
 
+    stores: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], StoreModel] = {}
+    """Places on the network that sources name, by name."""
     sources: dict[str, SourceModel] = {}
     """What there is, by name."""
     images: dict[str, ImageModel] = {}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from s3facade.config import model as m
-from s3facade.config import secret
+from s3facade.config import places, secret
 from s3facade.config.document import Document, Path_
-from s3facade.config.pattern import absolute, compile_pattern
+from s3facade.config.pattern import Pattern, absolute, compile_pattern
 from s3facade.config.pipelines import Pipelines, unknown
 from s3facade.config.settings import (
     ALWAYS,
@@ -24,6 +24,7 @@ from s3facade.config.settings import (
     Settings,
     ShelfConfig,
     SourceConfig,
+    StoreConfig,
     View,
 )
 from s3facade.config.template import compile_template
@@ -41,7 +42,8 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     Raises:
         ConfigError: All references that lead nowhere, one per line, each with file, line and key.
     """
-    resolver = _Resolver(document)
+    resolver = _Resolver(document, config.stores)
+    stores = tuple(resolver.store(n, c) for n, c in config.stores.items())
     sources = {n: s for n, c in config.sources.items() if (s := resolver.source(n, c)) is not None}
     pipelines = Pipelines(config, sources, document, resolver.problem)
     captures = pipelines.captures()
@@ -57,18 +59,20 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     cache_dir = None if given.cache_dir is None else resolver.absolute(given.cache_dir)
     limits = Limits(
         *(given.memory, given.workers, given.queue, given.deadline, given.read),
-        *(given.disk, given.index, cache_dir),
+        *(given.disk, given.index, cache_dir, given.spool),
     )
     net = config.server
     server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
     return Settings(
-        pipelines.sources, pipelines.images, buckets, access, links, shelf, limits, server, document.path, modified
+        pipelines.sources, pipelines.images, buckets, access, links, shelf, limits, server,
+        document.path, modified, stores,
     )  # fmt: skip
 
 
 class _Resolver:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, stores: Mapping[str, m.StoreModel]) -> None:
         self.document = document
+        self.stores = stores
         self.base = document.path.parent
         self.problems: list[str] = []
 
@@ -85,7 +89,8 @@ class _Resolver:
         skip = []
         if c.files is not None:
             try:
-                files = compile_pattern(c.files, self.base)
+                files = places.pattern(c.files, self.base, self.stores)
+                self.listing(c, files)
             except ConfigError as error:
                 self.problem((*at, "files"), error)
                 return None
@@ -94,10 +99,45 @@ class _Resolver:
                     skip.append(compile_pattern(text, files.root))
                 except ConfigError as error:
                     self.problem((*at, "skip", i), error)
-        file = None if c.file is None else self.absolute(c.file)
+        file = None
+        if c.file is not None:
+            try:
+                place = places.split(c.file, self.stores)
+            except ConfigError as error:
+                self.problem((*at, "file"), error)
+                return None
+            file = self.absolute(c.file) if place is None else Path(f"{place[0]}:/{place[1]}")
+        listed = None if c.list_ is None else self.absolute(c.list_)
         synthetic = None if c.synthetic is None else {"shape": c.synthetic.shape, "dtype": c.synthetic.dtype}
         return SourceConfig(
-            name, files, file, synthetic, tuple(skip), c.pixel_size, c.series, c.reader, dict(c.options), c.isolate
+            name,
+            files,
+            file,
+            synthetic,
+            tuple(skip),
+            c.pixel_size,
+            c.series,
+            c.reader,
+            dict(c.options),
+            c.isolate,
+            listed,
+        )
+
+    def listing(self, c: m.SourceModel, files: Pattern) -> None:
+        """Web servers list nothing; folders of this machine need no list. Raises `ConfigError`."""
+        store = self.stores.get(str(files.root).partition(":")[0]) if not files.root.is_absolute() else None
+        if store is None and c.list_ is not None:
+            raise ConfigError("`list` goes with files of a store only; remove it")
+        if store is not None and not store.url.startswith("s3:") and c.list_ is None:
+            raise ConfigError("a web server does not tell which files it has; name them in a text file with `list:`")
+
+    def store(self, name: str, c: m.StoreModel) -> StoreConfig:
+        url = c.url.rstrip("/") + "/"
+        given = self.secret(("stores", name), c.secret, c.secret_file) or None
+        login = (c.key, given, c.session_token, c.anonymous)
+        endpoint = None if c.endpoint is None else c.endpoint.rstrip("/")
+        return StoreConfig(
+            name, url, endpoint, c.region, *login, c.connections, c.timeout, c.refresh, tuple(c.redirects)
         )
 
     def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]]) -> BucketConfig:
@@ -132,6 +172,8 @@ class _Resolver:
         if isinstance(c, m.FilesViewModel):
             if path.names:
                 raise ConfigError("a view of files has no captures; write a plain prefix")
+            if places.split(c.root, self.stores) is not None:
+                raise ConfigError("a view of files shows folders of this machine; clients can read the store itself")
             return FilesView(self.absolute(c.root), c.path)
         known = self.reference((*at, "from"), c.from_, captures)
         for name in path.names:

@@ -24,6 +24,28 @@ Sizes = int | Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """A place on the network that files are read from."""
+
+    name: str
+    url: str
+    """``s3://bucket/prefix/`` or ``https://host/path/``, ending in ``/``; holds no secret."""
+    endpoint: str | None = None
+    region: str | None = None
+    key: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    anonymous: bool = False
+    connections: int = 16
+    timeout: float = 30.0
+    """Seconds that one read may take, tries again included."""
+    refresh: float = 60.0
+    """Seconds for which what was found out about a file is believed."""
+    redirects: tuple[str, ...] = ()
+    """Other hosts that it may send the server to."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """What there is. Exactly one of ``files``, ``file`` and ``synthetic`` is given."""
 
@@ -31,7 +53,7 @@ class SourceConfig:
     files: Pattern | None = None
     """Files found by walking ``files.root``."""
     file: Path | None = None
-    """One file; absolute."""
+    """One file; absolute, or ``store:/key``."""
     synthetic: Mapping[str, object] | None = None
     """Options of the synthetic reader: ``shape`` (voxels by axis name), ``dtype``."""
     skip: tuple[Pattern, ...] = ()
@@ -46,6 +68,8 @@ class SourceConfig:
     """Handed to the reader."""
     isolate: bool = False
     """Whether the reader runs in a process of its own."""
+    listed: Path | None = None
+    """A file of this machine that names the files of a store."""
 
     @property
     def captures(self) -> frozenset[str]:
@@ -211,6 +235,8 @@ class Limits:
     """Bytes of what was found out about files, kept on disk; 0: none."""
     cache_dir: Path | None = None
     """Absolute; None: where the system keeps caches of this user."""
+    spool: int = 20 << 30
+    """Bytes of remote files that are kept whole on disk, for libraries that take nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +271,5 @@ class Settings:
     """The configuration file; None without one."""
     modified: int = 0
     """Of the configuration file: nanoseconds since 1970, UTC; 0 without one."""
+    stores: tuple[StoreConfig, ...] = ()
+    """Places on the network that sources name."""

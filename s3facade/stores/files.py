@@ -19,7 +19,7 @@ from s3facade.stores.blocks import Blocks
 from s3facade.stores.http import Http
 from s3facade.stores.local import LocalFile
 from s3facade.stores.loop import Loop
-from s3facade.stores.remote import RemoteFile, folder
+from s3facade.stores.remote import RemoteFile
 from s3facade.stores.s3 import S3
 from s3facade.stores.spool import Spool
 from s3facade.stores.store import RemoteStore
@@ -76,7 +76,7 @@ def is_remote(path: str) -> bool:
 
 def store(path: str) -> RemoteStore:
     """The store that a path leads into. Raises `SourceUnavailable` if it is not configured any more."""
-    found = _REMOTE.stores.get(path.partition(":/")[0])
+    found = _REMOTE.stores.get(path.partition(":")[0])
     if found is None:
         raise SourceUnavailable("The store of the source file is not configured.", private=path)
     return found
@@ -101,8 +101,6 @@ def unchanged(source: Source) -> bool:
     """Whether the path still leads to what was described, as far as is known. Never waits for a network."""
     if not is_remote(source.path):
         return local.unchanged(source)
-    if source.etag.startswith("folder:"):
-        return True
     try:
         return store(source.path).unchanged(source)
     except SourceError:
@@ -115,7 +113,7 @@ def still(source: Source) -> bool:
         return local.unchanged(source)
     try:
         if source.etag.startswith("folder:"):
-            return folder(store(source.path), source.path.partition(":/")[2]) == source
+            return store(source.path).folder_source(source.path.partition(":/")[2]) == source
         return describe(source.path) == source
     except SourceError:
         return False
@@ -128,7 +126,7 @@ def there(path: str) -> bool:
     try:
         found, key = store(path), path.partition(":/")[2]
         if not key or key.endswith("/"):
-            folder(found, key)
+            found.folder_source(key)
         else:
             found.describe(key)
     except SourceNotFound:
@@ -153,6 +151,18 @@ def file(source: Source, asked: dict[str, Source | None] | None = None) -> Sourc
 def on_disk(source: Source) -> Source:
     """The file on this machine: itself, or its whole copy. Blocking. Raises `SourceError`."""
     return local.describe(file(source).path()) if is_remote(source.path) else source
+
+
+def head(source: Source) -> bytes:
+    """The beginning of a file, by which readers judge it. Blocking. Raises `SourceError`."""
+    return bytes(file(source).pread(0, min(source.size, HEAD)))
+
+
+def ahead(paths: Sequence[str]) -> None:
+    """Have the beginnings of files of one store here before they are asked for one by one, as far as that goes."""
+    if paths:
+        home = store(paths[0])
+        home.heads([path.partition(":/")[2] for path in paths], HEAD)
 
 
 def read_many(wanted: Sequence[tuple[SourceFile, int, int]]) -> list[Buffer] | None:

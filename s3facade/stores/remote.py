@@ -7,7 +7,6 @@ import posixpath
 from typing import Any, BinaryIO, cast
 
 from s3facade.core.errors import BadSource, SourceChanged, SourceDenied, SourceNotFound, SourceUnavailable
-from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.stores.blocks import BLOCK
 from s3facade.stores.spool import Spool
@@ -28,6 +27,8 @@ class RemoteFile:
     """
 
     __slots__ = ("_asked", "_source", "_spool", "store")
+    far = True
+    """Each look at a folder costs a wait: readers look at few."""
 
     def __init__(
         self, store: RemoteStore, source: Source, spool: Spool | None, asked: dict[str, Source | None] | None = None
@@ -93,8 +94,9 @@ class RemoteFile:
         Raises:
             SourceNotFound: There is no such folder.
             SourceDenied: The name leaves the folder.
-            Unsupported: The store lists nothing.
         """
+        if not self.store.lists:
+            raise SourceNotFound("A web server does not tell which files it has.", private=self._source.path)
         listing = self.store.folder(self._folder(below))
         if not listing.files and not listing.folders:
             raise SourceNotFound(f"The file refers to the folder {below!r}, which is missing.", private=below)
@@ -105,7 +107,7 @@ class RemoteFile:
         key = self._folder(below)
         place, found = f"{self.store.name}:/{key}", None
         try:
-            found = folder(self.store, key)
+            found = self.store.folder_source(key)
         finally:
             self._note(place, found)
         return RemoteFile(self.store, found, self._spool, self._asked)
@@ -137,15 +139,6 @@ class RemoteFile:
         if relative == ".":
             return above
         return f"{above}/{relative}" if above else relative
-
-
-def folder(store: RemoteStore, key: str) -> Source:
-    """A folder as a source without bytes. Raises `SourceNotFound` if there is nothing in it."""
-    listing = store.folder(key)
-    if not listing.files and not listing.folders:
-        raise SourceNotFound("The file refers to a folder that is missing.", private=f"{store.name}:/{key}")
-    names = digest(sorted(listing.files), sorted(listing.folders))
-    return Source(f"{store.name}:/{key}", 0, 0, f"folder:{names}")
 
 
 class _Raw(io.RawIOBase):

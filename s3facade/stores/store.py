@@ -6,6 +6,7 @@ Everything blocking here is called from worker threads; `RemoteStore.unchanged` 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
@@ -15,6 +16,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from s3facade.core.errors import SourceChanged, SourceError, SourceNotFound, SourceUnavailable
+from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.stores.blocks import Blocks
 from s3facade.stores.known import Known, Listing
@@ -95,6 +97,8 @@ class RemoteStore:
 
     def unchanged(self, source: Source) -> bool:
         """Whether a file is what was described, as far as is known; asks again in the background. Never waits."""
+        if source.etag.startswith("folder:"):
+            return self._folder_unchanged(source, self._key(source))
         entry = self._known.file(self._key(source))
         now = time.monotonic()
         if entry is None or now - entry.when > 2 * self.address.refresh:
@@ -118,6 +122,44 @@ class RemoteStore:
                 private=self.address.url + key,
             )
         return listing
+
+    def folders(self, keys: Sequence[str]) -> list[Listing]:
+        """What is in each of several folders, asked for at once. Blocking; raises as `folder`."""
+
+        async def listed() -> list[Listing | None]:
+            return list(await asyncio.gather(*(self.listing(key) for key in keys)))
+
+        found = self._run(listed)
+        return [self.folder(key) if listing is None else listing for key, listing in zip(keys, found, strict=True)]
+
+    def folder_source(self, key: str) -> Source:
+        """A folder as a source without bytes; of a store that lists nothing, one that never changes. Blocking.
+
+        Raises:
+            SourceNotFound: There is nothing in it.
+            SourceUnavailable: It cannot be looked at.
+        """
+        if not self.lists:
+            return Source(f"{self.name}:/{key}", 0, 0, "folder:")
+        found = self._folder_source(key, self.folder(key))
+        if found is None:
+            raise SourceNotFound("The file refers to a folder that is missing.", private=f"{self.name}:/{key}")
+        return found
+
+    def _folder_source(self, key: str, listing: Listing) -> Source | None:
+        if not listing.files and not listing.folders:
+            return None
+        named = digest(sorted(listing.files), sorted(listing.folders))
+        return Source(f"{self.name}:/{key}", 0, 0, f"folder:{named}")
+
+    def _folder_unchanged(self, source: Source, key: str) -> bool:
+        if not self.lists:
+            return True
+        listing = self._known.folder(key)
+        age = self.address.refresh + 1 if listing is None else time.monotonic() - listing.when
+        if age > self.address.refresh:
+            self._loop.begin(lambda: self._look(key))
+        return listing is not None and age < 2 * self.address.refresh and self._folder_source(key, listing) == source
 
     async def listing(self, key: str, most: int = FOLDER) -> Listing | None:
         """`folder`, on the loop; None if it holds more than ``most`` names."""
@@ -143,6 +185,20 @@ class RemoteStore:
         """Bytes through the blocks that are kept. Blocking. Raises `SourceError`."""
         found = self.blocks.held(source, start, stop)
         return self._run(lambda: self.blocks.read(source, start, stop, self._fetch)) if found is None else found
+
+    def heads(self, keys: Sequence[str], nbytes: int) -> None:
+        """Have the first bytes of several files among the blocks; those that cannot be read are left out. Blocking."""
+
+        async def read(key: str) -> None:
+            with contextlib.suppress(SourceError):
+                source = self.source(key, await self._stat(key))
+                if source.size:
+                    await self.blocks.read(source, 0, min(source.size, nbytes), self._fetch)
+
+        async def every() -> None:
+            await asyncio.gather(*map(read, keys))
+
+        self._run(every)
 
     def blocking(self, pieces: Sequence[Piece]) -> list[bytes]:
         """`exact`, from a worker thread; no hop to the loop where all is here."""
@@ -216,7 +272,10 @@ class RemoteStore:
             return
         self._looking.add(key)
         try:
-            self._known.note(key, await self._found(key))
+            if not key or key.endswith("/"):
+                await self.listing(key)
+            else:
+                self._known.note(key, await self._found(key))
         except SourceError:
             # It is believed for a while longer; then who asks is told.
             pass

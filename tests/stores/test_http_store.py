@@ -170,7 +170,7 @@ def test_names_that_data_give_stay_in_their_folder(server: FaultServer) -> None:
     assert not any(path == "/secret" for _, path, _ in server.asked)
     with pytest.raises(SourceNotFound, match=r"'none\.bin'"):
         file.sibling("none.bin")
-    with pytest.raises(Unsupported, match="does not tell"):
+    with pytest.raises(SourceNotFound, match="does not tell"):
         file.names()
 
 
