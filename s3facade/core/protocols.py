@@ -122,6 +122,13 @@ class Finding(Protocol):
         ...
 
 
+class Distant(Protocol):
+    """What a `SourceFile` may state as well."""
+
+    far: ClassVar[bool]
+    """Whether each look at a folder or another file costs a wait, since it lies behind a network: look at few."""
+
+
 class Raster(Protocol):
     """One open image: description at hand, pixels on request. Thread-safe."""
 

@@ -55,6 +55,8 @@ def folders_of_chunks(base: SourceFile, prefix: str, depth: int, room: int) -> t
         depth: Folders between that one and the chunks.
         room: How many there may be at most.
     """
+    if getattr(base, "far", False):
+        return [], False
     found: list[SourceFile] = []
     ahead = [prefix.rstrip("/")]
     for remaining in range(depth, -1, -1):
