@@ -94,11 +94,7 @@ def _image(tree: Tree, data: Found, info: Found | None) -> TableRaster:
         )
     cells, shapes = [], []
     for level in range(levels):
-        groups = [
-            _need(tree, f"ResolutionLevel {level}/TimePoint {t}/Channel {c}", data)
-            for t in range(times)
-            for c in range(channels)
-        ]
+        groups = _groups(tree, data, level, times, channels)
         pieces = [piece(_need(tree, "Data", g, dataset=True), tree.files[g.file]) for g in groups]
         size = _size(groups[0], pieces[0].sizes)
         shapes.append(size)
@@ -109,6 +105,20 @@ def _image(tree: Tree, data: Found, info: Found | None) -> TableRaster:
     facts = _facts(tree, info, shapes[0], times, channels, cells[0].codec)
     spec = described(cells[0].stored.names, cells[0].dtype, grids, facts)
     return TableRaster(spec, tuple(tree.files), tuple(cells))
+
+
+def _groups(tree: Tree, data: Found, level: int, times: int, channels: int) -> list[Found]:
+    """The groups of the channels of all time points of a level."""
+    here = _need(tree, f"ResolutionLevel {level}", data)
+    found = []
+    counts = {_numbered(here, "TimePoint")} - {times}
+    for t in range(times):
+        point = _need(tree, f"TimePoint {t}", here)
+        counts |= {_numbered(point, "Channel")} - {channels}
+        found += [_need(tree, f"Channel {c}", point) for c in range(channels)]
+    if counts:
+        raise BadSource("The Imaris file is incomplete: levels or time points differ in what they hold.")
+    return found
 
 
 def _numbered(group: Found, what: str) -> int:

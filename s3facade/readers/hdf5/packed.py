@@ -93,6 +93,8 @@ def _unpacked(data: memoryview, bits: int, count: int, size: int) -> npt.NDArray
     """Unsigned numbers of ``size`` bytes from ``bits`` each, highest bit first and without gaps."""
     if not bits:
         return np.zeros(count, f"u{size}")
+    if bits in (8, 16, 32):
+        return np.frombuffer(data, f">u{bits // 8}", count).astype(f"u{size}")
     if bits > 32:
         return _bit_by_bit(data, bits, count)
     width = 1 if bits <= 8 else 2 if bits <= 16 else 4
