@@ -120,7 +120,7 @@ def test_lists_of_files(tmp_path, encoding, given):
     array = values((3, 4, 5))
     for plane, i in zip(array, (1, 3, 5), strict=True):
         (tmp_path / f"a{i}.raw").write_bytes(ENCODE[encoding](plane))
-    path = hand(tmp_path / "a.nhdr", data_file=given, encoding=encoding)
+    path = hand(tmp_path / "a.nhdr", data_file=given, encoding=encoding, end="")
     raster = one(READER, path)
     assert len(raster.files) == 4
     same(raster, array)
