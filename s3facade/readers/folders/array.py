@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from s3facade.core.errors import BadSource, Unsupported
+from s3facade.core.errors import BadSource, SourceUnavailable, Unsupported
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.portable import Portable
 from s3facade.core.protocols import SourceFile
@@ -19,6 +19,7 @@ from s3facade.core.spec import Axis, Channel, Level, Spec
 from s3facade.readers.arrays.chunked import MAX_CELL
 from s3facade.readers.arrays.filters import FILTERS
 from s3facade.readers.arrays.stored import Stored
+from s3facade.readers.folders.documents import part
 
 
 class Places(Protocol):
@@ -75,6 +76,8 @@ class FolderArray:
     bases: tuple[int, ...]
     """Index into `Raster.files`: what names of chunks are relative to. Several: one for each index of the first
     dimension, which is then a list of arrays."""
+    proof: str = ""
+    """A document that is there as long as the array is, if that is not the base itself."""
 
     def __post_init__(self) -> None:
         nbytes = math.prod(self.stored.cell) * self.number.itemsize
@@ -101,6 +104,8 @@ class FolderArray:
         nbytes = math.prod(cell) * self.number.itemsize
         data = self.places.fetch(base, place, 2 * nbytes + (1 << 16))
         if data is None:
+            if self.proof and part(base, self.proof) is None:
+                raise SourceUnavailable("A part of the source is gone.", private=f"{base.source.path}: {self.proof}")
             return self.stored.arrange(np.full(extent, self._fill))
         try:
             found = self.unpack.unpack(data, cell, inner, self.number)
@@ -112,8 +117,8 @@ class FolderArray:
         found = found[tuple(slice(n) for n in inner)]
         if found.shape != inner:
             # Blocks that were written while the array was smaller: what lies outside them was never written.
-            part, found = found, np.full(inner, self._fill)
-            found[tuple(slice(n) for n in part.shape)] = part
+            written, found = found, np.full(inner, self._fill)
+            found[tuple(slice(n) for n in written.shape)] = written
         block = self.stored.arrange(found.reshape(extent)).astype(self.dtype, copy=False)
         return block if block.flags.owndata else block.copy()
 

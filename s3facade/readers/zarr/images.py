@@ -243,6 +243,7 @@ class Builder:
                 meta.unpack,
                 meta.fill,
                 (places[node.base.source.path],),
+                node.prefix + ("zarr.json" if node.version == 3 else ".zarray") if node.prefix else "",
             )
             for node, meta in levels
         ]

@@ -106,9 +106,7 @@ class ZarrReader:
         first: SourceError | None = None
         flat = [item for item in found if len((item.node.array or {}).get("shape", "--")) < 2]
         if len(flat) < len(found):
-            finder.left_out += [
-                f"The array {i.node.path!r} has fewer than two dimensions; it is left out." for i in flat
-            ]
+            finder.left_out += _left_out(flat)
             found = [item for item in found if item not in flat]
         good: list[Found] = []
         for item in found:

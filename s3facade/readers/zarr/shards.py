@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 import google_crc32c
 import numpy as np
-import numpy.typing as npt
 
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Buffer
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.folders.documents import part
+from s3facade.readers.folders.indexes import INDEXES, Index
 from s3facade.readers.folders.places import Keys
 
 MAX_ENTRIES = 1 << 21
 """Chunks of one shard; its index takes 32 MiB then."""
 _NONE = 2**64 - 1
-_ROOM = 64 << 20
-
-Index = npt.NDArray[np.uint64]
-
-
-class _Indexes:
-    """Indexes read lately, by file and offset. Thread-safe."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._taken = 0
-        self._known: OrderedDict[tuple[str, str, int], Index] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, str, int]) -> Index | None:
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-            return found
-
-    def put(self, key: tuple[str, str, int], index: Index) -> None:
-        with self._lock:
-            old = self._known.pop(key, None)
-            self._taken += index.nbytes - (0 if old is None else old.nbytes)
-            self._known[key] = index
-            while self._taken > self._room:
-                self._taken -= self._known.popitem(last=False)[1].nbytes
-
-
-_INDEXES = _Indexes(_ROOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +46,8 @@ class Shard:
             BadSource: The index does not fit.
             SourceError: The file cannot be read.
         """
-        key = (file.source.path, file.source.etag, start)
-        found = _INDEXES.get(key)
+        key = (file.source.path, file.source.etag, start, nbytes)
+        found = INDEXES.get(key)
         if found is None:
             if nbytes < self.nbytes:
                 raise _damaged(file, f"a shard of {nbytes} bytes has an index of {self.nbytes}")
@@ -90,7 +57,7 @@ class Shard:
                 if google_crc32c.value(data) != int.from_bytes(checksum, "little"):
                     raise _damaged(file, "the checksum of the index does not fit")
             found = np.frombuffer(data, ">u8" if self.big else "<u8").astype(np.uint64).reshape(-1, 2)
-            _INDEXES.put(key, found)
+            INDEXES.put(key, found)
         return found
 
 
