@@ -57,7 +57,7 @@ def absent(name: str) -> str | None:
     found = reader(name)
     if all(find_spec(module) is not None for module in getattr(found, "needs", ())):
         return None
-    return f"pip install 's3facade[{getattr(found, 'extra', name)}]'"
+    return str(getattr(found, "how", "") or f"pip install 's3facade[{getattr(found, 'extra', name)}]'")
 
 
 @cache

@@ -195,6 +195,8 @@ class Optional(Protocol):
     """Modules that it imports when it opens a file, and that may not be installed."""
     extra: ClassVar[str]
     """The extra of the package that brings them."""
+    how: ClassVar[str]
+    """What to do to have them, where an extra of the package does not do it."""
 
 
 class Freezer(Protocol):
