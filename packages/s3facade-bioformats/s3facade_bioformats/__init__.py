@@ -1,0 +1,1 @@
+"""Bio-Formats as a program of its own."""

@@ -1,0 +1,1 @@
+"""Formats that only Bio-Formats reads, through a program of its own."""
