@@ -1,0 +1,1 @@
+"""LIF and its kin, the files of Leica LAS X: XML that describes images, blocks of plain numbers."""
