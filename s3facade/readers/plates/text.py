@@ -1,0 +1,90 @@
+"""Indexes as text: bounded, and as XML or JSON without surprises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from s3facade.core.errors import BadSource, Unsupported
+from s3facade.core.protocols import SourceFile
+
+MAX_INDEX = 1 << 30
+"""Bytes of an index."""
+
+
+def content(file: SourceFile) -> bytes:
+    """All of an index. Raises `Unsupported`."""
+    if file.source.size > MAX_INDEX:
+        raise Unsupported(f"The index of the dataset is longer than {MAX_INDEX >> 20} MiB.")
+    return bytes(file.pread(0, file.source.size))
+
+
+def elements(data: bytes, wanted: frozenset[str]) -> Iterator[ET.Element]:
+    """The elements of those names as they end, without namespaces; each is let go of behind.
+
+    Raises:
+        BadSource: It is no XML.
+    """
+    if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data:
+        raise BadSource("The index of the dataset defines entities; such XML is not read.")
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(["end"])
+    try:
+        for start in range(0, len(data), 1 << 20):
+            parser.feed(data[start : start + (1 << 20)])
+            yield from _ended(parser, wanted)
+        parser.close()
+        yield from _ended(parser, wanted)
+    except (ET.ParseError, ValueError, LookupError, RecursionError) as error:
+        raise BadSource(
+            "The index of the dataset is no whole XML; it is damaged or cut short.", private=f"{error}"
+        ) from error
+
+
+def _ended(parser: ET.XMLPullParser[Any], wanted: frozenset[str]) -> Iterator[ET.Element]:
+    ended: Iterator[Any] = parser.read_events()
+    for _, element in ended:
+        if element.tag.rpartition("}")[2] in wanted:
+            yield element
+            element.clear()
+
+
+def children(element: ET.Element) -> dict[str, str]:
+    """Texts of the children by name, without namespaces."""
+    return {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in element}
+
+
+def attributes(element: ET.Element) -> dict[str, str]:
+    """Attributes by name, without namespaces."""
+    return {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+
+
+def number(value: str | None) -> float | None:
+    """A finite number, or None."""
+    try:
+        found = float(value or "")
+    except ValueError:
+        return None
+    return found if abs(found) < 1e300 else None
+
+
+def whole(values: dict[str, str], name: str, default: int | None = None) -> int:
+    """A whole number. Raises `BadSource`."""
+    try:
+        return int(values[name])
+    except (KeyError, ValueError):
+        if default is not None and name not in values:
+            return default
+        raise BadSource(f"The index of the dataset states no {name} for one of its planes.") from None
+
+
+def parsed(data: bytes) -> Any:
+    """A JSON document. Raises `BadSource`."""
+    try:
+        return json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+    except (ValueError, RecursionError) as error:
+        raise BadSource(
+            "The index of the dataset is no whole JSON; the acquisition was broken off, or the file is damaged.",
+            private=f"{error}",
+        ) from error
