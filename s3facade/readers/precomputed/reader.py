@@ -19,9 +19,7 @@ from s3facade.readers.precomputed import chunks, places
 from s3facade.readers.precomputed.chunks import TYPES, Picture, Segments
 from s3facade.readers.precomputed.places import Boxes, grid_of, sharded
 
-NUMBERS = frozenset(
-    {"float32", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))},
-)
+NUMBERS = frozenset({"float32", "int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64"})
 MAX_SCALES = 64
 
 
