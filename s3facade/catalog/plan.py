@@ -127,7 +127,8 @@ class Planner:
         claiming = tuple(registry.suffixes())
         for path, shown, captures in _paths(source, self._marker, self._devices, plan):
             reader = source.reader or self._sniff(path)
-            claims = source.captures or source.file or shown.lower().endswith(claiming)
+            # A folder with a damaged marker is an image that cannot be shown, whatever it is called.
+            claims = source.captures or source.file or path is not shown or shown.lower().endswith(claiming)
             if reader or claims:
                 yield Item(path, reader, captures)
 
