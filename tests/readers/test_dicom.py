@@ -26,7 +26,7 @@ from s3facade.core.errors import BadSource, SourceError, Unsupported
 from s3facade.readers.dicom.reader import DicomReader
 from s3facade.testing.reading import Watched, voxels
 
-SHARED = Path(os.environ.get("S3FACADE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+SHARED = Path(os.environ.get("S3FACADE_CORPUS") or Path(__file__).parents[3] / "shared" / "data")
 FILES = sorted(p.name for p in DATA.glob("*.dcm"))
 SAMPLES = sorted((SHARED / "dicom").glob("*.dcm"))
 REFUSED = {

@@ -16,7 +16,7 @@ from s3facade.core.errors import BadSource
 from s3facade.readers.dicom.reader import DicomReader
 from s3facade.testing.reading import Watched, voxels
 
-SHARED = Path(os.environ.get("S3FACADE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+SHARED = Path(os.environ.get("S3FACADE_CORPUS") or Path(__file__).parents[3] / "shared" / "data")
 BRAIN = SHARED / "dicom-series-brain"
 
 

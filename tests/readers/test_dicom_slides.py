@@ -16,7 +16,7 @@ from pydicom.uid import JPEG2000Lossless, generate_uid
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.testing.reading import voxels
 
-SHARED = Path(os.environ.get("S3FACADE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+SHARED = Path(os.environ.get("S3FACADE_CORPUS") or Path(__file__).parents[3] / "shared" / "data")
 SAMPLES = sorted((SHARED / "dicom-wsi").glob("*.dcm"))
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
