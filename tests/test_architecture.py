@@ -28,7 +28,14 @@ FLOORS = {
     "__main__": 5,
     "testing": 6,
 }
-SAME_FLOOR = {("layouts", "codecs"), ("catalog", "config"), ("s3", "auth"), ("remotes", "caches"), ("cli", "app"), ("__main__", "cli")}
+SAME_FLOOR = {
+    ("layouts", "codecs"),
+    ("catalog", "config"),
+    ("s3", "auth"),
+    ("remotes", "caches"),
+    ("cli", "app"),
+    ("__main__", "cli"),
+}
 """Neighbours that may be imported: (from, to)."""
 ONLY_IN = {
     "aiobotocore": {"stores"},
@@ -57,7 +64,13 @@ BROAD = {
 }
 """Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary, a job whose
 failure goes to who waits, a reader in a process of its own, a Python function of the operator's."""
-LIBRARY = {("config", "BaseModel"), ("config", "Model"), ("s3", "RequestHandler"), ("stores", "RawIOBase")}
+LIBRARY = {
+    ("config", "BaseModel"),
+    ("config", "Model"),
+    ("s3", "RequestHandler"),
+    ("stores", "RawIOBase"),
+    ("stores", "AIOHTTPSession"),
+}
 """Base classes that a library asks for: (package, class)."""
 AT_IMPORT = {"readers/tiff/guard.py"}
 """tifffile tells about damage through its logger alone; the filter that listens is put there once."""

@@ -71,6 +71,12 @@ class Blocks:
                 found.update(flight.result())
         return _joined(found, start, stop)
 
+    def empty(self) -> None:
+        """Forget all blocks."""
+        with self._lock:
+            self._blocks.clear()
+            self.held_bytes = 0
+
     def clear(self) -> None:
         """Forget all flights: their loop is gone."""
         self._live.clear()

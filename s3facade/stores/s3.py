@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from s3facade.core.errors import Unsupported
+from s3facade.core.errors import SourceDenied, Unsupported
 from s3facade.stores.transport import SECOND, Address, Page, Passing, Stat, changed, placed, refused, whole
 
 _CONNECT = 5.0
@@ -89,6 +89,11 @@ class S3:
             raise refused(status, code, self._told(key)) from None
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
             raise refused(403, type(error).__name__, self._told(key)) from None
+        except exceptions.HTTPClientError as error:
+            inner = error.kwargs.get("error")
+            if isinstance(inner, SourceDenied):
+                raise refused(302, "", self._told(key)) from None
+            raise Passing(f"{self._told(key)}: {type(error).__name__}") from error
         except (exceptions.BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Passing(f"{self._told(key)}: {type(error).__name__}") from error
 
@@ -115,6 +120,7 @@ class S3:
             s3={"addressing_style": "path" if address.endpoint else "auto"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
+            http_session_cls=_straight(),
         )
         client = await self._stack.enter_async_context(
             get_session().create_client(
@@ -130,6 +136,31 @@ class S3:
         # Another request may have begun one meanwhile; both are closed in the end.
         self._client = client
         return client
+
+
+def _straight() -> Any:
+    """The library's session, but for redirects: it would follow them to anywhere, and an S3 server has no need of any.
+
+    What leads to the endpoint of another region is told in a header, and followed by the library above this.
+    """
+    import aiohttp
+    from aiobotocore.httpsession import AIOHTTPSession
+
+    async def stop(*_: object) -> None:
+        raise SourceDenied("The store sends the server to another place, which it does not follow.")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(stop)
+    trace.freeze()
+
+    class Straight(AIOHTTPSession):  # type: ignore[misc]
+        async def _get_session(self, proxy_url: str) -> Any:
+            session = await super()._get_session(proxy_url)
+            if trace not in session.trace_configs:
+                session.trace_configs.append(trace)
+            return session
+
+    return Straight
 
 
 def _tag(answer: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fault_server import fault_server
 from s3_server import KEY, SECRET, client, s3_server
 
 from s3facade.core.errors import SourceChanged, SourceDenied, SourceNotFound, SourceUnavailable
@@ -120,6 +121,18 @@ def test_without_a_key_the_environment_has_one(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     files.register({"lab": bare})
     assert files.describe("lab:/a.bin").size == len(DATA)
+
+
+def test_redirects_are_not_followed(address: Address) -> None:
+    with fault_server() as front, fault_server({"lab-raw/run/a.bin": DATA}) as other:
+        front.redirect = other.url + "lab-raw/run/a.bin"
+        files.register({"lab": replace(address, endpoint=front.url.rstrip("/"))})
+        with pytest.raises(SourceDenied, match="another place"):
+            files.describe("lab:/a.bin")
+        with pytest.raises(SourceDenied):
+            files.store("lab:/").folder("")
+        assert other.count() == 0
+        assert front.count() == 2
 
 
 def test_a_child_begins_connections_of_its_own(address: Address) -> None:
