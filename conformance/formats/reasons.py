@@ -1,0 +1,38 @@
+"""Files that are no images, and refusals that a user would accept. Each was looked at."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatch
+
+COMPANIONS: dict[str, str] = {
+    "*/.DS_Store": "left behind by a desktop",
+    "*.txt": "text",
+    "*.md": "text",
+    "*.HTD": "what ImageXpress says about a plate; its images are TIFFs beside it",
+    "*.dzi": "a Deep Zoom description whose tiles are not here",
+    "ome-xml/MMStack.ome.xml": "OME-XML about TIFFs that are not here",
+    "ome-xml/tubhiswt.ome.xml": "OME-XML about TIFFs that are not here",
+    "ome-xml/multi-channel-z-series-time-series.ome.xml": "OME-XML with 50 empty planes of text; a sample of metadata",
+    "ome-xml/spim.ome.xml": "OME-XML with empty planes of text; a sample of metadata",
+    "ome-xml/two-screens-two-plates-four-wells.ome.xml": "OME-XML with empty planes of text; a sample of metadata",
+    "ome-tiff/*/metadata/*.ome.xml": "what Leica says about a field; its images are OME-TIFFs beside it",
+    "n5_viewer_multiscale_modern/attributes.json": "attributes of a group that holds no array of its own",
+}
+"""By pattern: what a file is that is no image."""
+
+REFUSED: dict[str, str] = {
+    "neuroglancer-testdata/zarr/zarr_v2/*/.zarray": "values of type '([<>|][SU]\\d+|\\|O)'",
+    "neuroglancer-testdata/zarr/*": "complex",
+}
+"""By pattern of the path: part of the sentence of the refusal."""
+
+
+def companion(path: str, sentence: str) -> str:
+    """Why the file is no image; empty if it should be one."""
+    return next((why for pattern, why in COMPANIONS.items() if fnmatch(f"/{path}", f"*/{pattern.removeprefix('*/')}")), "")
+
+
+def acceptable(path: str, sentence: str) -> bool:
+    """Whether the refusal was looked at."""
+    return any(fnmatch(path, pattern) and re.search(part, sentence) for pattern, part in REFUSED.items())
