@@ -120,7 +120,11 @@ def test_compressed_tiles_of_paths_and_focal_planes(tmp_path):
 def place(row, column, z=0.0, path="0"):
     return item(
         PlanePositionSlideSequence=[
-            item(RowPositionInTotalImagePixelMatrix=row, ColumnPositionInTotalImagePixelMatrix=column, ZOffsetInSlideCoordinateSystem=z)
+            item(
+                RowPositionInTotalImagePixelMatrix=row,
+                ColumnPositionInTotalImagePixelMatrix=column,
+                ZOffsetInSlideCoordinateSystem=z,
+            )
         ],
         OpticalPathIdentificationSequence=[item(OpticalPathIdentifier=path)],
     )  # fmt: skip

@@ -49,7 +49,8 @@ OLD = """<Image Version="1"><id>{n}</id><State>Ok</State><URL>{url}</URL><Row>{r
 <PositionY Unit="m">-0.002</PositionY><PositionZ Unit="m">{height}</PositionZ><AbsPositionZ Unit="m">0.1</AbsPositionZ>
 <MeasurementTimeOffset Unit="s">{seconds}</MeasurementTimeOffset><ObjectiveMagnification>20</ObjectiveMagnification>
 <ObjectiveNA>0.8</ObjectiveNA><MainExcitationWavelength Unit="nm">40{c}</MainExcitationWavelength>
-<MainEmissionWavelength Unit="nm">50{c}</MainEmissionWavelength><AbsTime>2020-01-02T03:04:05.5+01:00</AbsTime></Image>"""
+<MainEmissionWavelength Unit="nm">50{c}</MainEmissionWavelength>
+<AbsTime>2020-01-02T03:04:05.5+01:00</AbsTime></Image>"""
 NEW = """<Image><URL>{url}</URL><Row>{row}</Row><Col>{col}</Col><FieldID>{field}</FieldID><PlaneID>{z}</PlaneID>
 <TimepointID>{t}</TimepointID><ChannelID>{c}</ChannelID><PositionX>0.001</PositionX><PositionY>-0.002</PositionY>
 <PositionZ>{height}</PositionZ><AbsPositionZ>0.1</AbsPositionZ>
@@ -213,9 +214,11 @@ def test_cellvoyager_of_the_corpus():
 
 def record(name, *, row, column, field, t, z, c, action="3D", line=1, kind="IMG"):
     return (
-        f'<bts:MeasurementRecord bts:Type="{kind}" bts:Time="2023-09-18T13:00:{2 * t:02d}.000+02:00" bts:Column="{column}" '
+        f'<bts:MeasurementRecord bts:Type="{kind}" bts:Time="2023-09-18T13:00:{2 * t:02d}.000+02:00" '
+        f'bts:Column="{column}" '
         f'bts:Row="{row}" bts:TimePoint="{t}" bts:FieldIndex="{field}" bts:ZIndex="{z}" bts:TimelineIndex="{line}" '
-        f'bts:ActionIndex="1" bts:Action="{action}" bts:X="5" bts:Y="-7" bts:Z="{1.5 * z}" bts:Ch="{c}">{name}</bts:MeasurementRecord>'
+        f'bts:ActionIndex="1" bts:Action="{action}" bts:X="5" bts:Y="-7" bts:Z="{1.5 * z}" bts:Ch="{c}">'
+        f"{name}</bts:MeasurementRecord>"
     )  # fmt: skip
 
 
@@ -280,7 +283,8 @@ def metadata(z):
     return (
         '<MetaData><prop id="spatial-calibration-state" type="bool" value="on"/><prop id="spatial-calibration-x" '
         'type="float" value="0.5"/><prop id="spatial-calibration-y" type="float" value="0.25"/><prop '
-        f'id="spatial-calibration-units" type="string" value="um"/><prop id="z-position" type="float" value="{100 + 3 * z}"/></MetaData>'
+        f'id="spatial-calibration-units" type="string" value="um"/>'
+        f'<prop id="z-position" type="float" value="{100 + 3 * z}"/></MetaData>'
     )
 
 
