@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Stored:
     @property
     def members(self) -> tuple[tuple[int, ...], ...]:
         """Per axis of the image, the dimensions that it is made of, outermost first."""
-        return tuple(tuple(k for k, d in enumerate(self.dims) if d == a) for a in self.names)
+        return _members(self.dims)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,7 +66,7 @@ class Stored:
     @property
     def grid(self) -> tuple[int, ...]:
         """Number of cells along each dimension."""
-        return tuple(-(-s // n) for s, n in zip(self.sizes, self.cell, strict=True))
+        return _grid(self.sizes, self.cell)
 
     def locate(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Position of the image's grid cell ``index`` in the grid of the file, per dimension."""
@@ -84,11 +85,29 @@ class Stored:
 
         It is ``block`` itself where nothing has to be moved.
         """
-        members = self.members
-        order = [k for ks in members for k in ks]
-        order += [k for k in range(len(self.dims)) if k not in order]
-        shape = [math.prod(block.shape[k] for k in ks) for ks in members]
-        return np.ascontiguousarray(block.transpose(order).reshape(shape))
+        shape = [math.prod([block.shape[k] for k in ks]) for ks in self.members]
+        return np.ascontiguousarray(block.transpose(_order(self.dims)).reshape(shape))
+
+
+# Asked for each cell again: what does not change costs more than what does.
+
+
+@lru_cache(maxsize=256)
+def _members(dims: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    names = [a for a in AXES if a in dims or a in "yx"]
+    return tuple(tuple(k for k, d in enumerate(dims) if d == a) for a in names)
+
+
+@lru_cache(maxsize=256)
+def _order(dims: tuple[str, ...]) -> tuple[int, ...]:
+    """Dimensions in the order of the axes; those without a name are last."""
+    order = [k for ks in _members(dims) for k in ks]
+    return (*order, *(k for k in range(len(dims)) if k not in order))
+
+
+@lru_cache(maxsize=4096)
+def _grid(sizes: tuple[int, ...], cell: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(-(-s // n) for s, n in zip(sizes, cell, strict=True))
 
 
 def bands(
