@@ -17,14 +17,21 @@ MAX_TEXT = 1 << 16
 
 
 def attribute(item: Any, name: str) -> Any:
-    """An attribute as a number, text or nested list of them; None if it is not there or is something else."""
+    """An attribute as a number, text or nested list of them; None if it is not there or is something else.
+
+    Raises what h5py raises if it cannot be read: a damaged text is not tried again, since each try may take gigabytes.
+    """
     try:
         if name not in item.attrs or math.prod(item.attrs.get_id(name).shape or ()) > MAX_VALUES:
             return None
         return plain(item.attrs[name])
-    except (OSError, TypeError, ValueError, KeyError, RuntimeError):
+    except TypeError:
         # References, foreign types: h5py has no value for them, and nothing depends on it.
         return None
+    except OSError as error:
+        if "conversion path" in str(error):
+            return None
+        raise
 
 
 def attributes(item: Any) -> dict[str, Any]:

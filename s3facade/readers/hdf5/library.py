@@ -9,6 +9,7 @@ from typing import Any
 
 from s3facade.core.errors import BadSource, SourceDenied, Unsupported
 from s3facade.core.protocols import SourceFile
+from s3facade.readers.hdf5.guard import Guarded
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_HOPS = 16
@@ -156,7 +157,7 @@ class Tree:
             raise BadSource("The file does not begin like HDF5.", private=file.source.path)
         stream.seek(0)
         # A file that is being written carries a lock or a mark; it is only read here, as it is now.
-        opened = h5py.File(stream, "r", locking=False)
+        opened = h5py.File(Guarded(stream, file.source.size), "r", locking=False)
         self._stack.callback(opened.close)
         self._open.append(opened)
         self.files.append(file)
