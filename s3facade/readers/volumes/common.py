@@ -19,7 +19,7 @@ from s3facade.readers.arrays.raster import Freezing, TableRaster
 from s3facade.readers.arrays.raw import RawTable
 from s3facade.readers.facts import Facts, Grid, colours, described
 from s3facade.readers.inflated import Inflated, Packing, compression
-from s3facade.readers.volumes.planes import PlanesTable
+from s3facade.readers.volumes.scaled import ScaledTable
 
 Matrix = npt.NDArray[np.float64]
 MM = 1000.0
@@ -115,7 +115,7 @@ def image(
     channels: Sequence[Channel] = (),
 ) -> TableRaster:
     """An image of one level."""
-    if not isinstance(table, (RawTable, ChunkedTable, PlanesTable)):
+    if not isinstance(table, (RawTable, ChunkedTable, ScaledTable)):
         raise TypeError(type(table).__name__)
     spec = described(table.stored.names, table.dtype, [Grid(table.stored.shape, table.block)], facts, tuple(channels))
     return TableRaster(spec, tuple(files), (table,))
@@ -189,7 +189,7 @@ class Keeping:
     """`Freezing` for rasters some of whose files are packed."""
 
     def __init__(self, classes: Sequence[type[Any]] = ()) -> None:
-        self._freezing = Freezing([*classes, PlanesTable])
+        self._freezing = Freezing([*classes, ScaledTable])
         self._portable = Portable([Packing])
 
     def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
