@@ -8,7 +8,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
 from s3facade.core.errors import BadSource, SourceChanged, SourceDenied, SourceNotFound, SourceUnavailable
@@ -301,13 +300,15 @@ class LocalFile:
 
     def folder(self, below: str = "") -> LocalFile:
         """The folder of the file, or one below it, as a source without bytes. Raises as `names`."""
-        root = Path(self._source.path).parent.resolve()
-        path = (root / below).resolve()
-        if not path.is_relative_to(root):
-            raise SourceDenied(f"The file refers to {below!r}, outside its own folder.", private=self._source.path)
-        place, found = os.path.abspath(root / below), None
+        root = os.path.realpath(os.path.dirname(self._source.path))
+        place, found = self._place(root, below), None
+        outside = SourceDenied(f"The file refers to {below!r}, outside its own folder.", private=self._source.path)
+        if not _within(place, root):
+            raise outside
         try:
-            about = os.stat(path)
+            about, real = _looked(place)
+            if not _within(real, root) and not _within(real, _looked(root)[1]):
+                raise outside
             if not stat.S_ISDIR(about.st_mode):
                 raise SourceNotFound(f"The file refers to the folder {below!r}, which is none.", private=place)
             found = Source(place, 0, about.st_mtime_ns, f"{about.st_mtime_ns}-{about.st_ino}")
@@ -315,6 +316,8 @@ class LocalFile:
             raise SourceNotFound(
                 f"The file refers to the folder {below!r}, which is missing.", private=place
             ) from error
+        except UnicodeEncodeError:
+            raise SourceDenied(f"The file refers to {below!a}, which is no name.", private=place) from None
         except OSError as error:
             raise translated(place, error) from error
         finally:
