@@ -166,7 +166,7 @@ def _compared(raster: Raster, number: int, told: oracles.Told) -> str:
         if want.size != found.size:
             return f"differ: level {level} has {want.shape}, not {found.shape}"
         want = want.reshape(found.shape)
-        if want.dtype == found.dtype or want.dtype.kind in "iub" and found.dtype.kind in "iub":
+        if want.dtype == found.dtype or (want.dtype.kind in "iub" and found.dtype.kind in "iub"):
             same = np.array_equal(found, want, equal_nan=found.dtype.kind == "f")
         else:
             same = np.array_equal(found, want.astype(found.dtype), equal_nan=found.dtype.kind == "f")
@@ -187,7 +187,9 @@ def table() -> list[FileRow]:
     for row in rows:
         for member in row.members:
             owner.setdefault(member, row.path)
-    tops = [os.path.dirname(r.path) for r in rows if os.path.basename(r.path) in registry.markers() and r.kind == "opens"]
+    tops = [
+        os.path.dirname(r.path) for r in rows if os.path.basename(r.path) in registry.markers() and r.kind == "opens"
+    ]
     for row in rows:
         whose = owner.get(row.path, row.path)
         below = [top for top in tops if row.path.startswith(f"{top}/")]

@@ -17,7 +17,7 @@ from s3facade.core.spec import Spec
 from s3facade.testing.reading import voxels
 
 
-class NotTold(Exception):  # noqa: N818 - it is an answer
+class NotTold(Exception):
     """There is nothing to compare with; says why."""
 
 
@@ -43,7 +43,7 @@ class Told:
             return self.find(image, level, raster)
         except NotTold:
             raise
-        except Exception as error:  # noqa: BLE001 - other libraries fail in any way
+        except Exception as error:
             raise NotTold(f"{self.library} fails: {type(error).__name__}: {error}"[:160]) from error
 
     def tolerance(self, raster: Raster) -> float:
@@ -68,7 +68,7 @@ class Told:
             if ours_named != list(self.names[image]):
                 wrong.append(f"channels {ours_named}, not {list(self.names[image])}")
             same = True
-        return "differ: " + "; ".join(wrong) if wrong else "equal" if same else "–"
+        return "differ: " + "; ".join(wrong) if wrong else "equal" if same else "-"
 
 
 def ask(reader: str, path: Path, rasters: Sequence[Raster]) -> Told:
@@ -79,7 +79,7 @@ def ask(reader: str, path: Path, rasters: Sequence[Raster]) -> Told:
     asked = ORACLES.get(reader, _planes)
     try:
         return asked(path, rasters)
-    except Exception as error:  # noqa: BLE001 - other libraries fail in any way
+    except Exception as error:
         return Told(f"{asked.__name__.strip('_')}: {type(error).__name__}: {error}"[:120])
 
 
@@ -116,7 +116,7 @@ def _moves(ndim: int) -> list[tuple[int, ...]]:
     out = [tuple(every)]
     for k in every:
         rest = [a for a in every if a != k]
-        out += [tuple(rest[:i] + [k] + rest[i:]) for i in range(ndim)]
+        out += [(*rest[:i], k, *rest[i:]) for i in range(ndim)]
     return list(dict.fromkeys(out))
 
 
@@ -138,7 +138,7 @@ def _ome_sizes(path: Path) -> tuple[list[dict[str, float]]]:
         with tifffile.TiffFile(path) as tif:
             text = tif.ome_metadata
         images = ome_types.from_xml(text).images if text else []
-    except Exception:  # noqa: BLE001 - another library's trouble with OME-XML is not ours
+    except Exception:
         return ([],)
     out = []
     for image in images:
@@ -220,7 +220,9 @@ def _pictures(path: Path, rasters: Sequence[Raster]) -> Told:
     if driver:
         spec = {"driver": driver, "kvstore": {"driver": "file", "path": str(path)}}
         data = tensorstore.open(spec).result().read().result()
-        return Told("tensorstore", lambda *_: ordered(np.asarray(data), "yxc"[: data.ndim]), lossy=3.0 * (driver != "png"))
+        return Told(
+            "tensorstore", lambda *_: ordered(np.asarray(data), "yxc"[: data.ndim]), lossy=3.0 * (driver != "png")
+        )
     import glymur
 
     jp2 = glymur.Jp2k(str(path))
@@ -322,8 +324,7 @@ def _assembled(arrays: Sequence[tuple[str, np.ndarray]], raster: Raster, level: 
     count = shape.get("t", 1) * shape.get("c", 1)
     if len(found) != count:
         raise NotTold(f"{len(found)} data sets for {count} volumes")
-    stacked = np.stack([array for _, array in sorted(found, key=lambda item: item[0])])
-    return stacked
+    return np.stack([array for _, array in sorted(found, key=lambda item: item[0])])
 
 
 def _zarr(path: Path, rasters: Sequence[Raster]) -> Told:
@@ -338,12 +339,14 @@ def _zarr(path: Path, rasters: Sequence[Raster]) -> Told:
                 continue
             try:
                 node = zarr.open(store=str(folder), mode="r")
-            except Exception:  # noqa: BLE001, S112 - another library's trouble
+            except Exception:
                 continue
             if isinstance(node, zarr.Array):
                 arrays.append((str(folder), np.asarray(node[...])))
             else:
-                arrays += [(key, np.asarray(a[...])) for key, a in node.members(max_depth=None) if isinstance(a, zarr.Array)]
+                arrays += [
+                    (key, np.asarray(a[...])) for key, a in node.members(max_depth=None) if isinstance(a, zarr.Array)
+                ]
             break
     return Told("zarr-python", lambda i, level, raster: matched(arrays, raster, level))
 
@@ -365,7 +368,9 @@ def _tensorstore(driver: str) -> Callable[[Path, Sequence[Raster]], Told]:
             specs = [{**place, "scale_index": k} for k in range(len(scales))]
         for spec in specs:
             try:
-                array = np.asarray(tensorstore.open({"driver": driver, **spec}, open=True, read=True).result().read().result())
+                array = np.asarray(
+                    tensorstore.open({"driver": driver, **spec}, open=True, read=True).result().read().result()
+                )
             except ValueError:
                 continue
             arrays.append(("", array.transpose()))

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001 -- the page is set with multiplication signs, and rows are long
 """docs/formats.md: rows that are alike in one."""
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ the server opens it, and every voxel of every level compared with what a library
 |---|---|
 {counts}
 """
-COLUMNS = "| file | reader | images | axes | shape | pixels | by | metadata | source chunks | open / chunk |\n" + "|---" * 10 + "|"
+COLUMNS = (
+    "| file | reader | images | axes | shape | pixels | by | metadata | source chunks | open / chunk |\n"
+    + "|---" * 10
+    + "|"
+)
 MANY = 8
 
 

@@ -30,7 +30,9 @@ REFUSED: dict[str, str] = {
 
 def companion(path: str, sentence: str) -> str:
     """Why the file is no image; empty if it should be one."""
-    return next((why for pattern, why in COMPANIONS.items() if fnmatch(f"/{path}", f"*/{pattern.removeprefix('*/')}")), "")
+    return next(
+        (why for pattern, why in COMPANIONS.items() if fnmatch(f"/{path}", f"*/{pattern.removeprefix('*/')}")), ""
+    )
 
 
 def acceptable(path: str, sentence: str) -> bool:

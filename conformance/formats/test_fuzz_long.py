@@ -10,7 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "readers"))
 
-from fuzz_tools import run, samples, told  # noqa: E402 - beside the quick tests
+from fuzz_tools import run, samples, told
 
 CASES = int(os.environ.get("S3FACADE_FUZZ_CASES", "150"))
 """Of each sample."""

@@ -271,7 +271,8 @@ class ReaderContract:
                 error.add_note(f"{what}: only a SourceError may be raised")
                 raise
         assert time.monotonic() - began < SECONDS, f"{what}: took too long"
-        gc.collect()
+        if file.notes.streams:
+            gc.collect()
         assert file.notes.close_all() == 0, f"{what}: a file was left open"
 
 

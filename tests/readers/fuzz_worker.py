@@ -71,7 +71,8 @@ def read(reader: Reader, path: Path, options: dict[str, object]) -> str:
     else:
         return "read"
     finally:
-        gc.collect()
+        if file.notes.streams:
+            gc.collect()
         if file.notes.close_all():
             raise AssertionError("a file was left open")
 

@@ -1,0 +1,1 @@
+"""A reader of VoxelText files for s3facade."""
