@@ -7,7 +7,6 @@ class TestMine(ReaderContract):
 
 from __future__ import annotations
 
-import gc
 import shutil
 import signal
 import threading
@@ -105,7 +104,6 @@ class ReaderContract:
         """At least one image; descriptions that hold together; files; nothing left open; few reads."""
         rasters, file = self.open(sample)
         assert rasters, "no image"
-        gc.collect()
         assert file.notes.close_all() == 0, "opening leaves a file open"
         assert len(file.notes.reads) <= self.reads, f"{len(file.notes.reads)} reads to open, {self.reads} allowed"
         for raster in rasters:
@@ -152,7 +150,6 @@ class ReaderContract:
                     region = Region(tuple(start), tuple(stop))
                     found = voxels(raster, number, region)
                     assert _same(found, whole[region.slices()]), f"level {number}, {region} differs from the whole"
-        gc.collect()
         assert file.notes.close_all() == 0, "reading leaves a file open"
 
     def test_voxels_are_what_is_expected(self, sample: Path) -> None:
@@ -271,8 +268,6 @@ class ReaderContract:
                 error.add_note(f"{what}: only a SourceError may be raised")
                 raise
         assert time.monotonic() - began < SECONDS, f"{what}: took too long"
-        if file.notes.streams:
-            gc.collect()
         assert file.notes.close_all() == 0, f"{what}: a file was left open"
 
 

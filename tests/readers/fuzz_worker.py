@@ -9,7 +9,6 @@ with the counts. The last seed tried stands in the file ``--progress``, so that 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import random
@@ -71,8 +70,6 @@ def read(reader: Reader, path: Path, options: dict[str, object]) -> str:
     else:
         return "read"
     finally:
-        if file.notes.streams:
-            gc.collect()
         if file.notes.close_all():
             raise AssertionError("a file was left open")
 
