@@ -6,6 +6,7 @@ reason, and shown, instead of stopping the server.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -68,8 +69,31 @@ def suffixes() -> frozenset[str]:
 
 @cache
 def markers() -> frozenset[str]:
-    """Names of files that make their folder one image."""
+    """Names of files that make their folder one image; ``*.end`` stands for all names that end so."""
     return frozenset().union(*(getattr(r, "markers", ()) for _, r in readers()))
+
+
+@cache
+def _marking_ends() -> tuple[str, ...]:
+    return tuple(m[1:].lower() for m in markers() if m.startswith("*"))
+
+
+def marking(names: Collection[str]) -> list[str]:
+    """Those of the ``names`` in a folder that may make it one image, the likeliest first.
+
+    In falling order, so that zarr.json stands before .zgroup where there are both, and that before .zattrs. Of ends of
+    names one file must be alone: several descriptions of plates in one folder are as many data sets.
+    """
+    found = markers().intersection(names)
+    ends = _marking_ends()
+    ending = [n for n in names if n.lower().endswith(ends)] if ends else []
+    return sorted(found.union(ending if len(ending) == 1 else ()), reverse=True)
+
+
+def marks(name: str, file: str) -> bool:
+    """Whether a file of that name makes its folder one image, if the reader called ``name`` recognises it."""
+    stated = getattr(reader(name), "markers", ())
+    return file in stated or any(m.startswith("*") and file.lower().endswith(m[1:].lower()) for m in stated)
 
 
 def layout(name: str) -> Any:

@@ -132,21 +132,28 @@ class Planner:
             if reader or claims:
                 yield Item(path, reader, captures)
 
-    def _marker(self, folder: str, names: Sequence[str]) -> str | None:
+    def _marker(self, folder: str, names: Sequence[str], *, asked: bool = True) -> str | None:
         """The file that makes its folder one image, if there is one: of several, the one whose reader is sure.
+
+        Args:
+            folder: Its path.
+            names: What is in it.
+            asked: Whether the folder itself is asked for; where files in it are, an index of these does not stand for
+                them.
 
         Raises:
             SourceUnavailable: It cannot be looked at now.
         """
         claimed, claiming = None, tuple(registry.suffixes())
-        # In falling order, zarr.json stands before .zgroup where there are both, and that before .zattrs.
-        for name in sorted(registry.markers().intersection(names), reverse=True):
+        for name in registry.marking(names):
             path = os.path.join(folder, name)
             found = self._sniff(path)
-            if found and name in getattr(registry.reader(found), "markers", ()):
-                return path
+            if found and registry.marks(found, name):
+                if asked or not getattr(registry.reader(found), "loose", False):
+                    return path
+                continue
             # A damaged one must not make images, or broken ones, of all that lies below it.
-            if not found and (folder.lower().endswith(claiming) or name.endswith(claiming)):
+            if not found and (folder.lower().endswith(claiming) or name.lower().endswith(claiming)):
                 claimed = claimed or path
         return claimed
 
@@ -207,8 +214,8 @@ def _layout(view: ImageView) -> Layout:
     return made
 
 
-Marker: TypeAlias = Callable[[str, Sequence[str]], str | None]
-"""Of a folder and the names in it: the path of the file that makes it one image, or None."""
+Marker: TypeAlias = Callable[..., str | None]
+"""Of a folder, the names in it, and whether it is ``asked`` for: the file that makes it one image, or None."""
 
 
 def _paths(
@@ -235,7 +242,12 @@ def _paths(
     root = str(pattern.root)
     above = len(root.rstrip("/")) + 1
     far = is_remote(root)
-    for path, shown in remote.walk(source, pattern, marker) if far else _walk(root, marker, devices, plan):
+
+    def claimed(folder: str, names: Sequence[str]) -> str | None:
+        relative = folder[above:] or os.path.basename(root)
+        return marker(folder, names, asked=not source.reader and pattern.match(relative) is not None)
+
+    for path, shown in remote.walk(source, pattern, claimed) if far else _walk(root, claimed, devices, plan):
         folder = path is not shown
         # The folder that the pattern starts in may be the image itself; then all of its files are.
         relative = shown[above:] or os.path.basename(root)
@@ -279,7 +291,7 @@ def _walk(root: str, marker: Marker, devices: dict[str, int], plan: Plan) -> Ite
         raise translated(root, error) from error
     plan.watch.note(root)
     for folder, folders, names in os.walk(root, onerror=failed):
-        claims = [n for n in registry.markers().intersection(names) if not _leaves(os.path.join(folder, n), real)]
+        claims = [n for n in registry.marking(names) if not _leaves(os.path.join(folder, n), real)]
         image = marker(folder, claims) if claims else None
         if image is not None and _file(image):
             folders.clear()

@@ -190,7 +190,10 @@ class Optional(Protocol):
     """Readers of higher rank are asked later; 0 if it is not stated. For formats that others are special cases of."""
     markers: ClassVar[frozenset[str]]
     """Names of files that make the folder they lie in one image, e.g. ``zarr.json``: the file stands for the folder,
-    and nothing below it is looked at."""
+    and nothing below it is looked at. ``*.htd`` is any name that ends so, if it is the only one in its folder."""
+    loose: ClassVar[bool]
+    """Whether the files in such a folder are images on their own, too, of which the marker is an index: a source that
+    asks for them by name, or by another reader, gets them."""
     needs: ClassVar[tuple[str, ...]]
     """Modules that it imports when it opens a file, and that may not be installed."""
     extra: ClassVar[str]

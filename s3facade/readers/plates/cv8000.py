@@ -27,6 +27,7 @@ class Cv8000Reader:
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset({".mlf"})
     markers: ClassVar[frozenset[str]] = frozenset({INDEX})
+    loose: ClassVar[bool] = True
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is a list of measurement records, by its name and its root."""

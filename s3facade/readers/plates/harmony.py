@@ -28,6 +28,7 @@ class HarmonyReader:
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset()
     markers: ClassVar[frozenset[str]] = frozenset({"Index.idx.xml", "Index.xml", "ImageIndex.ColumbusIDX.xml"})
+    loose: ClassVar[bool] = True
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is an index of Harmony or of Columbus, by its name and its root."""

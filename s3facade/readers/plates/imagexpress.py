@@ -44,6 +44,7 @@ class ImageXpressReader:
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset({".htd"})
     markers: ClassVar[frozenset[str]] = frozenset({"*.htd"})
+    loose: ClassVar[bool] = True
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is the description of a plate, by its name and its first line."""
@@ -59,7 +60,7 @@ class ImageXpressReader:
         """
         options_of("ImageXpress", options)
         stated = _stated(content(file))
-        planes = list(_planes(file))
+        planes = _planes(file)
         if not planes:
             raise SourceNotFound(
                 "No planes lie beside the HTD file, nor in folders called TimePoint_1, ZStep_1 and so on."
@@ -93,7 +94,15 @@ def _stated(data: bytes) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows if len(row) > 1}
 
 
-def _planes(file: SourceFile) -> Iterator[Plane]:
+def _planes(file: SourceFile) -> list[Plane]:
+    """Those of the plate that the file is called after, where planes of several lie together."""
+    found = list(_named(file))
+    own = file.source.path.rpartition("/")[2].rpartition(".")[0].lower()
+    of_own = [plane for plate, plane in found if plate == own]
+    return of_own or [plane for _, plane in found]
+
+
+def _named(file: SourceFile) -> Iterator[tuple[str, Plane]]:
     for folder in _folders(file):
         told = {kind.lower(): int(n) for kind, n in _NUMBER.findall(folder)}
         step = told.get("zstep")
@@ -101,7 +110,7 @@ def _planes(file: SourceFile) -> Iterator[Plane]:
             found = _PLANE.fullmatch(name)
             if found is None or "_thumb" in name.lower():
                 continue
-            yield Plane(
+            plane = Plane(
                 folder + name,
                 (row_number(found["row"]), int(found["column"]) - 1, int(found["site"] or 1)),
                 told.get("timepoint", 1),
@@ -109,6 +118,7 @@ def _planes(file: SourceFile) -> Iterator[Plane]:
                 step or 0,
                 part="projection" if step == 0 else "",
             )
+            yield found["plate"].lower(), plane
 
 
 def _folders(file: SourceFile) -> list[str]:

@@ -27,6 +27,7 @@ class MicroManagerReader:
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset()
     markers: ClassVar[frozenset[str]] = frozenset({_INDEX})
+    loose: ClassVar[bool] = True
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is what Micro-Manager notes in a folder of planes, by its name and by how it begins."""
