@@ -46,6 +46,7 @@ ONLY_IN = {
     "pydantic": {"config"},
     "yaml": {"config"},
     "tifffile": {"readers"},
+    "h5py": {"readers", "transforms"},
     "pydicom": {"readers"},
     "imagecodecs": {"readers", "codecs"},
     "xmltodict": {"readers", "layouts", "s3"},
