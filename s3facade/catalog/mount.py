@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 from s3facade.catalog.placed import aligned
 from s3facade.catalog.provenance import provenance
@@ -21,6 +23,8 @@ from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 
 MANY = 4
 """Images of more files than this are checked for change once a second, not at each request."""
+REST = 20
+"""Looking at the files of a plate, tens of thousands, may take a twentieth of the time at most."""
 AGAIN = 60.0
 """Seconds for which a file that does not open is refused from memory."""
 
@@ -37,11 +41,15 @@ def _etag(path: str) -> str:
         return ""
 
 
-def _members(image: Image) -> tuple[Source, ...]:
-    """The files of the leaf that an image starts with, if there are several."""
-    while not isinstance(image, Opened):
-        image = image.parent if isinstance(image, Derived) else image.parents[0]
-    return image.members if len(image.members) > 1 else ()
+def _members(images: Sequence[Image]) -> tuple[Source, ...]:
+    """The files of the leaves that images start with, if there are several."""
+    found: dict[str, Source] = {}
+    for start in images:
+        image = start
+        while not isinstance(image, Opened):
+            image = image.parent if isinstance(image, Derived) else image.parents[0]
+        found.update((member.path, member) for member in image.members)
+    return tuple(found.values()) if len(found) > 1 else ()
 
 
 class Mount:
@@ -82,7 +90,8 @@ class Mount:
         """Of the first one."""
         self.shown: tuple[Image, ...] = ()
         """All of them, labels included; known once it has been open."""
-        self._checked = 0.0
+        self._checked = -math.inf
+        """When its files are looked at again, monotonic."""
         self._named: tuple[object, str] = (None, "")
 
     @property
@@ -107,10 +116,13 @@ class Mount:
         if self._node is None:
             return False
         if len(self.sources) > MANY:
-            if now - self._checked < 1.0:
+            if now < self._checked:
                 return True
-            self._checked = now
+            # Set ahead of the look, so that others need not look as well.
+            self._checked = now + 1.0
+        begun = time.monotonic()
         if all(unchanged(source) for source in self.sources):
+            self._checked = now + max(1.0, REST * (time.monotonic() - begun))
             return True
         # Forgotten at once: whoever asks within the second must not be told that all is well.
         self._node = None
@@ -170,7 +182,7 @@ class Mount:
             raise Unsupported("The layout did not describe a folder.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
         self.sources = tuple(every.values())
-        self.members = _members(images[0]) if single(self.recipe) else ()
+        self.members = _members(images) if single(self.recipe) else ()
         shown = {
             name: image.spec.identity for name, image in (*named.items(), *((f"/{n}", i) for n, i in labels.items()))
         }
