@@ -107,20 +107,29 @@ def test_real_ones(name, marker, driver):
     assert raster.spec.levels[2].origin == pytest.approx((0.006, 0.045))
 
 
-def test_written_by_another_library(tmp_path):
-    nz = pytest.importorskip("ngff_zarr")
-    data = numbers((40, 50))
-    for version, name in (("0.4", ".zgroup"), ("0.5", "zarr.json")):
-        image = nz.to_ngff_image(
-            data, dims=["y", "x"], scale={"y": 0.5, "x": 0.25}, axes_units=dict.fromkeys("yx", "micrometer")
-        )
-        multiscales = nz.to_multiscales(image, scale_factors=[2], chunks=16)
-        path = tmp_path / f"{version}.ome.zarr"
-        nz.to_ngff_zarr(str(path), multiscales, version=version)
-        (raster,) = opened(ZarrReader, path / name)
-        np.testing.assert_array_equal(whole(raster), data)
-        assert raster.spec.levels[0].scale == (0.5, 0.25)
-        assert len(raster.spec.levels) == 2
+def test_metadata_of_another_library(tmp_path):
+    models = pytest.importorskip("ome_zarr_models.v05")
+    specs = pytest.importorskip("pydantic_zarr.v3")
+    levels = [numbers((40, 50)), numbers((20, 25), 1)]
+    axes = [{"name": a, "type": "space", "unit": "millimeter"} for a in "yx"]
+    image = models.Image.new(
+        array_specs=[specs.ArraySpec.from_array(level, dimension_names=("y", "x")) for level in levels],
+        paths=["s0", "s1"],
+        axes=axes,
+        scales=[[0.5, 0.25], [1, 0.5]],
+        translations=[None, [0.25, 0.125]],
+        global_scale=[0.01, 0.01],
+        name="made",
+    )
+    group = image.to_zarr(zarr.storage.LocalStore(tmp_path / "a"), path="")
+    for n, level in enumerate(levels):
+        group[f"s{n}"][...] = level
+    (raster,) = opened(ZarrReader, tmp_path / "a" / "zarr.json")
+    for n, level in enumerate(levels):
+        np.testing.assert_array_equal(whole(raster, n), level)
+    assert raster.spec.levels[0].scale == pytest.approx((5, 2.5))
+    assert raster.spec.levels[1].origin == pytest.approx((2.5, 1.25))
+    assert raster.spec.attrs["name"] == "made"
 
 
 def test_any_order_of_axes(tmp_path):
