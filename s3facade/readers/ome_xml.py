@@ -88,6 +88,8 @@ class OmeImage:
     """As in `Spec.attrs`."""
     plate: Mapping[str, object] = field(default_factory=dict)
     """As in `Spec.attrs`."""
+    number: int = 0
+    """Position among the Image elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,14 @@ def _document(ome: dict[str, Any]) -> OmeDocument:
     only = _items(ome, "BinaryOnly")
     lenses, wells = objectives(ome), fields(ome)
     images = tuple(
-        replace(_image(i, p), acquired=acquired(i), objective=used(i, lenses), plate=wells.get(str(i.get("@ID")), {}))
-        for i in _items(ome, "Image")
+        replace(
+            _image(i, p),
+            acquired=acquired(i),
+            objective=used(i, lenses),
+            plate=wells.get(str(i.get("@ID")), {}),
+            number=n,
+        )
+        for n, i in enumerate(_items(ome, "Image"))
         for p in _items(i, "Pixels")[:1]
     )
     return OmeDocument(ome.get("@UUID"), images, only[0].get("@MetadataFile") if only else None)

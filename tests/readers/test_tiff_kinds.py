@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from tiff_tools import Plain, compare, whole
 
+from s3facade.core.errors import SourceError
 from s3facade.readers.ome_xml import parse_ome
 from s3facade.readers.tiff.maker import iso, objective
 from s3facade.readers.tiff.reader import TiffReader
@@ -321,6 +322,50 @@ OME = """<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Plate I
 <Image ID="Image:0" Name="a"><AcquisitionDate>2020-01-02T03:04:05</AcquisitionDate><ObjectiveSettings ID="Objective:0"/>
 <Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="2" SizeY="2" SizeC="1" SizeZ="1" SizeT="1">
 <Channel ID="Channel:0" Name="DAPI" EmissionWavelength="461" ExcitationWavelength="0.358" ExcitationWavelengthUnit="µm"/><TiffData/></Pixels></Image></OME>"""  # noqa: E501
+
+
+def test_each_ome_image_knows_its_place_in_the_document(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for name in ("first", "second"):
+            tif.write(volume(2, 20, 30), metadata={"axes": "ZYX", "Name": name}, photometric="minisblack")
+    rasters = opened(path)
+    assert [(r.spec.attrs["name"], r.spec.attrs["ome_image"]) for r in rasters] == [("first", 0), ("second", 1)]
+
+
+def mutated(data, rng):
+    changed = bytearray(data)
+    for at in rng.integers(0, len(data), rng.integers(1, 8)):
+        changed[at] = rng.integers(0, 256)
+    return bytes(changed[: rng.integers(1, len(data))]) if rng.random() < 0.3 else bytes(changed)
+
+
+def test_damaged_metadata_are_an_error_of_the_source_or_none(tmp_path):
+    makers = {
+        "stk": lambda p: stk(p, volume(3, 20, 30), [0.5, 0.5, 0.5], [3600000, 3601000, 3602000]),
+        "si": lambda p: scanimage(p, volume(4, 20, 30)),
+        "lsm": test_zeiss_lsm,
+        "qpi": test_qptiff,
+        "philips": test_philips,
+        "scn": test_leica_scn,
+        "fv": test_fluoview,
+    }
+    for name, make in makers.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        make(folder / "a.tif") if name in ("stk", "si") else make(folder)
+        (path,) = folder.iterdir()
+        data, rng = path.read_bytes(), np.random.default_rng(7)
+        for _ in range(25):
+            # tags and texts lie in front of the pixels or behind them
+            part = rng.choice([0, len(data) - 3000])
+            head = mutated(data[part : part + 3000], rng)
+            path.write_bytes(data[:part] + head + data[part + 3000 :] if part == 0 else data[:part] + head)
+            try:
+                for raster in opened(path):
+                    whole(raster)
+            except SourceError:
+                continue
 
 
 def test_what_ome_xml_refers_to():

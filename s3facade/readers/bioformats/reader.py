@@ -155,9 +155,9 @@ def _facts(found: Mapping[str, Any], count: int) -> list[Facts]:
     if len(images) != count:
         return [Facts(attrs=attrs)] * count
     made = []
-    for number, image in enumerate(images):
+    for image in images:
         one = from_ome(image)
-        more: dict[str, object] = {"ome_xml": text, "ome_image": number}
+        more: dict[str, object] = {"ome_xml": text, "ome_image": image.number}
         made.append(replace(one, attrs={**one.attrs, **attrs, **more}))
     return made
 

@@ -50,6 +50,7 @@ _DAMAGE = (
     AssertionError,
     RecursionError,
     EOFError,
+    SyntaxError,  # of its XML parser
 )
 """What tifffile raises on damaged files, which is more than it says."""
 

@@ -90,7 +90,7 @@ def _ome(file: SourceFile, text: str) -> list[Parsed]:
     for image in data.images:
         tables = tuple(build(s, sizes) for s in image.levels)
         facts = meta.from_ome(image.image)
-        facts = replace(facts, attrs={**facts.attrs, "ome_xml": data.text})
+        facts = replace(facts, attrs={**facts.attrs, "ome_xml": data.text, "ome_image": image.image.number})
         found.append(Parsed(spec(tables, facts, image.levels[0].pages[0].keyframe), data.files, tables))
     return found
 
