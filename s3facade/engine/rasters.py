@@ -118,4 +118,7 @@ class Rasters:
         if wanted.isolated or reader.lane == "process":
             return self._lane.open(wanted.source, reader, wanted.options)
         rasters = opened(self._index, reader, wanted.source, wanted.options)
+        if any(getattr(raster, "fragile", False) for raster in rasters):
+            # Only now is it known that its pixels need a codec that damaged data may crash.
+            return self._lane.open(wanted.source, reader, wanted.options)
         return [Serial(raster) for raster in rasters] if reader.lane == "serial" else rasters
