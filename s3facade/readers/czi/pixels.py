@@ -114,12 +114,17 @@ def _unwrapped(data: Buffer) -> tuple[Buffer, bool]:
 
 
 def jpeg_size(compression: int, data: Buffer) -> tuple[int, int] | None:
-    """Height and width that a JPEG or JPEG XR says it has, without decoding it; None if it says none.
+    """Height and width that a JPEG or JPEG XR says it has, without decoding it; None if it says none, or two."""
+    return _sof(data) if compression == JPEG else _photo(data)
 
-    JPEG XR: the container is a TIFF of one directory with tags 0xBC80 (width) and 0xBC81 (height), ITU-T T.832 A.7.
+
+def _photo(data: Buffer) -> tuple[int, int] | None:
+    """From the container and the head of a JPEG XR, which have to agree.
+
+    The container is a TIFF of one directory with tags 0xBC80 (width), 0xBC81 (height) and 0xBCC0 (where the image is),
+    ITU-T T.832 A.7; the head of the image begins with ``WMPHOTO`` and has, from byte 12 on, width and height less one,
+    of 16 bits where the first bit of byte 10 says so, else of 32 (8.3).
     """
-    if compression == JPEG:
-        return _sof(data)
     try:
         (at,) = struct.unpack_from("<I", data, 4)
         (count,) = struct.unpack_from("<H", data, at)
@@ -127,8 +132,13 @@ def jpeg_size(compression: int, data: Buffer) -> tuple[int, int] | None:
         for k in range(min(count, 64)):
             tag, kind, _, value = struct.unpack_from("<HHII", data, at + 2 + 12 * k)
             found[tag] = value & (0xFFFF if kind == 3 else 0xFFFFFFFF)
-        return found[0xBC81], found[0xBC80]
-    except (struct.error, KeyError):
+        start, size = found[0xBCC0], (found[0xBC81], found[0xBC80])
+        if bytes(data[start : start + 8]) != b"WMPHOTO\0":
+            return None
+        short = memoryview(data)[start + 10] & 0x80
+        width, height = struct.unpack_from(">HH" if short else ">II", data, start + 12)
+        return size if size == (height + 1, width + 1) else None
+    except (struct.error, KeyError, IndexError):
         return None
 
 

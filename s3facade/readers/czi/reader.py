@@ -14,8 +14,8 @@ from s3facade.core.spec import Spec
 from s3facade.readers.arrays.raster import Freezing, TableRaster
 from s3facade.readers.czi.images import images
 from s3facade.readers.czi.mosaic import Mosaic
-from s3facade.readers.czi.pixels import Pixels
-from s3facade.readers.czi.tables import Table
+from s3facade.readers.czi.pixels import JPEG_XR, Pixels
+from s3facade.readers.czi.tables import Table, codecs
 from s3facade.readers.trees import no_options
 
 _FREEZING = Freezing([Mosaic, Pixels])
@@ -29,6 +29,11 @@ class CziRaster:
     files: tuple[SourceFile, ...]
     tables: tuple[Table, ...]
     """One per level."""
+
+    @property
+    def fragile(self) -> bool:
+        """Whether reading may crash the process, which the engine then does elsewhere: jxrlib does on damaged data."""
+        return any(JPEG_XR in codecs(table) for table in self.tables)
 
     def chunks(self, level: int) -> ChunkTable | None:
         """The chunk table of ``level``; None where its sub-blocks overlap or lie anywhere."""

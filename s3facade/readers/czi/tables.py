@@ -72,6 +72,14 @@ def table(file: SourceFile, tiles: Tiles, counts: tuple[int, int, int], shape: t
     return chunked(stored, number, offsets, lengths, filters, end=end, skipped=skipped, cut=True)
 
 
+def codecs(table: Table) -> set[int]:
+    """The codes of the codecs that sub-blocks of a level are decoded with."""
+    if isinstance(table, Mosaic):
+        return set(table.codecs.tolist())
+    steps = table.filters if isinstance(table, ChunkedTable) else ()
+    return {step.compression for step in steps if isinstance(step, Pixels)}
+
+
 def _cells(tiles: Tiles, counts: tuple[int, ...], shape: tuple[int, int], cell: tuple[int, int]) -> Ints | None:
     """Number of the grid cell of each sub-block; None if they do not lie on a grid."""
     box = tiles.box

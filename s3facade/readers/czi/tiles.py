@@ -121,8 +121,9 @@ def levels(entries: Sequence[Entry], index: Plane) -> list[Tiles]:
     tiles = []
     for by in sorted(found):
         # M is the order of painting; those without one are at the bottom
-        ordered = sorted(found[by], key=lambda e: (index.index(e), e.start("M", -1)))
-        plane = np.array([index.index(e) for e in ordered], np.int64)
+        numbered = sorted((index.index(e), e.start("M", -1), k) for k, e in enumerate(found[by]))
+        ordered = [found[by][k] for _, _, k in numbered]
+        plane = np.array([number for number, _, _ in numbered], np.int64)
         frame = np.array([_frame(e) for e in ordered], np.int64)
         stored = np.array([(e.extents["Y"].stored, e.extents["X"].stored) for e in ordered], np.int64)
         corner = frame[:, :2].min(0) if corner is None else corner
@@ -141,9 +142,13 @@ def covered(tiles: Tiles, plane: int, points: tuple[Ints, Ints]) -> npt.NDArray[
     ys, xs = points
     found = np.zeros((len(ys), len(xs)), bool)
     first, last = np.searchsorted(tiles.plane, (plane, plane + 1))
-    for y, x, height, width in tiles.frame[first:last]:
-        y0, y1 = np.searchsorted(ys, (y, y + height))
-        x0, x1 = np.searchsorted(xs, (x, x + width))
+    frame = tiles.frame[first:last]
+    edges = [
+        np.searchsorted(at, frame[:, k] + extra).tolist()
+        for at, k in ((ys, 0), (xs, 1))
+        for extra in (0, frame[:, k + 2])
+    ]
+    for y0, y1, x0, x1 in zip(*edges, strict=True):
         found[y0:y1, x0:x1] = True
     return found
 
