@@ -1,4 +1,7 @@
-"""AFNI datasets: a header (.HEAD) and a file of voxels (.BRIK, .BRIK.gz). Source: AFNI's README.attributes."""
+"""AFNI datasets: a header (.HEAD) and a file of voxels (.BRIK, .BRIK.gz).
+
+Source: README.attributes of AFNI.
+"""
 
 from __future__ import annotations
 

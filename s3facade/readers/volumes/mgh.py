@@ -1,4 +1,7 @@
-"""MGH and MGZ of FreeSurfer. Source: FreeSurfer's description of the format (284 bytes of header, big-endian)."""
+"""MGH and MGZ of FreeSurfer: volumes behind a header of 284 bytes, plain or packed.
+
+Source: the description of the format in FreeSurfer's wiki (big-endian throughout).
+"""
 
 from __future__ import annotations
 
