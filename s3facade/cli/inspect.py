@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,6 @@ from s3facade.catalog.recipe import FileRecipe
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Derived, Image, Opened, sources
-from s3facade.core.protocols import ChunkTable
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.layouts.chunking import tiling
@@ -25,7 +25,7 @@ HARD_TYPES = ("float64", "int64", "float16", "bool")
 def add(commands: Commands) -> None:
     """The command's arguments."""
     command = commands.add_parser("inspect", help="describe an image file and how it would be shown")
-    command.add_argument("file", metavar="FILE", help="an image file")
+    command.add_argument("file", metavar="FILE", help="an image file, or a folder that is one image")
     command.set_defaults(run=show)
 
 
@@ -34,6 +34,7 @@ def show(arguments: argparse.Namespace) -> int:
     path = Path(os.path.normpath(Path(arguments.file).expanduser().absolute()))
     engine = Engine(registry.reader)
     try:
+        path = marker(path)
         reader = recognise(path)
         images = [pyramid(image) for image in FileRecipe(str(path), reader).images(engine)]
         print(f"{arguments.file}: {len(images)} image{'' if len(images) == 1 else 's'}, read by {reader!r}")
@@ -44,6 +45,19 @@ def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def marker(path: Path) -> Path:
+    """The file by which a folder is one image, an OME-Zarr for instance; ``path`` itself if it is no such folder."""
+    if path.is_dir():
+        # As the catalog orders them: zarr.json before .zgroup.
+        for name in sorted(registry.markers(), reverse=True):
+            found = path / name
+            if found.is_file():
+                with contextlib.suppress(Unsupported):
+                    recognise(found)
+                    return found
+    return path
+
+
 def recognise(path: Path) -> str:
     """Name of the reader that knows the file.
 
@@ -51,7 +65,9 @@ def recognise(path: Path) -> str:
         Unsupported: None does, or the file cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise Unsupported(f"{path} is not a plain file; `s3facade serve` and `check` take folders.")
+        raise Unsupported(
+            f"{path} is not a plain file, nor a folder that is one image; `s3facade serve` and `check` take folders."
+        )
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -67,7 +83,9 @@ def describe(number: int, image: Image, engine: Engine) -> Iterator[str]:
     """Lines about one image."""
     spec, source = image.spec, opened(image)
     stored = source.spec.levels
-    table = engine.rasters.get(source).chunks(0)
+    raster = engine.rasters.get(source)
+    # Where chunks are files of their own there is no table of them; the raster itself says how they are encoded.
+    codec = getattr(raster.chunks(0) or raster, "codec", None)
     name = spec.attrs.get("name")
     yield ""
     yield f"image {number}" + (f": {name}" if isinstance(name, str) and name else "")
@@ -76,7 +94,7 @@ def describe(number: int, image: Image, engine: Engine) -> Iterator[str]:
     members = list(sources(image))
     if len(members) > 1:
         yield f"  files     {len(members)}, this one included"
-    yield f"  stored    {_stored(spec, table, stored[0].block)}"
+    yield f"  stored    {_stored(spec, codec, stored[0].block)}"
     for level, item in enumerate(spec.levels):
         origin = "in the file" if level < len(stored) else "computed"
         cut = tiling(spec, level)
@@ -122,10 +140,10 @@ def _easier(spec: Spec) -> str:
     return easier.get(str(spec.dtype), "int32")
 
 
-def _stored(spec: Spec, table: ChunkTable | None, block: tuple[int, ...]) -> str:
-    if table is None:
+def _stored(spec: Spec, codec: str | None, block: tuple[int, ...]) -> str:
+    if codec is None:
         return f"no random access to single chunks; read in blocks of {_named(spec, block)}"
-    return f"chunks {_named(spec, table.block)}, {table.codec}"
+    return f"chunks {_named(spec, block)}, {codec}"
 
 
 def _voxel(spec: Spec) -> str:

@@ -137,6 +137,11 @@ class FolderRaster:
     arrays: tuple[FolderArray, ...]
     """One per level."""
 
+    @property
+    def codec(self) -> str:
+        """The codec chain of the finest level in words."""
+        return self.arrays[0].unpack.name
+
     def chunks(self, level: int) -> None:  # noqa: ARG002 - the seam
         """None: where a chunk is, and whether there is one, is known once it is asked for."""
         return

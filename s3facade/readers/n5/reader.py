@@ -40,7 +40,9 @@ class N5Reader:
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether these are attributes that N5 or one of its conventions has; other formats use the name as well."""
-        return name == "attributes.json" and head.lstrip().startswith(b"{") and any(key in head for key in _KEYS)
+        if name != "attributes.json" or not head.lstrip().startswith(b"{"):
+            return False
+        return any(key in head for key in _KEYS) or (b'"axes"' in head and b'"units"' in head)
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[FolderRaster]:
         """The images of a container, in order.
