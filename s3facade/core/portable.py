@@ -79,13 +79,17 @@ class Portable:
         return [offset, len(arrays[-1])]
 
     def _value(self, tree: Any, arrays: memoryview) -> Any:
+        # Most leaves are numbers and words, and a call for each of them would be most of the time.
+        value = self._value
+        if type(tree) is list:
+            return tuple([v if type(v) in _SCALAR else value(v, arrays) for v in tree])
         if type(tree) in _SCALAR:
             return tree
-        if isinstance(tree, list):
-            # Most are lists of numbers, and a call for each of them would be most of the time.
-            return tuple([v if type(v) in _SCALAR else self._value(v, arrays) for v in tree])
         if "m" in tree:
-            return {self._value(k, arrays): self._value(v, arrays) for k, v in tree["m"]}
+            return {
+                (k if type(k) in _SCALAR else value(k, arrays)): v if type(v) in _SCALAR else value(v, arrays)
+                for k, v in tree["m"]
+            }
         if "b" in tree:
             return bytes(_taken(arrays, *tree["b"]))
         if "a" in tree:
@@ -97,10 +101,10 @@ class Portable:
         if "c" in tree:
             kind = self._classes[tree["c"]]
             names = self._fields[kind]
-            values = [v if type(v) in _SCALAR else self._value(v, arrays) for v in tree["f"]]
+            values = [v if type(v) in _SCALAR else value(v, arrays) for v in tree["f"]]
             if len(values) != len(names):
                 raise ValueError(f"{tree['c']} has other fields")
-            return kind(**dict(zip(names, values, strict=True)))
+            return kind(*values)
         return np.dtype(tree["d"])
 
 

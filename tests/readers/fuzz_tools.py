@@ -14,8 +14,8 @@ from s3facade import registry
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name("fuzz_worker.py")
-LARGEST = 400 << 10
-"""Bytes of a sample: damage in larger ones hits pixels."""
+LARGEST = 4 << 20
+"""Bytes of a sample; smaller ones go before."""
 
 
 def folders() -> list[Path]:
