@@ -22,7 +22,7 @@ from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.hdf5.attributes import text
 from s3facade.readers.hdf5.bdv_place import placed
 from s3facade.readers.hdf5.bdv_xml import Setup, Views
-from s3facade.readers.hdf5.library import Tree
+from s3facade.readers.hdf5.library import Found, Tree
 from s3facade.readers.hdf5.tables import Piece, piece, table
 
 MAX_LEVELS = 32
@@ -82,8 +82,9 @@ def _image(
     factors = _factors(tree, setup.number)
     tables: list[ChunkedTable | RawTable] = []
     said = list(notes)
+    groups = {t: _group(tree, t, setup.number) for t in views.times if (t, setup.number) not in views.missing}
     for number in range(len(factors)):
-        pieces = [_view(tree, t, setup.number, number, views, len(ahead)) for t in views.times]
+        pieces = [_view(tree, groups[t], f"{number}/cells", len(ahead)) if t in groups else None for t in views.times]
         known = next(p for p in pieces if p)
         if len(known.sizes) != 3:
             raise BadSource(f"Setup {setup.number} has the shape {known.sizes}; three dimensions are needed.")
@@ -135,15 +136,24 @@ def _factors(tree: Tree, setup: int) -> list[tuple[float, ...]]:
     return [tuple(float(v) for v in row / rows[0]) for row in rows]
 
 
-def _view(tree: Tree, time: int, setup: int, level: int, views: Views, ahead: int) -> Piece | None:
-    if (time, setup) in views.missing:
-        return None
-    path = f"t{time:05}/s{setup:02}/{level}/cells"
-    found = tree.dataset(path)
+def _group(tree: Tree, time: int, setup: int) -> Found:
+    path = f"t{time:05}/s{setup:02}"
+    found = tree.group(path)
     if found is None:
-        raise BadSource(f"The HDF5 file lacks {path!r}, which the dataset does not list as missing.")
+        raise _lacking(path)
+    return found
+
+
+def _view(tree: Tree, group: Found, path: str, ahead: int) -> Piece:
+    found = tree.dataset(path, group)
+    if found is None:
+        raise _lacking(f"{group.name.strip('/')}/{path}")
     known = piece(found, tree.files[found.file])
     return replace(known, file=known.file + ahead)
+
+
+def _lacking(path: str) -> BadSource:
+    return BadSource(f"The HDF5 file lacks {path!r}, which the dataset does not list as missing.")
 
 
 def _kind(tree: Tree, setup: int, known: Piece) -> tuple[np.dtype[Any] | None, str | None]:

@@ -80,21 +80,17 @@ class Tree:
             if here.is_dataset:
                 return None
             name = steps.pop()
-            link = here.item.get(name, getlink=True)
-            if link is None:
-                return None
-            target = getattr(link, "path", None)
+            target, other = _link(here.item, name)
             if target is None:
                 item = here.item.get(name)
-                if item is None or not (hasattr(item, "keys") or hasattr(item, "chunks")):
+                if not (hasattr(item, "keys") or hasattr(item, "chunks")):
                     return None
                 here = Found(item, here.file)
                 continue
             hops += 1
             if hops > MAX_HOPS:
                 raise BadSource("Links in the HDF5 file run in a circle.", private=f"{here.name}: {name}")
-            other = getattr(link, "filename", None)
-            number = here.file if other is None else self._linked(str(other), here.file)
+            number = here.file if other is None else self._linked(other, here.file)
             if other is not None or target.startswith("/"):
                 here = Found(self._open[number]["/"], number)
             steps += [s for s in reversed(target.split("/")) if s not in ("", ".")]
@@ -132,7 +128,7 @@ class Tree:
             if not here.is_dataset:
                 below = []
                 for name in sorted(here.item.keys(), reverse=True):
-                    if getattr(here.item.get(name, getlink=True), "path", None) is None:
+                    if _link(here.item, name)[0] is None:
                         item = here.item.get(name)
                         if hasattr(item, "keys") or hasattr(item, "chunks"):
                             below.append(Found(item, here.file))
@@ -162,6 +158,20 @@ class Tree:
         self._open.append(opened)
         self.files.append(file)
         return len(self.files) - 1
+
+
+def _link(group: Any, name: str) -> tuple[str | None, str | None]:
+    """Where a soft or external link leads, and to which file; nothing for members of the group itself."""
+    import h5py
+
+    links, key = group.id.links, name.encode("utf-8", "surrogateescape")
+    kind = links.get_info(key).type if links.exists(key) else h5py.h5l.TYPE_HARD
+    if kind == h5py.h5l.TYPE_SOFT:
+        return links.get_val(key).decode("utf-8", "replace"), None
+    if kind == h5py.h5l.TYPE_EXTERNAL:
+        other, target = links.get_val(key)
+        return target.decode("utf-8", "replace"), other.decode("utf-8", "replace")
+    return None, None
 
 
 @contextmanager

@@ -70,25 +70,41 @@ def refuse(dataset: Any) -> None:
         raise Unsupported(f"{dataset.name!r} keeps its numbers in other files (external storage), which is not read.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Coding:
+    """How the numbers of a dataset are coded."""
+
+    number: np.dtype[Any]
+    fill: float
+    steps: tuple[Filter, ...]
+    obstacle: str | None
+
+
 def obstacle(dataset: Any) -> str | None:
     """Why only HDF5 itself can read a dataset; None if `piece` can.
 
     Raises:
         Unsupported: HDF5 cannot either.
     """
+    return _coding(dataset).obstacle
+
+
+def _coding(dataset: Any) -> _Coding:
     import h5py
 
     refuse(dataset)
     plist = dataset.id.get_create_plist()
+    dtype, value = number(dataset), fill(dataset)
+    reason, steps = None, undone(_applied(plist), dtype, value)
     if not _plain(dataset.id.get_type()):
-        return "Its numbers are of a type of their own, which the HDF5 library converts, one caller at a time."
-    if plist.get_layout() == h5py.h5d.COMPACT:
-        return "It is stored in the header of the file (compact), where the HDF5 library reads it."
-    steps = undone(applied(dataset), number(dataset), fill(dataset))
+        reason = "Its numbers are of a type of their own, which the HDF5 library converts, one caller at a time."
+    elif plist.get_layout() == h5py.h5d.COMPACT:
+        reason = "It is stored in the header of the file (compact), where the HDF5 library reads it."
     if isinstance(steps, Applied):
         needed(steps, _available)
-        return f"It is compressed with HDF5 filter {steps.title}, which its plug-in undoes, one caller at a time."
-    return None
+        reason = f"It is compressed with HDF5 filter {steps.title}, which its plug-in undoes, one caller at a time."
+        steps = ()
+    return _Coding(dtype, value, steps, reason)
 
 
 def piece(found: Found, file: SourceFile) -> Piece:
@@ -102,12 +118,10 @@ def piece(found: Found, file: SourceFile) -> Piece:
         Unsupported: Only HDF5 itself can read it, or it has too many chunks.
     """
     dataset = found.item
-    reason = obstacle(dataset)
-    if reason:
-        raise Unsupported(f"{found.name!r} cannot be read as a part of an image. {reason}")
-    sizes, dtype, value = tuple(dataset.shape), number(dataset), fill(dataset)
-    steps = undone(applied(dataset), dtype, value)
-    assert not isinstance(steps, Applied)  # noqa: S101 - obstacle() has said so
+    coding = _coding(dataset)
+    if coding.obstacle:
+        raise Unsupported(f"{found.name!r} cannot be read as a part of an image. {coding.obstacle}")
+    sizes, dtype, value, steps = tuple(dataset.shape), coding.number, coding.fill, coding.steps
     if dataset.chunks is None:
         return _run(found, sizes, dtype, value)
     cell = tuple(dataset.chunks)
@@ -203,9 +217,8 @@ def fill(dataset: Any) -> float:
     return found
 
 
-def applied(dataset: Any) -> list[Applied]:
+def _applied(plist: Any) -> list[Applied]:
     """The filters of a dataset in the order of the file."""
-    plist = dataset.id.get_create_plist()
     found = (plist.get_filter(i) for i in range(plist.get_nfilters()))
     return [Applied(code, tuple(values), label.decode("utf-8", "replace")) for code, _, values, label in found]
 
