@@ -160,7 +160,10 @@ def _nibabel(path: Path, rasters: Sequence[Raster]) -> Told:
 
     image = nibabel.load(path)
     data = np.asanyarray(image.dataobj)
-    axes = "xyztc"[: data.ndim] if data.ndim <= 5 else "xyztcmp"[: data.ndim]
+    minc = path.suffix.lower() == ".mnc"
+    axes = "xyztcmp"[: data.ndim]
+    if minc:
+        axes = "tzyx"[-data.ndim :]
     if data.dtype.fields is not None:
         data = np.stack([data[name] for name in data.dtype.names], axis=-1)
         axes = axes[: data.ndim - 1] + "s"
@@ -175,7 +178,8 @@ def _nibabel(path: Path, rasters: Sequence[Raster]) -> Told:
     units = getattr(image.header, "get_xyzt_units", lambda: ("mm", "sec"))()
     space = {"mm": 1e3, "micron": 1.0, "meter": 1e6}.get(units[0])
     time = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(units[1])
-    for axis, zoom in zip("xyzt", map(float, image.header.get_zooms()), strict=False):
+    named = axes if minc else "xyz" if path.suffix.lower() in (".mgh", ".mgz") else "xyzt"
+    for axis, zoom in zip(named, map(float, image.header.get_zooms()), strict=False):
         factor = time if axis == "t" else space
         if factor and zoom > 0:
             sizes[axis] = zoom * factor
@@ -399,11 +403,10 @@ def _dicom(path: Path, rasters: Sequence[Raster]) -> Told:
         known = {name: data for name, data in found.items() if data is not None}
         if not known:
             raise NotTold("pydicom cannot read it")
-        count = raster.spec.length("c")
-        shown = [np.moveaxis(d, -1, -3) if count in (3, 4) and d.shape[-1] == count else d for d in known.values()]
-        size = math.prod(raster.spec.levels[0].shape)
-        alone = [d for d in shown if d.size == size]
-        return next((d for d in alone if np.array_equal(d.ravel(), voxels(raster, 0).ravel())), (alone or shown)[0])
+        array = matched(list(known.items()), raster, level)
+        if len(known) < len(found) and not np.array_equal(array.ravel(), voxels(raster, level).ravel()):
+            raise NotTold("pydicom cannot read it")
+        return array
 
     codec = str(rasters[0].spec.attrs.get("codec", ""))
     spacing = about.get("PixelSpacing")
