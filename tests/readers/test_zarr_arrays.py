@@ -229,7 +229,7 @@ def test_what_changes_when_chunks_do(small):
 
 
 def test_folders_beyond_the_bound_are_said_not_to_be_watched(tmp_path, monkeypatch):
-    monkeypatch.setattr("s3facade.readers.zarr.images.MAX_FOLDERS", 5)
+    monkeypatch.setattr("s3facade.readers.folders.image.MAX_FOLDERS", 5)
     array = zarr.create_array(tmp_path / "a.zarr", shape=(9, 2, 2), chunks=(1, 1, 2), dtype="u1")
     array[...] = 1
     (raster,) = opened(ZarrReader, tmp_path / "a.zarr" / "zarr.json")

@@ -14,6 +14,8 @@ from s3facade.readers.folders.array import FolderArray, FolderRaster, Placed
 
 MAX_FOLDERS = 4096
 """Folders of chunks that an image watches for change."""
+MAX_FAR = 16
+"""The same where each look is a request."""
 _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("t", "time", "times", "frame", "frames", "timepoint", "timepoints"), "t"),
     **dict.fromkeys(("c", "ch", "channel", "channels", "band", "bands", "s", "sample", "samples", "rgb", "rgba"), "c"),
@@ -42,6 +44,19 @@ class Files:
             found.setdefault(file.source.path, file)
         places = {path: i for i, path in enumerate(found)}
         return tuple(found.values()), places
+
+
+def watchable(file: SourceFile) -> int:
+    """How many folders an image may watch that ``file`` belongs to."""
+    return MAX_FOLDERS if file.source.path.startswith("/") else MAX_FAR
+
+
+def folder_of(file: SourceFile) -> list[SourceFile]:
+    """The folder of ``file``, in which documents may appear; nothing where folders cannot be looked at."""
+    try:
+        return [file.folder()]
+    except SourceNotFound:
+        return []
 
 
 def folders_of_chunks(base: SourceFile, prefix: str, depth: int, room: int) -> tuple[list[SourceFile], bool]:

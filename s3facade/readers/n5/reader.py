@@ -12,7 +12,7 @@ from s3facade.readers.arrays.stored import Stored
 from s3facade.readers.folders import places, unpack
 from s3facade.readers.folders.array import FolderArray, FolderFreezing, FolderRaster
 from s3facade.readers.folders.documents import kept, reading
-from s3facade.readers.folders.image import MAX_FOLDERS, Files, axes_of, folders_of_chunks, raster
+from s3facade.readers.folders.image import Files, axes_of, folder_of, folders_of_chunks, raster, watchable
 from s3facade.readers.folders.places import Keys
 from s3facade.readers.n5 import blocks
 from s3facade.readers.n5.blocks import dataset
@@ -87,13 +87,13 @@ def _start(container: Container, options: Mapping[str, object]) -> Group:
 
 
 def _image(container: Container, image: Multi, options: Mapping[str, object]) -> FolderRaster:
-    bases, watched, everything = [], [container.file.folder()], True
+    bases, watched, everything = [], folder_of(container.file), True
     for group in (group for level in image.levels for group in level):
         # A dataset is known by its attributes, so they are there.
         assert group.file is not None  # noqa: S101
         bases.append(group.file)
         depth = len(group.attributes["dimensions"]) - 1
-        found, complete = folders_of_chunks(group.file, "", depth, MAX_FOLDERS - len(watched))
+        found, complete = folders_of_chunks(group.file, "", depth, watchable(group.file) - len(watched))
         watched, everything = watched + found, everything and complete
     files, places_ = Files(container.file, container.documents).raster_files(bases, watched)
     first = dataset(image.levels[0][0].attributes)

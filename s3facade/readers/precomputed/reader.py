@@ -13,7 +13,7 @@ from s3facade.readers.arrays.stored import Stored
 from s3facade.readers.folders import unpack
 from s3facade.readers.folders.array import FolderArray, FolderFreezing, FolderRaster, Placed, Places, Unpack
 from s3facade.readers.folders.documents import Document, document, kept, listed, mapping, numbers, reading, whole
-from s3facade.readers.folders.image import MAX_FOLDERS, Files, folders_of_chunks, raster
+from s3facade.readers.folders.image import Files, folders_of_chunks, raster, watchable
 from s3facade.readers.folders.unpack import Numbers
 from s3facade.readers.precomputed import chunks, places
 from s3facade.readers.precomputed.chunks import TYPES, Picture, Segments
@@ -79,7 +79,7 @@ def _volume(file: SourceFile, info: Document) -> FolderRaster:
     everything = True
     for scale in scales:
         folder = f"{mapping(scale)['key']}"
-        found, complete = folders_of_chunks(file, folder, 0, MAX_FOLDERS - len(watched))
+        found, complete = folders_of_chunks(file, folder, 0, watchable(file) - len(watched))
         watched, everything = watched + found, everything and complete
     files, _ = Files(file).raster_files([], watched)
     attrs: dict[str, object] = {"axes": "x,y,z,channel" if count > 1 else "x,y,z"}

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
-from s3facade.core.protocols import SourceFile
 from s3facade.readers.arrays.stored import Stored
 from s3facade.readers.folders.array import FolderArray, FolderRaster, Placed
 from s3facade.readers.folders.documents import Document, kept, listed, mapping
-from s3facade.readers.folders.image import MAX_FOLDERS, Files, axes_of, folders_of_chunks, raster
+from s3facade.readers.folders.image import Files, axes_of, folder_of, folders_of_chunks, raster, watchable
 from s3facade.readers.zarr import ngff
 from s3facade.readers.zarr.meta import ArrayMeta
 from s3facade.readers.zarr.tree import MAX_DEPTH, Node, Tree
@@ -222,11 +221,11 @@ class Builder:
         notes: Sequence[str],
     ) -> FolderRaster:
         # Documents may come to be there that were not when it was opened.
-        watched: list[SourceFile] = [self._tree.file.folder()]
+        watched = folder_of(self._tree.file)
         everything = True
         for node, meta in levels:
             folder = node.prefix or ""
-            found, complete = folders_of_chunks(node.base, folder, meta.depth, MAX_FOLDERS - len(watched))
+            found, complete = folders_of_chunks(node.base, folder, meta.depth, watchable(node.base) - len(watched))
             watched += found
             everything = everything and complete
         said = [*self._notes, *notes]
