@@ -18,6 +18,23 @@ _ALIGN = 8
 _SCALAR = frozenset({type(None), str, bool, int, float})
 
 
+class _Arrays:
+    """Bytes of arrays, one behind the other."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        # counted along: there may be tens of thousands, and a sum for each of them is most of the time
+        self._size = 0
+
+    def put(self, array: np.ndarray[Any, Any]) -> list[int]:
+        """Offset and size of what is added."""
+        data = np.ascontiguousarray(array).tobytes()
+        offset = self._size
+        self.parts += [data, _padding(len(data))]
+        self._size += _aligned(len(data))
+        return [offset, len(data)]
+
+
 class Portable:
     """Writes and reads values made of plain types, tuples, mappings, arrays, dtypes and some dataclasses.
 
@@ -33,12 +50,9 @@ class Portable:
 
     def dump(self, value: object) -> bytes:
         """``value`` as bytes. Raises `TypeError` on what has no such form."""
-        arrays: list[bytes] = []
+        arrays = _Arrays()
         tree = json.dumps(self._tree(value, arrays), separators=(",", ":")).encode()
-        parts = [len(tree).to_bytes(8, "little"), tree, _padding(len(tree))]
-        for data in arrays:
-            parts += [data, _padding(len(data))]
-        return b"".join(parts)
+        return b"".join([len(tree).to_bytes(8, "little"), tree, _padding(len(tree)), *arrays.parts])
 
     def load(self, data: bytes | memoryview) -> Any:
         """The value. Raises `ValueError` on anything that `dump` has not written."""
@@ -52,7 +66,7 @@ class Portable:
         except (TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             raise ValueError(f"not portable data: {error}") from error
 
-    def _tree(self, value: object, arrays: list[bytes]) -> object:
+    def _tree(self, value: object, arrays: _Arrays) -> object:
         if value is None or isinstance(value, str | bool | int | float):
             return value
         if isinstance(value, tuple | list):
@@ -60,23 +74,17 @@ class Portable:
         if isinstance(value, Mapping):
             return {"m": [[self._tree(k, arrays), self._tree(v, arrays)] for k, v in value.items()]}
         if isinstance(value, bytes):
-            return {"b": self._put(np.frombuffer(value, np.uint8), arrays)}
+            return {"b": arrays.put(np.frombuffer(value, np.uint8))}
         if isinstance(value, np.dtype):
             return {"d": _dtype_name(value)}
         if isinstance(value, np.ndarray):
-            return {"a": self._put(value, arrays), "d": _dtype_name(value.dtype), "s": list(value.shape)}
+            return {"a": arrays.put(value), "d": _dtype_name(value.dtype), "s": list(value.shape)}
         if isinstance(value, np.generic):
             return self._tree(value.item(), arrays)
         names = self._fields.get(type(value))
         if names is None:
             raise TypeError(f"{type(value).__qualname__} is not portable")
         return {"c": type(value).__qualname__, "f": [self._tree(getattr(value, n), arrays) for n in names]}
-
-    @staticmethod
-    def _put(array: np.ndarray[Any, Any], arrays: list[bytes]) -> list[int]:
-        offset = sum(_aligned(len(a)) for a in arrays)
-        arrays.append(np.ascontiguousarray(array).tobytes())
-        return [offset, len(arrays[-1])]
 
     def _value(self, tree: Any, arrays: memoryview) -> Any:
         # Most leaves are numbers and words, and a call for each of them would be most of the time.
