@@ -22,6 +22,11 @@ class Watch:
 
     def __init__(self) -> None:
         self._folders: dict[str, tuple[int, int]] = {}
+        self._until = float("inf")
+
+    def trust(self, seconds: float) -> None:
+        """Something was listed that cannot be watched: after so long, it may hold other files."""
+        self._until = min(self._until, time.monotonic() + seconds)
 
     def note(self, path: str) -> None:
         """Remember a folder; to be called before it is listed."""
@@ -31,8 +36,8 @@ class Watch:
             self._folders[path] = (0, 0)
 
     def moved(self) -> bool:
-        """Whether a name was added or taken away in any folder since. One ``stat`` for each."""
-        return any(not _same(path, was) for path, was in self._folders.items())
+        """Whether a name was, or may have been, added or taken away in any folder since. One ``stat`` for each."""
+        return time.monotonic() > self._until or any(not _same(path, was) for path, was in self._folders.items())
 
 
 def _same(path: str, was: tuple[int, int]) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, BinaryIO, cast
 from s3facade.core.errors import BadSource, SourceChanged, SourceDenied, SourceNotFound, SourceUnavailable
 from s3facade.core.image import Source
 from s3facade.stores.blocks import BLOCK
+from s3facade.stores.pieces import Piece
 from s3facade.stores.spool import Spool
-from s3facade.stores.store import Piece, RemoteStore
+from s3facade.stores.store import RemoteStore
 
 LONG = 4 * BLOCK
 """Bytes of a read that is pixels, not headers."""

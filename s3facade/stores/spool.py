@@ -15,7 +15,8 @@ from hashlib import blake2b
 
 from s3facade.core.errors import SourceUnavailable, Unsupported
 from s3facade.core.image import Source
-from s3facade.stores.store import Piece, RemoteStore
+from s3facade.stores.pieces import Piece
+from s3facade.stores.store import RemoteStore
 
 PART = 8 << 20
 """Bytes of one request."""

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -21,31 +19,19 @@ from s3facade.core.image import Source
 from s3facade.stores.blocks import Blocks
 from s3facade.stores.known import Known, Listing
 from s3facade.stores.loop import Loop
-from s3facade.stores.transport import Address, Page, Passing, Stat, Transport
+from s3facade.stores.pieces import Piece, together
+from s3facade.stores.transport import Address, Page, Stat, Transport
+from s3facade.stores.tries import Tries
 
 T = TypeVar("T")
-TRIES = 5
-FIRST, LONGEST = 0.1, 2.0
-"""Seconds between tries: doubled each time, give or take a half."""
-GAP = 64 << 10
-"""Bytes between two ranges for which one request is cheaper than two."""
-LARGEST = 8 << 20
-"""Bytes of one request."""
 SINGLE = 3
 """Files of one folder that are asked for one by one before the folder is listed."""
 SHORT = 5_000
 """Names of a folder that are listed for the sake of a few of them."""
+BULK = 128
+"""Files or folders that are asked for at once: what waits for its turn must not run out of time."""
 FOLDER = 1_000_000
 """Names that a folder may hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a file that is wanted."""
-
-    source: Source
-    start: int
-    stop: int
 
 
 class RemoteStore:
@@ -66,10 +52,11 @@ class RemoteStore:
         self.blocks = blocks
         self._loop = loop
         self._known = Known()
-        self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._tried = Tries(address)
         self._looking: set[str] = set()
+        self._looked: dict[str, float] = {}
+        """When folders were last looked at in the background."""
         self._lonely: dict[str, int] = {}
-        self._lock = threading.Lock()
         # Another address under the same name is another file, whatever its tag.
         self._salt = blake2b(f"{address.endpoint} {address.url}".encode(), digest_size=4).hexdigest()
 
@@ -126,10 +113,12 @@ class RemoteStore:
     def folders(self, keys: Sequence[str]) -> list[Listing]:
         """What is in each of several folders, asked for at once. Blocking; raises as `folder`."""
 
-        async def listed() -> list[Listing | None]:
-            return list(await asyncio.gather(*(self.listing(key) for key in keys)))
+        async def listed(some: Sequence[str]) -> list[Listing | None]:
+            return list(await asyncio.gather(*map(self.listing, some)))
 
-        found = self._run(listed)
+        found: list[Listing | None] = []
+        for i in range(0, len(keys), BULK):
+            found += self._run(partial(listed, keys[i : i + BULK]))
         return [self.folder(key) if listing is None else listing for key, listing in zip(keys, found, strict=True)]
 
     def folder_source(self, key: str) -> Source:
@@ -157,7 +146,9 @@ class RemoteStore:
             return True
         listing = self._known.folder(key)
         age = self.address.refresh + 1 if listing is None else time.monotonic() - listing.when
-        if age > self.address.refresh:
+        now = time.monotonic()
+        if age > self.address.refresh and now - self._looked.get(key, -self.address.refresh) >= self.address.refresh:
+            self._looked[key] = now
             self._loop.begin(lambda: self._look(key))
         return listing is not None and age < 2 * self.address.refresh and self._folder_source(key, listing) == source
 
@@ -195,10 +186,11 @@ class RemoteStore:
                 if source.size:
                     await self.blocks.read(source, 0, min(source.size, nbytes), self._fetch)
 
-        async def every() -> None:
-            await asyncio.gather(*map(read, keys))
+        async def every(some: Sequence[str]) -> None:
+            await asyncio.gather(*map(read, some))
 
-        self._run(every)
+        for i in range(0, len(keys), BULK):
+            self._run(partial(every, keys[i : i + BULK]))
 
     def blocking(self, pieces: Sequence[Piece]) -> list[bytes]:
         """`exact`, from a worker thread; no hop to the loop where all is here."""
@@ -285,29 +277,6 @@ class RemoteStore:
     async def _page(self, folder: str, following: str | None) -> Page:
         return await self._tried(lambda: self.transport.page(folder, following), folder)
 
-    async def _tried(self, ask: Callable[[], Awaitable[T]], key: str) -> T:
-        """What the server gives, asked again where that may help. Raises `SourceError`."""
-        loop = asyncio.get_running_loop()
-        if self._gate is None or self._gate[0] is not loop:
-            self._gate = (loop, asyncio.Semaphore(self.address.connections))
-        until = loop.time() + self.address.timeout
-        reason = ""
-        for number in range(TRIES):
-            try:
-                async with asyncio.timeout_at(until), self._gate[1]:
-                    return await ask()
-            except Passing as error:
-                reason = str(error)
-            except TimeoutError:
-                reason = reason or "no answer in time"
-            wait = min(FIRST * 2**number, LONGEST) * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
-            if loop.time() + wait > until or number + 1 == TRIES:
-                break
-            await asyncio.sleep(wait)
-        raise SourceUnavailable(
-            "The source store cannot be reached now; try again.", private=f"{self.address.url}{key}: {reason}"
-        )
-
     def _run(self, make: Callable[[], Awaitable[T]]) -> T:
         async def made() -> T:
             return await make()
@@ -316,22 +285,6 @@ class RemoteStore:
 
     def _key(self, source: Source) -> str:
         return source.path.partition(":/")[2]
-
-
-def together(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """Pieces in groups that one request reads: of one file, near each other, in order."""
-    groups: list[list[Piece]] = []
-    end = 0
-    for piece in sorted(pieces, key=lambda p: (p.source.path, p.source.etag, p.start, p.stop)):
-        last = groups[-1] if groups else None
-        if last and last[0].source == piece.source and piece.start - end <= GAP:
-            end = max(end, piece.stop)
-            if end - last[0].start <= LARGEST:
-                last.append(piece)
-                continue
-        groups.append([piece])
-        end = piece.stop
-    return groups
 
 
 def _plain(name: str) -> bool:
