@@ -22,7 +22,7 @@ from s3facade.config.settings import BucketConfig, FilesView, ImageView, Setting
 from s3facade.core.errors import ConfigError, SourceDenied, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
-from s3facade.stores.files import describe, is_remote
+from s3facade.stores.files import describe, is_remote, store
 from s3facade.stores.local import GONE, fingerprint, translated
 
 HEAD = 4096
@@ -242,6 +242,8 @@ def _paths(
     root = str(pattern.root)
     above = len(root.rstrip("/")) + 1
     far = is_remote(root)
+    if far:
+        plan.watch.trust(store(root).address.refresh)
 
     def claimed(folder: str, names: Sequence[str]) -> str | None:
         relative = folder[above:] or os.path.basename(root)
