@@ -25,7 +25,6 @@ SYNTAXES = {
     "1.2.840.10008.1.2.4.90": "jpeg 2000", "1.2.840.10008.1.2.4.91": "jpeg 2000",
     "1.2.840.10008.1.2.4.92": "jpeg 2000", "1.2.840.10008.1.2.4.93": "jpeg 2000",
     "1.2.840.10008.1.2.4.201": "htj2k", "1.2.840.10008.1.2.4.202": "htj2k", "1.2.840.10008.1.2.4.203": "htj2k",
-    "1.2.840.10008.1.2.4.110": "jpeg xl", "1.2.840.10008.1.2.4.111": "jpeg xl", "1.2.840.10008.1.2.4.112": "jpeg xl",
 }  # fmt: skip
 """Compressed transfer syntaxes that can be decoded, by UID (PS3.6 A-1)."""
 
@@ -97,7 +96,8 @@ class Picture:
     def decode(self, data: Buffer, nbytes: int) -> Buffer:  # noqa: ARG002 - the shape bounds it
         """The numbers as bytes. Raises `ValueError`, `RuntimeError`."""
         shape = (self.rows, self.columns, self.samples)
-        if stated_voxels(memoryview(data)) > 2 * self.rows * self.columns * self.samples:
+        stated = _jpegls_voxels(data) if self.codec == "jpeg-ls" else stated_voxels(memoryview(data))
+        if stated > 2 * self.rows * self.columns * self.samples:
             raise ValueError("the compressed frame claims to be larger than the image")
         block = np.asarray(self._decoded(bytes(data)))
         if block.ndim == 2:
@@ -120,8 +120,6 @@ class Picture:
             )
         if self.codec == "jpeg-ls":
             return imagecodecs.jpegls_decode(data)
-        if self.codec == "jpeg xl":
-            return imagecodecs.jpegxl_decode(data)
         if self.codec == "htj2k":
             return imagecodecs.htj2k_decode(data) if data[:2] == b"\xff\x4f" else imagecodecs.jpeg2k_decode(data)
         return imagecodecs.jpeg2k_decode(data)
@@ -138,6 +136,17 @@ class Picture:
         if self.photometric == "RGB" and not _says_ycc(data):
             return {"colorspace": "RGB", "outcolorspace": "RGB"}
         return {"colorspace": "YCBCR", "outcolorspace": "RGB"}
+
+
+def _jpegls_voxels(data: Buffer) -> int:
+    """Rows x columns x components by the header of a JPEG-LS stream, which its decoder allocates for."""
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xF7:
+            height, width, components = struct.unpack_from(">HHB", data, at + 5)
+            return int(height * width * components)
+        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    return 0
 
 
 def _ljpeg(data: bytes) -> bool:

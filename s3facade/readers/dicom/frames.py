@@ -59,7 +59,8 @@ class Frame:
         """Direction perpendicular to the plane; None where no orientation is stated."""
         if self.orientation is None:
             return None
-        return tuple(float(v) for v in np.cross(self.orientation[:3], self.orientation[3:]))
+        a, b, c, d, e, f = self.orientation
+        return (b * f - c * e, c * d - a * f, a * e - b * d)
 
     @property
     def along(self) -> float | None:

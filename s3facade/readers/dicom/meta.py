@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -51,6 +52,8 @@ _LONG = 400
 """Values of an element that are told; longer ones are measurements of every frame."""
 _ITEMS = 16
 _DEEP = 6
+_TOTAL = 1 << 20
+"""Characters of all that is told; sequences are left out where it would be more."""
 
 
 def original(header: Header, *, identifying: bool) -> dict[str, Any]:
@@ -60,7 +63,14 @@ def original(header: Header, *, identifying: bool) -> dict[str, Any]:
         header: The data set.
         identifying: Whether those that say whose image it is stay.
     """
-    return _told(header, identifying=identifying, deep=0)
+    found = _told(header, identifying=identifying, deep=0)
+    if len(json.dumps(found)) > _TOTAL:
+        found = {name: value for name, value in found.items() if not _items(value)}
+    return found
+
+
+def _items(value: object) -> bool:
+    return isinstance(value, list) and isinstance(value[0], dict)
 
 
 def _told(header: Header, *, identifying: bool, deep: int) -> dict[str, Any]:
