@@ -40,10 +40,10 @@ def bmp(window: Window) -> Picture:
             strides=(step, bits // 8, -1),
             end=[window.size],
         )
-        return Picture((height, width, 3), np.dtype("u1"), raw=table, scale=scale)
+        return Picture((height, width, 3), np.dtype("u1"), table=table, scale=scale)
     if packing == _RAW and bits == 8 and _grey(window, 14 + header):
         table = raw(("y", "x"), (height, width), np.dtype("u1"), first, strides=(step, 1), end=[window.size])
-        return Picture((height, width), np.dtype("u1"), raw=table, scale=scale)
+        return Picture((height, width), np.dtype("u1"), table=table, scale=scale)
     if packing != _RAW or bits not in (1, 4, 8):
         raise Unsupported(f"The BMP has {bits} bits per pixel with compression {packing}; this is not decoded.")
     if start + row * height > window.size:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from s3facade.core.errors import BadSource, Unsupported
+from s3facade.readers.pictures.jp2_tiles import tiles
 from s3facade.readers.pictures.picture import Picture, physical
 from s3facade.readers.pictures.window import Window
 
@@ -25,6 +26,10 @@ class _Boxes:
     stream: int = -1
     palette: int = 0
     """Columns of a palette."""
+    converted: bool = False
+    """Whether the samples stand for colours of another kind (sYCC), which the decoder converts."""
+    profile: bool = False
+    """Whether there is a colour profile (ICC), which the decoder would apply: the samples are shown as they are."""
     density: dict[str, float] = field(default_factory=dict)
     """Pixels per metre as captured."""
 
@@ -62,10 +67,17 @@ def jp2(window: Window) -> Picture:
     while halvings and max(width, height) >> halvings < _SMALLEST:
         halvings -= 1
     codec = "htj2k" if fast and boxes.stream == 0 else "jpeg2k"
+    dtype = np.dtype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2}")
+    table = None
+    if codec == "jpeg2k" and not (boxes.palette or boxes.converted or far[2] or far[3]):
+        table = tiles(window, boxes.stream, shape, dtype)
+    if table is not None:
+        return Picture(shape, dtype, table=table, bits=bits, scale=physical(boxes.density))
     return Picture(
         shape,
-        np.dtype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2}"),
+        dtype,
         codec,
+        mode=f"skip:{boxes.stream}" if boxes.profile and not (boxes.palette or boxes.converted) else "",
         levels=1 + (halvings if codec == "htj2k" else 0),
         bits=bits,
         scale=physical(boxes.density),
@@ -88,6 +100,9 @@ def _boxes(window: Window, at: int, end: int, found: _Boxes, count: list[int]) -
             found.stream = body
         elif kind == b"pclr":
             found.palette = window(body + 2, 1)[0]
+        elif kind == b"colr":
+            found.converted |= window(body, 1) == b"\x01" and window.number(body + 3, 4) not in (16, 17)
+            found.profile |= window(body, 1) != b"\x01"
         elif kind == b"resc":
             found.density = _density(window, body)
         elif kind in _INSIDE:

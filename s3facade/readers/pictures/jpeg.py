@@ -1,4 +1,4 @@
-"""JPEG (ITU-T T.81; JFIF, Exif and Adobe's markers) and JPEG-LS (T.87): the markers before the first scan."""
+"""JPEG (ITU-T T.81, with the markers of JFIF, Exif and Adobe) and JPEG-LS (T.87): what stands before the first scan."""
 
 from __future__ import annotations
 

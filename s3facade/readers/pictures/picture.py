@@ -12,7 +12,7 @@ import numpy as np
 from s3facade.core.errors import Unsupported
 from s3facade.core.protocols import ChunkTable, SourceFile
 from s3facade.core.spec import Channel
-from s3facade.readers.arrays.chunked import MAX_CELL, chunked
+from s3facade.readers.arrays.chunked import MAX_CELL, ChunkedTable, chunked
 from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.arrays.raw import RawTable
 from s3facade.readers.arrays.stored import Stored
@@ -27,7 +27,7 @@ METRE = 1e6
 class Picture:
     """One image of a file.
 
-    Either ``raw`` is its only level, or the file is decoded whole by ``codec``.
+    Either ``table`` is its only level, or the file is decoded whole by ``codec``.
     """
 
     shape: tuple[int, ...]
@@ -39,7 +39,7 @@ class Picture:
     """Resolutions in the stream, each half of the one before, rounded up."""
     mode: str = ""
     """A change on the way, see `Whole`."""
-    raw: RawTable | None = None
+    table: RawTable | ChunkedTable | None = None
     bits: int | None = None
     """Bits of a sample, where they are fewer than the type has."""
     inks: bool = False
@@ -64,7 +64,7 @@ def raster(file: SourceFile, picture: Picture) -> TableRaster:
     if picture.notes:
         attrs["notes"] = list(picture.notes)
     nbytes = math.prod(picture.shape) * picture.dtype.itemsize
-    if picture.raw is None and nbytes >= 8 << 20:
+    if picture.table is None and nbytes >= 8 << 20:
         attrs["reasons"] = [f"Decoded whole, {nbytes >> 20} MiB, for whatever part is read."]
     facts = Facts(picture.scale, attrs=attrs)
     grids = [Grid(t.stored.shape, t.block) for t in tables]
@@ -73,8 +73,8 @@ def raster(file: SourceFile, picture: Picture) -> TableRaster:
 
 
 def _tables(file: SourceFile, picture: Picture) -> tuple[Any, ...]:
-    if picture.raw is not None:
-        return (picture.raw,)
+    if picture.table is not None:
+        return (picture.table,)
     size = file.source.size
     if size > MAX_CELL:
         raise Unsupported(

@@ -49,7 +49,7 @@ def _integers(window: Window, start: int, width: int, height: int, samples: int,
     number = np.dtype(">u2" if most > 255 else "u1")
     dims, sizes = (("y", "x", "c"), (height, width, samples)) if samples > 1 else (("y", "x"), (height, width))
     table = raw(dims, sizes, number, start, end=[window.size])
-    return Picture(sizes, table.dtype, raw=table, bits=most.bit_length())
+    return Picture(sizes, table.dtype, table=table, bits=most.bit_length())
 
 
 def _pam(window: Window, head: bytes) -> Picture:
@@ -75,4 +75,4 @@ def _floats(window: Window, found: re.Match[bytes]) -> Picture:
     dims, sizes = (("y", "x", "c"), (height, width, samples)) if samples > 1 else (("y", "x"), (height, width))
     strides = (-row, 4 * samples, 4) if samples > 1 else (-row, 4)
     table = raw(dims, sizes, np.dtype(f"{order}f4"), last, strides=strides, end=[window.size])
-    return Picture(sizes, table.dtype, raw=table)
+    return Picture(sizes, table.dtype, table=table)

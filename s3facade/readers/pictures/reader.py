@@ -11,13 +11,14 @@ from s3facade.readers.arrays.raster import Freezing, TableRaster
 from s3facade.readers.pictures import jp2, modern, pnm
 from s3facade.readers.pictures.bmp import HEADERS, bmp
 from s3facade.readers.pictures.gif import gif
+from s3facade.readers.pictures.jp2_tiles import Tile
 from s3facade.readers.pictures.jpeg import jpeg
 from s3facade.readers.pictures.picture import Picture, raster
 from s3facade.readers.pictures.png import SIGNATURE, png
 from s3facade.readers.pictures.whole import Whole
 from s3facade.readers.pictures.window import Window
 
-_FREEZING = Freezing([Whole])
+_FREEZING = Freezing([Whole, Tile])
 _CHOICES: Mapping[str, tuple[str, str]] = {"palette": ("colours", "index"), "orientation": ("stored", "upright")}
 
 

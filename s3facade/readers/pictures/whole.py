@@ -34,7 +34,7 @@ class Whole:
     dtype: np.dtype[Any]
     mode: str = ""
     """``index``: the indices of a PNG's palette instead of colours. ``upright`` and a digit: turned as Exif's
-    orientation of that number says."""
+    orientation of that number says. ``skip:`` and a number: without so many bytes at the beginning."""
     level: int = 0
     """Resolutions left out, of HTJ2K."""
 
@@ -51,6 +51,8 @@ class Whole:
             RuntimeError: As ValueError.
         """
         encoded = bytes(data)
+        if self.mode.startswith("skip:"):
+            encoded = encoded[int(self.mode[5:]) :]
         if self.codec == "jpeg" and not ended(encoded):
             # libjpeg fills what is missing with grey
             raise ValueError("the JPEG ends before its last line")
