@@ -27,8 +27,9 @@ def image(name, array, dims, *, interleaved=False, tags=None, pad=0, stamps=0, b
     for k, letter in enumerate(dims):
         if letter != "C":
             length, unit = LENGTHS.get(letter, (0.0, ""))
+            start = 5e-7 if letter == "L" else 0
             described += (
-                f'<DimensionDescription DimID="{CODES[letter]}" NumberOfElements="{array.shape[k]}" Origin="0" '
+                f'<DimensionDescription DimID="{CODES[letter]}" NumberOfElements="{array.shape[k]}" Origin="{start}" '
                 f'Length="{length}" Unit="{unit}" BitInc="0" BytesInc="{strides[letter]}"/>'
             )
     count = array.shape[dims.index("C")] if "C" in dims else 1

@@ -240,6 +240,7 @@ def test_other_dimensions_and_pixel_types_are_images(tmp_path):
         ("uint8", 1, "DAPI"),
     ]
     assert "view 1" in rasters[2].spec.attrs["notes"][0]
+    assert rasters[2].spec.attrs["name"] == "view 1"
 
 
 def simple(tmp_path, **changes):

@@ -60,6 +60,7 @@ def test_dimensions(tmp_path, version, dtype, dims):
     assert "Y" not in dims or scale["y"] == pytest.approx(1.0)
     assert "Z" not in dims or scale["z"] == pytest.approx(1.0)
     assert "T" not in dims or scale["t"] == pytest.approx(2.0)
+    assert "L" not in dims or [c.emission for c in first.spec.channels] == [500, 510, 520, 530, 540, 550]
     named = ["Dye 0", "Dye 1"] if "C" in dims else [None] * 6 if "L" in dims else ["Dye 0"]
     assert [c.name for c in first.spec.channels] == named
 

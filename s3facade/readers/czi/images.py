@@ -43,13 +43,13 @@ def images(file: SourceFile) -> Iterator[tuple[Spec, tuple[Table, ...]]]:
     split = [d for k, d in enumerate(_SPLIT) if len({g[0][k] for g in groups}) > 1 and d != "S"]
     for (where, _), members in sorted(groups.items(), key=lambda item: item[0]):
         at = dict(zip(_SPLIT, where, strict=True))
-        told = [*notes]
+        told, named = [*notes], ""
         if split:
             named = ", ".join(f"{_WORDS[d]} {at[d]}" for d in split)
             told.append(f"One of several images that differ in {', '.join(_WORDS[d] for d in split)}: {named}.")
         if sum(w == where for w, _ in groups) > 1:
             told.append(f"Channels of another pixel type are an image of their own; these are {kind(members).name}.")
-        yield _image(file, members, tree, seconds, at["S"], told)
+        yield _image(file, members, tree, seconds, at["S"], told, named)
 
 
 def _flat(entry: Entry) -> bool:
@@ -80,7 +80,13 @@ def _times(file: SourceFile, head: segments.Header) -> bytes:
 
 
 def _image(
-    file: SourceFile, entries: list[Entry], tree: Mapping[str, Any], seconds: list[float], scene: int, notes: list[str]
+    file: SourceFile,
+    entries: list[Entry],
+    tree: Mapping[str, Any],
+    seconds: list[float],
+    scene: int,
+    notes: list[str],
+    named: str,
 ) -> tuple[Spec, tuple[Table, ...]]:
     pixels, index = kind(entries), planes(entries)
     found = levels(entries, index)
@@ -105,6 +111,8 @@ def _image(
     reasons = [_SLOW] if isinstance(tables[0], Mosaic) else []
     sentences = {k: v for k, v in (("notes", notes), ("reasons", reasons)) if v}
     attrs = {**facts.attrs, "codec": tables[0].codec, **sentences}
+    if named:
+        attrs["name"] = f"{attrs['name']}, {named}" if "name" in attrs else named
     names = _axes(tables[0])[0]
     known = Facts({a: s for a, s in facts.scale.items() if a in names}, facts.origin, facts.channels, attrs)
     levels_ = [Grid(_axes(t)[1], t.block) for t in tables]

@@ -91,7 +91,7 @@ def attributes(tree: Mapping[str, Any], indices: Sequence[int], scene: int | Non
     exposures = [positive(text(information[i], "ExposureTime")) for i in indices if 0 <= i < len(information)]
     if any(exposures):
         # stated in nanoseconds
-        out["exposures"] = [None if e is None else e * 1e-9 for e in exposures]
+        out["exposures"] = [None if e is None else e / 1e9 for e in exposures]
     return out
 
 

@@ -29,6 +29,8 @@ class Dimension:
     size: int
     step: int
     """Bytes from one element to the next."""
+    origin: float | None
+    """Position of the first element, in ``unit``."""
     length: float | None
     """From the first to the last element, in ``unit``."""
     unit: str
@@ -95,7 +97,8 @@ def _dimension(node: Any) -> Dimension:
     if size is None or step is None or not 1 <= size < MAX_LENGTH or step < 0 or (step == 0 and size > 1):
         raise BadSource(f"A dimension of the Leica file has {size} elements, {step} bytes apart.")
     axis, words = DIMENSIONS[code]
-    return Dimension(axis, words, size, step, number(text(node, "@Length")), text(node, "@Unit") or "")
+    origin, length = number(text(node, "@Origin")), number(text(node, "@Length"))
+    return Dimension(axis, words, size, step, origin, length, text(node, "@Unit") or "")
 
 
 def _band(node: Any) -> Band:

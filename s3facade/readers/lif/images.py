@@ -86,7 +86,7 @@ def _raster(
         attrs["notes"] = notes
     attrs.update(original({"Image": dict(found.node)}))
     sizes: dict[str, float] = {a: s for a, s in meta.scale(rest).items() if a in stored.names}
-    known = meta.channels(bands)
+    known = (meta.wavelengths(rest) if len(bands) == 1 else ()) or meta.channels(bands)
     count = stored.shape[stored.names.index("c")] if "c" in stored.names else 1
     facts = Facts(sizes, {}, known if len(known) == count else (), attrs)
     grids = [Grid(stored.shape, stored.block)]

@@ -32,6 +32,18 @@ def channels(bands: Sequence[Band]) -> tuple[Channel, ...]:
     return tuple(Channel(b.name, _COLOURS.get((b.lut or "").lower())) for b in bands)
 
 
+def wavelengths(dimensions: Sequence[Dimension]) -> tuple[Channel, ...]:
+    """One channel per wavelength of a scan over wavelengths; none where they are not stated."""
+    along = [d for d in dimensions if d.axis == "c" and d.size > 1]
+    if len(along) != 1 or along[0].unit != "m" or not along[0].origin or along[0].length is None:
+        return ()
+    first, step = along[0].origin * 1e9, along[0].length / (along[0].size - 1) * 1e9
+    values = [round(first + k * step, 3) for k in range(along[0].size)]
+    if along[0].words.startswith("emission"):
+        return tuple(Channel(emission=v) for v in values)
+    return tuple(Channel(excitation=v) for v in values)
+
+
 def scale(dimensions: Sequence[Dimension]) -> dict[str, float]:
     """µm or seconds per voxel. A length reaches from the centre of the first to that of the last element."""
     found = {}
