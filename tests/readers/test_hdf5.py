@@ -42,6 +42,8 @@ FILTERS = {
     "bitshuffle": hdf5plugin.Bitshuffle(cname="lz4"),
     "bitshuffle zstd": hdf5plugin.Bitshuffle(cname="zstd"),
     "bzip2": hdf5plugin.BZip2(),
+    "blosc2": hdf5plugin.Blosc2("lz4"),
+    "blosc2 zstd": hdf5plugin.Blosc2("zstd", 5, 2),
 }
 
 
@@ -107,6 +109,17 @@ def test_layouts(tmp_path, libver, userblock, create):
     same(written(tmp_path / "a.h5", array, userblock=userblock, libver=libver, **create))
     if create:
         same(written(tmp_path / "a.h5", array, userblock=userblock, libver=libver, compression="gzip", **create))
+
+
+@pytest.mark.parametrize(
+    ("array", "chunks"),
+    [(np.arange(50 * 130 * 170, dtype="u2").reshape(50, 130, 170), (50, 130, 170)),
+     (np.arange(50 * 130 * 170, dtype=">u4").reshape(50, 130, 170), (33, 129, 170)),
+     (np.zeros((700, 900), "u2"), (300, 500)), (np.full((700, 900), 7, "u2"), (300, 500)),
+     (np.arange(630_000, dtype="f8").reshape(700, 900), (300, 500))],
+)  # fmt: skip
+def test_blosc2_in_blocks_of_several_dimensions(tmp_path, array, chunks):
+    same(written(tmp_path / "a.h5", array, chunks=chunks, **hdf5plugin.Blosc2("zstd", 1)))
 
 
 @pytest.mark.parametrize("fill", [None, 9])

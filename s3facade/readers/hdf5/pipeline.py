@@ -11,9 +11,10 @@ import numpy as np
 from s3facade.core.errors import Unsupported
 from s3facade.readers.arrays import filters
 from s3facade.readers.arrays.chunked import Filter
+from s3facade.readers.hdf5.blosc2_frame import Blosc2Frame
 from s3facade.readers.hdf5.packed import ScaleOffset, scale_offset
 
-CLASSES: tuple[type[Any], ...] = (*filters.FILTERS, ScaleOffset)
+CLASSES: tuple[type[Any], ...] = (*filters.FILTERS, ScaleOffset, Blosc2Frame)
 """All filters that tables of HDF5 files may have, for `Freezing`."""
 NAMES: Mapping[int, str] = {
     5: "n-bit", 305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "Bitshuffle",
@@ -69,6 +70,7 @@ _MAKERS: Mapping[int, Callable[[Applied, np.dtype[Any], float | None], Filter | 
     32004: lambda *_: filters.Lz4H5(),
     32008: _bitshuffle,
     32015: lambda *_: filters.Zstd(),
+    32026: lambda *_: Blosc2Frame(),
 }
 
 
