@@ -38,7 +38,10 @@ RATIO = 1032
 
 _WBITS = {"gzip": 47, "zlib": 47, "deflate": -15}
 _STATE = 40 << 10
-_PIECE = 32 << 10
+_PIECE = 64 << 10
+"""Packed bytes given to the decompressor at once; fewer where they hold much, since states are kept between."""
+_CONTENT = 512 << 10
+"""Content that one piece is to hold at most, by what the pieces before it held."""
 _STEP = 1 << 20
 _RESUME = 4
 _MAGIC: tuple[tuple[bytes, Form], ...] = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"))
@@ -156,14 +159,15 @@ class Inflated:
 class _Cursor:
     """A place in the content from which one reader goes on."""
 
-    __slots__ = ("_ahead", "_buffer", "_end", "_form", "_place", "at", "source", "state")
+    __slots__ = ("_ahead", "_buffer", "_end", "_form", "_place", "_size", "at", "source", "state")
 
     def __init__(self, form: Form, at: int, source: int, end: int, state: Any) -> None:
         self._form = form
         self._end = end
         self._buffer = b""
         self._place = 0
-        self._ahead = _PIECE // 2
+        self._size = _PIECE
+        self._ahead = 16 << 10
         self.at = at
         self.source = source
         """Next packed byte."""
@@ -180,6 +184,8 @@ class _Cursor:
                 return b""
             piece = self._piece(file)
             out: bytes = self.state.decompress(piece, most)
+            if len(out) > _CONTENT:
+                self._size = max(1 << 10, self._size // 2)
             used = len(piece) - len(self.state.unused_data if self.state.eof else self.state.unconsumed_tail)
             self._place += used
             self.source += used
@@ -195,7 +201,7 @@ class _Cursor:
             n = min(self._ahead, self._end - self.source)
             self._ahead = min(4 * self._ahead, 1 << 18)
             self._buffer, self._place = bytes(file.pread(self.source, n)) if n else b"", 0
-        return self._buffer[self._place : self._place + _PIECE]
+        return self._buffer[self._place : self._place + self._size]
 
     def _next_member(self, file: SourceFile) -> bool:
         """Whether another member of gzip begins here; padding with zeros ends the file."""

@@ -1,0 +1,103 @@
+"""Regions of a large NIfTI file by our reader and by nibabel's slices: ``python -m conformance.bench.readers_volumes``.
+
+CPU time of one thread, rivals in turn, the file in the page cache; every region is compared before it is timed. Regions
+are the chunks that the server cuts such a volume into (64 voxels each way, on their grid), planes, and slabs of 16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from conformance.bench.clock import alternating
+from s3facade.core.region import Region, cells
+from s3facade.readers.arrays.raster import TableRaster
+from s3facade.readers.volumes.nifti import NiftiReader
+from s3facade.stores.local import LocalFile
+
+
+def write(folder: Path, megabytes: int) -> tuple[Path, Path]:
+    """A volume of int16 as a plain and as a packed file."""
+    planes = max(64, megabytes * 2**20 // (2 * 512 * 512))
+    rng = np.random.default_rng(0)
+    one = np.cumsum(rng.integers(-3, 4, (512, 512)), axis=1, dtype=np.int16)
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((512, 512, planes))
+    header.set_data_dtype("<i2")
+    header["vox_offset"] = 352
+    plain, packed = folder / "volume.nii", folder / "volume.nii.gz"
+    with plain.open("wb") as out, gzip.open(packed, "wb", compresslevel=1) as small:
+        for file in (out, small):
+            file.write(header.binaryblock + bytes(4))
+        for k in range(planes):
+            data = np.roll(one + np.int16(k % 500), 7 * k, axis=0).tobytes()
+            out.write(data)
+            small.write(data)
+    return plain, packed
+
+
+def ours(raster: TableRaster, box: Region) -> np.ndarray[Any, Any]:
+    """As the engine assembles a region from cells, without its caches."""
+    table, shape = raster.chunks(0), raster.spec.levels[0].shape
+    out = np.empty(box.shape, raster.spec.dtype)
+    for index, unclipped in cells(box, table.block):
+        where = table.cell(index)
+        data = None if where is None else raster.files[where.file].pread(where.offset, where.nbytes)
+        cell = unclipped.clip(shape)
+        part = cell.intersect(box)
+        out[part.slices(box.start)] = table.decode(index, data)[part.slices(cell.start)]
+    return out
+
+
+def regions(shape: tuple[int, ...]) -> dict[str, list[Region]]:
+    """By name, boxes in an order that no reader could have wished for."""
+    z, y, x = shape
+    rng = np.random.default_rng(1)
+    planes = [Region((int(k), 0, 0), (int(k) + 1, y, x)) for k in rng.integers(0, z, 12)]
+    slabs = [Region((int(k), 0, 0), (int(k) + 16, y, x)) for k in rng.integers(0, z - 16, 4)]
+    corners = 64 * rng.integers(0, (z // 64, y // 64, x // 64), (6, 3))
+    boxes = [Region(tuple(map(int, c)), tuple(int(v) + 64 for v in c)) for c in corners]
+    return {"planes": planes, "slabs of 16 planes": slabs, "chunks of 64 voxels": boxes}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        for path in write(Path(name), asked.megabytes):
+            (raster,) = NiftiReader().open(LocalFile.open(path), {})
+            theirs = nibabel.load(path).dataobj
+
+            def slices(box: Region, theirs: Any = theirs) -> np.ndarray[Any, Any]:
+                return np.asarray(theirs[tuple(reversed(box.slices()))]).T
+
+            for what, boxes in regions(raster.spec.levels[0].shape).items():
+                for box in boxes:
+                    np.testing.assert_array_equal(ours(raster, box), slices(box))
+
+                def turn(read: Callable[[Region], Any], boxes: list[Region] = boxes) -> Callable[[], int]:
+                    def work() -> int:
+                        for box in boxes:
+                            np.ascontiguousarray(read(box))
+                        return len(boxes)
+
+                    return work
+
+                rivals = {"ours": turn(lambda b, r=raster: ours(r, b)), "nibabel": turn(slices)}
+                found = alternating(rivals, asked.rounds)
+                ratio = found["nibabel"] / found["ours"]
+                mine, other = (1e3 * found[k] for k in ("ours", "nibabel"))
+                print(f"{path.suffixes[-1]:5} {what:20} ours {mine:8.2f} ms   nibabel {other:8.2f} ms   {ratio:6.2f} x")
+
+
+if __name__ == "__main__":
+    main()
