@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from s3facade.catalog.placed import aligned
 from s3facade.catalog.provenance import provenance
-from s3facade.catalog.recipe import FaultyRecipe, Recipe, files, single
+from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, files, single
 from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources
@@ -50,6 +52,21 @@ def _members(images: Sequence[Image]) -> tuple[Source, ...]:
             image = image.parent if isinstance(image, Derived) else image.parents[0]
         found.update((member.path, member) for member in image.members)
     return tuple(found.values()) if len(found) > 1 else ()
+
+
+def _inside(recipe: Recipe, images: Sequence[Image]) -> dict[str, Recipe]:
+    """Label images that the file of an image brings along; steps that may move voxels leave them behind."""
+    if isinstance(recipe, Pipeline) and not recipe.name:
+        # The cast of a view.
+        recipe = recipe.parents[0]
+    if not isinstance(recipe, FileRecipe) or len(images) != 1:
+        return {}
+    found = images[0].spec.attrs.get("labels")
+    folder = os.path.dirname(recipe.path)
+    return {
+        str(name): replace(recipe, path=os.path.join(folder, str(path)), options={}, series=None)
+        for name, path in (found.items() if isinstance(found, Mapping) else ())
+    }
 
 
 class Mount:
@@ -165,8 +182,11 @@ class Mount:
     def _build(self) -> Dir | Grid:
         images = [pyramid(image, add=self._adding(image)) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
-        for name, recipe in self.labels.items():
+        belonging = {**_inside(self.recipe, images), **self.labels}
+        for name, recipe in belonging.items():
             found = recipe.images(self._engine)
+            if name not in self.labels and (len(found) != 1 or found[0].spec.dtype.kind not in "biu"):
+                continue
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
             label = aligned(found[0], images[0])
@@ -174,7 +194,7 @@ class Mount:
         self.count, self.spec = len(images), images[0].spec
         self.shown = (*images, *labels.values())
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
-        beside = {name: (self.labels[name], image) for name, image in labels.items()}
+        beside = {name: (belonging[name], image) for name, image in labels.items()}
         told = provenance(self.recipe, images, beside) if self.told else {}
         dataset = Dataset(named, labels, self.modified, told)
         node = self.layout.build(dataset)

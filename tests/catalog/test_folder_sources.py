@@ -243,6 +243,24 @@ async def test_a_replaced_chunk_gives_other_etags(root: Path, engine: Engine) ->
     assert await tag() != before
 
 
+@pytest.mark.parametrize("version", [2, 3])
+async def test_labels_are_shown_with_their_image(tmp_path: Path, engine: Engine, version: int) -> None:
+    root = tmp_path / "data"
+    ome(root / "a.zarr", PIXELS, version)
+    said = {"labels": ["cells", "gone"]}
+    zarr.create_group(
+        root / "a.zarr" / "labels", zarr_format=version, attributes={"ome": said} if version == 3 else said
+    )
+    ome(root / "a.zarr" / "labels" / "cells", PIXELS % 7, version)
+    catalog = Catalog(zero([root]), engine)
+    assert images(catalog) == ["a.ome.zarr"]
+    np.testing.assert_array_equal(await pixels(catalog, tmp_path / "copy", "a.ome.zarr"), PIXELS)
+    copied = zarr.open_group(tmp_path / "copy" / "a.ome.zarr", mode="r")
+    np.testing.assert_array_equal(copied["labels/cells/0"][...], PIXELS % 7)
+    (raster,) = ZarrReader().open(LocalFile.open(tmp_path / "copy" / "a.ome.zarr" / "zarr.json"), {})
+    assert list(raster.spec.attrs["labels"]) == ["cells"]
+
+
 def test_two_thousand_of_them_are_listed_quickly(tmp_path: Path, engine: Engine) -> None:
     root = tmp_path / "many"
     ome(root / "0.ome.zarr")

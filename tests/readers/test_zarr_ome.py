@@ -195,12 +195,15 @@ def test_labels(tmp_path, version):
     marker, image, labels = with_labels(tmp_path / "a.zarr", version)
     (raster,) = opened(ZarrReader, marker)
     np.testing.assert_array_equal(whole(raster), image)
-    assert raster.spec.attrs["labels"] == ["nuclei"]
+    assert raster.spec.attrs["labels"] == {"nuclei": f"labels/nuclei/{marker.name}"}
     assert "categorical" not in raster.spec.attrs
     for options in ({"labels": "nuclei"}, {"path": "labels/nuclei"}, {"path": "labels"}):
         (raster,) = opened(ZarrReader, marker, **options)
         np.testing.assert_array_equal(whole(raster), labels)
         assert raster.spec.attrs["categorical"] is True
+    (raster,) = opened(ZarrReader, tmp_path / "a.zarr" / "labels" / "nuclei" / marker.name)
+    np.testing.assert_array_equal(whole(raster), labels)
+    assert raster.spec.attrs["categorical"] is True
     with pytest.raises(SourceNotFound, match="cells"):
         opened(ZarrReader, marker, labels="cells")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -197,18 +198,30 @@ class Builder:
             attrs["name"] = name
         elif node.path:
             attrs["name"] = node.path
-        if "image-label" in about:
+        where = posixpath.join(posixpath.dirname(self._tree.file.source.path), node.path).rstrip("/")
+        if "image-label" in about or posixpath.basename(posixpath.dirname(where)) == "labels":
             attrs["categorical"] = True
-        labels = self._labels(node)
+        labels = self._labels(node, notes)
         if labels:
             attrs["labels"] = labels
-            notes.append(f"It has labels: {', '.join(labels)}. The option `labels` opens one of them.")
         channels = ngff.channels(mapping(about.get("omero"))) if "c" in dims.axes or number == 0 else []
         return self._raster(levels, dims.axes, placed, physical, channels, attrs | kept(dict(node.attributes)), notes)
 
-    def _labels(self, node: Node) -> list[str]:
-        folder = self._tree.node(f"{node.path}/labels" if node.path else "labels")
-        return [str(n) for n in listed(ome(folder).get("labels"))] if folder else []
+    def _labels(self, node: Node, notes: list[str]) -> dict[str, str]:
+        """Label images of an image, by name: the documents that open them, as seen from the one that was opened."""
+        path = f"{node.path}/labels" if node.path else "labels"
+        folder = self._tree.node(path)
+        found: dict[str, str] = {}
+        for name in map(str, listed(ome(folder).get("labels")) if folder else ()):
+            inner = self._tree.node(f"{path}/{name}") if name and "/" not in name and name != ".." else None
+            if inner is None:
+                notes.append(f"The labels {name!r} are listed and missing.")
+            else:
+                document = "zarr.json" if inner.version == 3 else ".zgroup"
+                found[name] = (
+                    f"{path}/{name}/{document if inner.prefix else posixpath.basename(inner.base.source.path)}"
+                )
+        return found
 
     def _raster(
         self,
