@@ -133,6 +133,7 @@ def _image(raster: Raster, number: int, told: oracles.Told, count: Count) -> Ima
         where = table.cell((0,) * len(spec.axes))
         if where is not None:
             raster.files[where.file].pread(where.offset, where.nbytes)
+    per_chunk = count.reads - before
     return ImageRow(
         "".join(spec.names),
         spec.levels[0].shape,
@@ -141,9 +142,9 @@ def _image(raster: Raster, number: int, told: oracles.Told, count: Count) -> Ima
         "opaque" if table is None else table.codec,
         pixels,
         told.metadata(number, spec),
-        told.library,
+        told.library if told.find else "",
         passes(raster),
-        count.reads - before,
+        per_chunk,
     )
 
 

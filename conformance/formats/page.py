@@ -20,7 +20,8 @@ the server opens it, and every voxel of every level compared with what a library
 - **source chunks**: what a Zarr client would have to know to read the bytes of the source as they are, tried out on
   them; "decoded" where there is no such codec.
 - **open / chunk**: reads of the local file to open it, and for its first chunk; in brackets how many different blocks of
-  256 KiB, which is how many requests it takes at most where the file is far away.
+  256 KiB, which is how many requests it takes at most where the file is far away. 0 where another file of the folder
+  was opened before, and all that is needed was read then.
 - Files that are alike stand in one row, with how many they are.
 
 | | files |
