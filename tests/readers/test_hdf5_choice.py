@@ -123,6 +123,15 @@ def test_element_size(tmp_path):
     assert {a.unit for a in raster.spec.axes} == {"micrometer"}
 
 
+@pytest.mark.parametrize(("shape", "dtype"), [((20, 30), "u2"), ((20, 30, 5), "f8"), ((20, 30, 3), "u1")])
+def test_matrices_of_matlab(tmp_path, shape, dtype):
+    array = some(*shape, dtype=dtype)
+    path = made(tmp_path / "a.mat", {"x": {"MATLAB_class": np.bytes_(dtype)}}, x=array.T)
+    (raster,) = read(path)
+    assert raster.spec.names == tuple("zyx" if dtype == "f8" else "cyx" if dtype == "u1" else "yx")
+    np.testing.assert_array_equal(whole(raster), np.moveaxis(array, -1, 0) if array.ndim == 3 else array)
+
+
 def test_no_image(tmp_path):
     for arrays in ({}, {"x": some(9)}, {"x": np.array([b"abc"] * 400).reshape(20, 20)}):
         with pytest.raises(Unsupported):

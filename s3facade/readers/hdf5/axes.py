@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from s3facade.core.errors import Unsupported
 from s3facade.readers.hdf5.attributes import attribute, numbers, text
 
@@ -74,6 +76,17 @@ def usual(shape: Sequence[int], kind: str) -> Meaning | None:
     said = "the last one is taken for colours" if colour else "they are taken for " + "".join(names)
     note = f"The file does not name its dimensions {tuple(shape)}; {said}. The option `axes` changes that."
     return Meaning((*([""] * ahead), *names), notes=(note,), colour=colour)
+
+
+def matlab(dataset: Any) -> Meaning | None:
+    """The dimensions of a matrix of MATLAB 7.3, which is stored column by column; None if it is none."""
+    shape = tuple(dataset.shape)
+    if text(dataset, "MATLAB_class") is None or len(shape) not in (2, 3):
+        return None
+    colour = len(shape) == 3 and shape[0] in (3, 4) and np.dtype(dataset.dtype).str[1:] == "u1"
+    names = ("c" if colour else "z", "x", "y")[-len(shape) :]
+    note = f"A matrix of MATLAB, stored in the order {''.join(names)}. The option `axes` changes that."
+    return Meaning(names, notes=(note,), colour=colour)
 
 
 def is_picture(shape: Sequence[int]) -> bool:

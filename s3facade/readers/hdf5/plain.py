@@ -112,7 +112,11 @@ def _stored(dataset: Any, dims: tuple[str, ...]) -> Stored:
 def _meaning(found: Found, options: Options) -> Meaning | None:
     if options.axes is not None:
         return axes.given(options.axes, found.item)
-    return axes.told(found.item) or axes.usual(found.item.shape, np.dtype(found.item.dtype).str.lstrip("|<>="))
+    return (
+        axes.told(found.item)
+        or axes.matlab(found.item)
+        or axes.usual(found.item.shape, np.dtype(found.item.dtype).str.lstrip("|<>="))
+    )
 
 
 def _named(tree: Tree, wanted: Sequence[str]) -> list[Found]:

@@ -212,8 +212,12 @@ def number(dataset: Any) -> np.dtype[Any]:
 
 def fill(dataset: Any) -> float:
     """Value of what was never written."""
-    value = dataset.fillvalue
-    found: float = 0 if value is None else np.asarray(value).item()
+    import h5py
+
+    # h5py ends the process over a damaged one that it is asked for without this question.
+    if dataset.id.get_create_plist().fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
+        return 0
+    found: float = np.asarray(dataset.fillvalue).item()
     return found
 
 
