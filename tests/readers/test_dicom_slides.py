@@ -18,6 +18,7 @@ from s3facade.testing.reading import voxels
 
 SHARED = Path(os.environ.get("S3FACADE_CORPUS") or Path(__file__).parents[3] / "shared" / "data")
 SAMPLES = sorted((SHARED / "dicom-wsi").glob("*.dcm"))
+CORPUS = Path(__file__).parents[1] / "corpus" / "dicom"
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 
@@ -179,3 +180,64 @@ def test_too_few_tiles_are_refused(tmp_path):
     ds.save_as(path)
     with pytest.raises(BadSource, match="claims"):
         opened(path)
+
+
+def placed(path, segments):
+    """Tiles put in their places by pydicom alone, of the stated segments."""
+    ds = pydicom.dcmread(path)
+    frames = ds.pixel_array
+    out = np.zeros((segments, ds.TotalPixelMatrixRows, ds.TotalPixelMatrixColumns), frames.dtype)
+    for frame, about in zip(frames, ds.PerFrameFunctionalGroupsSequence, strict=True):
+        at = about.PlanePositionSlideSequence[0]
+        row, column = at.RowPositionInTotalImagePixelMatrix - 1, at.ColumnPositionInTotalImagePixelMatrix - 1
+        number = about.SegmentIdentificationSequence[0].ReferencedSegmentNumber if segments > 1 else 1
+        out[number - 1, row : row + ds.Rows, column : column + ds.Columns] = frame
+    return out
+
+
+def test_segments_of_a_slide_are_channels():
+    (sparse,) = opened(CORPUS / "seg_image_sm_dots.dcm", series=False)
+    (full,) = opened(CORPUS / "seg_image_sm_dots_tiled_full.dcm", series=False)
+    expected = placed(CORPUS / "seg_image_sm_dots.dcm", 50)
+    np.testing.assert_array_equal(voxels(sparse, 0), expected)
+    np.testing.assert_array_equal(voxels(full, 0), expected)
+    assert sparse.spec.attrs["categorical"] is True
+    assert sparse.spec.channels[0].name == "RGB(36, 231, 253)"
+
+
+def test_a_map_of_labels_keeps_its_numbers():
+    path = CORPUS / "seg_image_sm_control_labelmap.dcm"
+    (raster,) = opened(path, series=False)
+    np.testing.assert_array_equal(voxels(raster, 0), placed(path, 1)[0])
+    assert raster.spec.attrs["categorical"] is True
+
+
+def test_segments_of_a_series_are_channels():
+    (raster,) = opened(CORPUS / "seg_image_ct_binary_overlap.dcm", series=False)
+    assert raster.spec.names == ("c", "z", "y", "x")
+    assert [c.name for c in raster.spec.channels] == ["first segment", "second segment"]
+    ds = pydicom.dcmread(CORPUS / "seg_image_ct_binary_overlap.dcm")
+    found = voxels(raster, 0)
+    heights = sorted({f.PlanePositionSequence[0].ImagePositionPatient[2] for f in ds.PerFrameFunctionalGroupsSequence})
+    for frame, about in zip(ds.pixel_array, ds.PerFrameFunctionalGroupsSequence, strict=True):
+        z = heights.index(about.PlanePositionSequence[0].ImagePositionPatient[2])
+        c = about.SegmentIdentificationSequence[0].ReferencedSegmentNumber - 1
+        np.testing.assert_array_equal(found[c, z], frame)
+
+
+def test_two_tiles_at_one_place_are_refused(tmp_path):
+    image = plane(32, 32)
+    own = [place(1, 1), place(1, 17), place(1, 1), place(17, 17)]
+    fields = {"organization": "TILED_SPARSE", "PerFrameFunctionalGroupsSequence": own}
+    path = slide(tmp_path / "a.dcm", image[None, None], uid=generate_uid(), **fields)
+    with pytest.raises(Unsupported, match="two tiles at one place"):
+        opened(path)
+
+
+def test_fragments_without_a_table_of_offsets():
+    wsidicom = pytest.importorskip("wsidicom")
+    path = CORPUS / "sm_image_jpegls_nobot.dcm"
+    (raster,) = opened(path, series=False)
+    with wsidicom.WsiDicom.open(path) as other:
+        image = other.read_region((0, 0), 0, (other.size.width, other.size.height)).convert("RGB")
+    np.testing.assert_array_equal(np.moveaxis(voxels(raster, 0), 0, -1), np.asarray(image))

@@ -181,7 +181,7 @@ def _slides(series: Series, hows: dict[int, Layout], tiled: list[int], notes: li
             continue
         key: object = plane.parts
         if plane.kind == "VOLUME":
-            key = ("VOLUME", plane.paths, plane.focal, how.samples, how.number.str)
+            key = ("VOLUME", plane.channels, plane.focal, how.samples, how.number.str)
         levels.setdefault(key, []).append(plane)
     if not levels:
         raise Unsupported(
@@ -202,7 +202,7 @@ def _slide(
             continue
         widths.add(plane.columns)
         how = hows[plane.parts[0]]
-        outer = [(a, n) for a, n in (("c", len(plane.paths)), ("z", plane.focal)) if n > 1]
+        outer = [(a, n) for a, n in (("c", len(plane.channels)), ("z", plane.focal)) if n > 1]
         where = finder.places([(int(f), int(k)) for f, k in plane.tiles.reshape(-1, 2)])
         tables.append(table(how, outer, where, series.ends, None, plane=(plane.rows, plane.columns)))
     how, header = hows[base.parts[0]], series.instances[base.parts[0]].header
@@ -220,9 +220,9 @@ def _slide(
     power = next((n for o in optics if (n := o.number(0x00480112))), None)
     if power is not None:
         attrs["objective"] = {"magnification": power}
-    single = [Channel(o.text(0x00480107) or o.text(0x00480106) or None) for o in optics] or [Channel()]
+    single = [Channel(name or None) for name in base.channels]
     dtype = how.number.newbyteorder("=")
-    channels = colours(dtype, 3) * len(base.paths) if how.samples == 3 else tuple(single)
+    channels = colours(dtype, 3) * len(base.channels) if how.samples == 3 else tuple(single)
     first = tables[0]
     assert not isinstance(first, ScaledTable)  # noqa: S101 - slides have no factors
     grids = [Grid(t.stored.shape, t.stored.block) for t in tables if not isinstance(t, ScaledTable)]

@@ -160,7 +160,7 @@ def layout(instance: Instance) -> Layout:
         filters.append(codecs.Swapped())
     if bits < allocated and allocated >= 8 and number.kind in "iu":
         filters.append(codecs.Masked(number, bits, high))
-    if photometric == "PALETTE COLOR":
+    if photometric == "PALETTE COLOR" and header.text(0x00620001) != "LABELMAP":
         colours = palette(header)
         filters.append(codecs.Palette(number, colours.first, colours.table))
         samples, number, interleaved = 3, colours.table.dtype, True

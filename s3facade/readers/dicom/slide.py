@@ -26,14 +26,14 @@ class Plane:
     rows: int
     columns: int
     """Of the whole plane."""
-    paths: tuple[str, ...]
-    """Identifiers of the optical paths."""
+    channels: tuple[str, ...]
+    """Names of the optical paths, or of the segments of a segmentation; empty where there is none."""
     focal: int
     """Focal planes."""
     step: float | None
     """mm between focal planes."""
     tiles: npt.NDArray[np.int64]
-    """(optical paths, focal planes, rows of tiles, columns of tiles, 2): file and frame; -1 where there is no tile."""
+    """(channels, focal planes, rows of tiles, columns of tiles, 2): file and frame; -1 where there is no tile."""
     kind: str
     """``VOLUME``, ``LABEL``, ``OVERVIEW`` or ``THUMBNAIL``."""
     spacing: tuple[float, float] | None
@@ -65,9 +65,8 @@ def _plane(instances: Sequence[Instance], hows: Mapping[int, Layout], parts: lis
     first, how = instances[parts[0]].header, hows[parts[0]]
     rows, columns = first.integer(0x00480007), first.integer(0x00480006)
     down, across = -(-rows // how.rows), -(-columns // how.columns)
-    paths = [item.text(0x00480106) for item in first.items(0x00480105)] or [""]
-    count = first.integer(0x00480302, len(paths)) or 1
-    paths = (paths + [""] * count)[:count]
+    lanes = _lanes(first)
+    count = len(lanes)
     focal = first.integer(0x00480303, 1) or 1
     if rows < 1 or columns < 1 or down * across * focal * count > _MANY:
         raise BadSource(f"The slide claims to have {rows} x {columns} pixels in tiles of {how.rows} x {how.columns}.")
@@ -82,11 +81,25 @@ def _plane(instances: Sequence[Instance], hows: Mapping[int, Layout], parts: lis
         tiles = np.array([f[:2] for f in frames], np.int64).reshape(count, focal, down, across, 2)
         step = measures.number(0x00180088)
     else:
-        tiles, step, focal = _sparse(instances, how, frames, paths, (down, across))
-    kind = ([*first.texts(524296), "", "", ""])[2]
+        tiles, step, focal = _sparse(instances, how, frames, [*lanes], (down, across))
+    kind = [*first.texts(0x00080008), "", "", ""][2]
     pair = measures.numbers(0x00280030)
     spacing = (pair[0], pair[1]) if len(pair) == 2 and min(pair) > 0 else _stated(first, rows, columns)
-    return Plane(tuple(parts), rows, columns, tuple(paths), focal, step, tiles, kind, spacing)
+    return Plane(tuple(parts), rows, columns, tuple(lanes.values()), focal, step, tiles, kind, spacing)
+
+
+def _lanes(header: Header) -> dict[tuple[int, str], str]:
+    """Channels by number of the segment and identifier of the optical path, in the order of complete tilings.
+
+    Segments that exclude each other lie in one channel, as the values of a label map.
+    """
+    optics = header.items(0x00480105)
+    paths = {o.text(0x00480106): o.text(0x00480107) or o.text(0x00480106) for o in optics} or {"": ""}
+    for n in range(len(paths), min(header.integer(0x00480302, 1), 1000)):
+        paths[f"path {n}"] = ""
+    stated = header.items(0x00620002) if header.text(0x00620001) in ("BINARY", "FRACTIONAL") else []
+    segments = {s.integer(0x00620004, n + 1): s.text(0x00620005) for n, s in enumerate(stated)} or {0: ""}
+    return {(s, p): label or name for s, label in segments.items() for p, name in paths.items()}
 
 
 def _stated(header: Header, rows: int, columns: int) -> tuple[float, float] | None:
@@ -99,12 +112,14 @@ def _sparse(
     instances: Sequence[Instance],
     how: Layout,
     frames: Sequence[tuple[int, int, int]],
-    paths: Sequence[str],
+    lanes: Sequence[tuple[int, str]],
     grid: tuple[int, int],
 ) -> tuple[npt.NDArray[np.int64], float | None, int]:
     """Tiles whose places are stated one by one; places without a tile were not imaged."""
     own = {n: instances[n].header.items(0x52009230) for n in {f[0] for f in frames}}
     shared = {n: instances[n].header.item(0x52009229) for n in own}
+    numbers = {lane: number for number, lane in enumerate(lanes)}
+    segments = any(segment for segment, _ in lanes)
     stated = []
     for n, k, _ in frames:
         if k >= len(own[n]):
@@ -112,18 +127,27 @@ def _sparse(
         place = own[n][k].item(_SLIDE_POSITION)
         row, column = place.integer(_ROW) - 1, place.integer(_COLUMN) - 1
         path = (own[n][k] if 0x00480207 in own[n][k] else shared[n]).item(0x00480207).text(0x00480106)
+        segment = (own[n][k] if 0x0062000A in own[n][k] else shared[n]).item(0x0062000A).integer(0x0062000B, 0)
+        lane = numbers.get((segment if segments else 0, path or lanes[0][1]))
         if row % how.rows or column % how.columns:
             raise Unsupported(f"The tiles of the slide do not lie on a grid: one begins at row {row}, column {column}.")
         at = (row // how.rows, column // how.columns)
-        if not (0 <= at[0] < grid[0] and 0 <= at[1] < grid[1]) or (path and path not in paths):
-            raise BadSource(f"A tile of the slide lies outside of it: row {row}, column {column}, path {path!r:.20}.")
-        stated.append((n, k, at, place.number(_Z) or 0.0, paths.index(path) if path else 0))
+        if lane is None or not (0 <= at[0] < grid[0] and 0 <= at[1] < grid[1]):
+            raise BadSource(
+                f"A tile of the slide lies outside of it: row {row}, column {column}, path {path!r:.20}, "
+                f"segment {segment}."
+            )
+        stated.append((n, k, at, place.number(_Z) or 0.0, lane))
     depths = sorted({round(z, 7) for *_, z, _ in stated})
-    if len(depths) * grid[0] * grid[1] * len(paths) > _MANY:
+    if len(depths) * grid[0] * grid[1] * len(lanes) > _MANY:
         raise BadSource("The slide claims to have more tiles than can be.")
-    tiles = np.full((len(paths), len(depths), *grid, 2), -1, np.int64)
-    for n, k, at, z, path_number in stated:
-        tiles[path_number, depths.index(round(z, 7)), at[0], at[1]] = n, k
+    tiles = np.full((len(lanes), len(depths), *grid, 2), -1, np.int64)
+    heights = {z: number for number, z in enumerate(depths)}
+    for n, k, at, z, lane in stated:
+        index = (lane, heights[round(z, 7)], *at)
+        if tiles[index][0] >= 0:
+            raise Unsupported(f"The slide has two tiles at one place: row {at[0]}, column {at[1]} of its tiles.")
+        tiles[index] = n, k
     gaps = np.diff(depths)
     # ZOffsetInSlideCoordinateSystem is in µm, all else in mm (PS3.3 C.8.12.6.1)
     even = len(gaps) > 0 and float(np.ptp(gaps)) <= 0.01 * float(gaps.mean())
