@@ -13,6 +13,7 @@ from s3facade.core.region import Region
 from s3facade.readers.czi.reader import CziReader
 from s3facade.readers.czi.segments import Entry, Extent
 from s3facade.readers.czi.tiles import factor
+from s3facade.stores.local import LocalFile
 
 libczi = pytest.importorskip("pylibCZIrw.czi")
 RNG = np.random.default_rng(3)
@@ -188,6 +189,27 @@ def test_pyramid(tmp_path, jpeg, overlap):
     np.testing.assert_array_equal(whole(raster), from_libczi(path, raster))
     np.testing.assert_array_equal(whole(raster, 1), from_libczi(path, raster, level=1, zoom=0.5))
     assert [level.scale for level in raster.spec.levels] == [(0.25 * f, 0.5 * f) for f in (1, 2, 4)]
+
+
+@pytest.mark.parametrize("jpeg", [False, True])
+@pytest.mark.parametrize("overlap", [0, 10])
+def test_heads_of_many_pieces_are_read_with_their_pixels(tmp_path, monkeypatch, jpeg, overlap):
+    monkeypatch.setattr("s3facade.readers.czi.places._FEW", 2)
+    path, images = pyramid(tmp_path, overlap=overlap, jpeg=jpeg)
+    reads = []
+    pread = LocalFile.pread
+    monkeypatch.setattr(LocalFile, "pread", lambda self, at, n: reads.append((at, n)) or pread(self, at, n))
+    (raster,) = opened(CziReader, path)
+    assert len(reads) <= 9
+    for found in (raster, *thawed(CziReader, [raster])):
+        for level, image in enumerate(images.values()):
+            np.testing.assert_array_equal(whole(found, level), image)
+    data = bytearray(path.read_bytes())
+    first = data.index(b"ZISRAWSUBBLOCK")
+    data[first : first + 4] = b"DELE"
+    path.write_bytes(data)
+    with pytest.raises(BadSource, match="does not decode"):
+        whole(opened(CziReader, path)[0])
 
 
 def test_a_level_that_shows_a_part_only_is_not_offered(tmp_path):

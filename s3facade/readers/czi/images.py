@@ -11,9 +11,11 @@ import numpy as np
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import AxisName, Spec
+from s3facade.readers.arrays.raw import Ints
 from s3facade.readers.czi import meta, segments
 from s3facade.readers.czi.mosaic import Mosaic
 from s3facade.readers.czi.pixels import Kind
+from s3facade.readers.czi.places import ends
 from s3facade.readers.czi.segments import Entry
 from s3facade.readers.czi.tables import Table, table
 from s3facade.readers.czi.tiles import Plane, Tiles, complete, covered, kind, levels, planes, points
@@ -37,6 +39,7 @@ def images(file: SourceFile) -> Iterator[tuple[Spec, tuple[Table, ...]]]:
         raise BadSource("The CZI file holds no image.")
     tree, notes = _metadata(file, head)
     seconds = meta.times(_times(file, head))
+    limits = ends(file, head, entries)
     groups: dict[Group, list[Entry]] = {}
     for entry in entries:
         groups.setdefault((tuple(entry.start(d, -1) for d in _SPLIT), entry.pixel), []).append(entry)
@@ -49,7 +52,7 @@ def images(file: SourceFile) -> Iterator[tuple[Spec, tuple[Table, ...]]]:
             told.append(f"One of several images that differ in {', '.join(_WORDS[d] for d in split)}: {named}.")
         if sum(w == where for w, _ in groups) > 1:
             told.append(f"Channels of another pixel type are an image of their own; these are {kind(members).name}.")
-        yield _image(file, members, tree, seconds, at["S"], told, named)
+        yield _image(file, members, tree, seconds, limits, at["S"], told, named)
 
 
 def _flat(entry: Entry) -> bool:
@@ -84,6 +87,7 @@ def _image(
     entries: list[Entry],
     tree: Mapping[str, Any],
     seconds: list[float],
+    limits: Ints,
     scene: int,
     notes: list[str],
     named: str,
@@ -104,7 +108,7 @@ def _image(
         notes.append(f"{left} levels of the file's pyramid show part of the image only and are not offered.")
     if base.factor > 1:
         notes.append(f"The finest pixels in the file are {base.factor} times as large as those of its frame.")
-    tables = tuple(table(file, tiles, index.shape, size, pixels) for tiles, size in grids)
+    tables = tuple(table(file, tiles, index.shape, size, pixels, limits) for tiles, size in grids)
     if _holes(base, index):
         notes.append(_EMPTY)
     facts = _facts(tree, seconds, index, pixels, base, scene if scene >= 0 else None)

@@ -17,6 +17,7 @@ from s3facade.core.region import Region
 from s3facade.core.spec import AxisName
 from s3facade.readers.arrays.raw import Ints
 from s3facade.readers.czi.pixels import JPEG, JPEG_XR, Pixels, jpeg_size
+from s3facade.readers.czi.segments import inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Mosaic:
     offsets: Ints
     sizes: Ints
     codecs: npt.NDArray[np.uint8]
+    headed: bool = False
+    """Whether ``offsets`` and ``sizes`` are those of whole segments."""
 
     @property
     def codec(self) -> str:
@@ -92,11 +95,13 @@ class Mosaic:
                 target[top - y0 : bottom - y0, left - x0 : right - x0] = part
 
     def _pixels(self, file: SourceFile, k: int, height: int, width: int) -> Block:
-        data = file.pread(int(self.offsets[k]), int(self.sizes[k]))
+        data: Buffer = file.pread(int(self.offsets[k]), int(self.sizes[k]))
         step = Pixels(int(self.codecs[k]), self.number, self.samples)
-        height, width = _corrected(step.compression, data, height, width)
-        nbytes = math.prod((height, width, self.samples)) * self.number.itemsize
+        nbytes = 0
         try:
+            data = inside(data) if self.headed else data
+            height, width = _corrected(step.compression, data, height, width)
+            nbytes = math.prod((height, width, self.samples)) * self.number.itemsize
             found = step.decode(data, nbytes)
         except (ValueError, RuntimeError, TypeError, IndexError, MemoryError, OverflowError) as error:
             raise BadSource(

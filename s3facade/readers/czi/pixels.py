@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 
 from s3facade.core.operators import Buffer
+from s3facade.readers.czi.segments import inside
 
 RAW, JPEG, JPEG_XR, ZSTD0, ZSTD1 = 0, 1, 4, 5, 6
 CODECS: Mapping[int, str] = {RAW: "raw", JPEG: "jpeg", JPEG_XR: "jpegxr", ZSTD0: "zstd", ZSTD1: "zstd, byte planes"}
@@ -53,11 +54,13 @@ class Pixels:
         compression: Code of the format.
         number: Type of a value, with its byte order.
         samples: Values of a pixel.
+        headed: Whether the data are a whole segment, whose head says where the pixels are.
     """
 
     compression: int
     number: np.dtype[Any]
     samples: int
+    headed: bool = False
 
     @property
     def name(self) -> str:
@@ -66,6 +69,8 @@ class Pixels:
 
     def decode(self, data: Buffer, nbytes: int) -> Buffer:
         """The pixels, C order. Raises `ValueError`, `RuntimeError`."""
+        if self.headed:
+            data = inside(data)
         if self.compression in (JPEG, JPEG_XR):
             image = self._image(data, nbytes)
             values = image.reshape(-1, self.samples)

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from s3facade.core.errors import BadSource, Unsupported
+from s3facade.core.operators import Buffer
 from s3facade.core.protocols import SourceFile
 
 MAX_DIRECTORY = 1 << 30
@@ -126,6 +127,19 @@ def _entry(data: bytes | bytearray | memoryview, at: int) -> tuple[Entry, int]:
     except struct.error as error:
         raise BadSource("The directory of the CZI file is cut short.") from error
     return Entry(pixel, compression, pyramid, position, dimensions, extents), at + _ENTRY + dimensions * _DIMENSION
+
+
+def inside(segment_: Buffer) -> Buffer:
+    """The pixels in the bytes of a whole sub-block segment. Raises `ValueError`."""
+    view = memoryview(segment_)
+    if len(view) < 80:
+        raise ValueError(f"a sub-block of {len(view)} bytes")
+    name, _, _, metadata, _, nbytes = struct.unpack_from("<16sqqiiq", view)
+    (dimensions,) = struct.unpack_from("<i", view, 76)
+    start = 48 + max(240, _ENTRY + dimensions * _DIMENSION) + metadata
+    if name.rstrip(b"\0") != b"ZISRAWSUBBLOCK" or min(metadata, nbytes, dimensions) < 0 or start + nbytes > len(view):
+        raise ValueError(f"no sub-block, or one of {metadata} and {nbytes} bytes in {len(view)}")
+    return view[start : start + nbytes]
 
 
 def data(file: SourceFile, entry: Entry) -> tuple[int, int]:

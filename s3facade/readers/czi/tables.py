@@ -14,7 +14,7 @@ from s3facade.readers.arrays.raw import Ints, RawTable, raw
 from s3facade.readers.arrays.stored import Stored
 from s3facade.readers.czi.mosaic import Mosaic
 from s3facade.readers.czi.pixels import JPEG, JPEG_XR, RAW, Kind, Pixels
-from s3facade.readers.czi.segments import data
+from s3facade.readers.czi.places import Places, places
 from s3facade.readers.czi.tiles import Tiles
 
 Table = RawTable | ChunkedTable | Mosaic
@@ -22,7 +22,9 @@ _SPARSE = 16
 """Cells of a grid per sub-block, from which on a mosaic is cheaper to keep."""
 
 
-def table(file: SourceFile, tiles: Tiles, counts: tuple[int, int, int], shape: tuple[int, int], kind: Kind) -> Table:
+def table(
+    file: SourceFile, tiles: Tiles, counts: tuple[int, int, int], shape: tuple[int, int], kind: Kind, limits: Ints
+) -> Table:
     """The table of one level.
 
     Args:
@@ -31,11 +33,13 @@ def table(file: SourceFile, tiles: Tiles, counts: tuple[int, int, int], shape: t
         counts: Time points, channels, planes.
         shape: Height and width of the level.
         kind: Pixel type.
+        limits: What `ends` gave.
 
     Raises:
         BadSource: Sub-blocks lie outside the file.
     """
-    found = np.array([data(file, e) for e in tiles.entries], np.int64).reshape(-1, 2)
+    nbytes = tiles.box[:, 2] * tiles.box[:, 3] * kind.nbytes
+    found = places(file, tiles.entries, limits, nbytes)
     codecs = np.array([e.compression for e in tiles.entries], np.uint8)
     dims: list[str] = [a for a, n in zip("tcz", counts, strict=True) if n > 1]
     sizes = [n for n in counts if n > 1]
@@ -49,11 +53,10 @@ def table(file: SourceFile, tiles: Tiles, counts: tuple[int, int, int], shape: t
     if cells is None or rounded:
         return _mosaic(tiles, counts, shape, kind, found, codecs)
     number, count = kind.number, math.prod(counts)
-    nbytes = tiles.box[:, 2] * tiles.box[:, 3] * kind.nbytes
-    plain = bool((codecs == RAW).all() and (found[:, 1] >= nbytes).all())
+    plain = bool((codecs == RAW).all() and (found.sizes >= nbytes).all() and not found.headed)
     if plain and kind.samples in (1, 3) and (height, width) == shape and len(tiles) == count:
         offsets = np.zeros(count, np.int64)
-        offsets[cells] = found[:, 0] + (kind.samples - 1) * number.itemsize
+        offsets[cells] = found.offsets + (kind.samples - 1) * number.itemsize
         steps = [width * kind.nbytes, kind.nbytes] + [-number.itemsize] * (kind.samples > 1)
         outer = len(dims) - len(steps)
         return raw(dims, sizes, number, offsets, end=[file.source.size], outer=outer, strides=steps)
@@ -65,9 +68,9 @@ def table(file: SourceFile, tiles: Tiles, counts: tuple[int, int, int], shape: t
     offsets, lengths = np.zeros((2, math.prod(stored.grid)), np.int64)
     skipped = np.zeros(math.prod(stored.grid), np.uint32)
     kinds = sorted(set(codecs.tolist()))
-    offsets[cells], lengths[cells] = found.T
+    offsets[cells], lengths[cells] = found.offsets, found.sizes
     skipped[cells] = [~(1 << kinds.index(c)) & 0xFF for c in codecs.tolist()]
-    filters = [Pixels(c, number, kind.samples) for c in kinds]
+    filters = [Pixels(c, number, kind.samples, found.headed) for c in kinds]
     end = [file.source.size]
     return chunked(stored, number, offsets, lengths, filters, end=end, skipped=skipped, cut=True)
 
@@ -99,7 +102,7 @@ def _mosaic(
     counts: tuple[int, int, int],
     shape: tuple[int, int],
     kind: Kind,
-    found: Ints,
+    found: Places,
     codecs: npt.NDArray[np.uint8],
 ) -> Mosaic:
     t, c, z = counts
@@ -107,6 +110,7 @@ def _mosaic(
     names: tuple[AxisName, ...] = tuple(a for a, n in lengths.items() if n > 1 or a in "yx")
     sizes = tuple(lengths[a] for a in names)
     return Mosaic(
-        *(names, sizes, counts, kind.number, kind.samples, tiles.plane, tiles.box, found[:, 0], found[:, 1]),
+        *(names, sizes, counts, kind.number, kind.samples, tiles.plane, tiles.box, found.offsets, found.sizes),
         codecs,
+        found.headed,
     )
