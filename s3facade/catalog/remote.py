@@ -42,12 +42,12 @@ def _walked(root: str, pattern: Pattern, marker: Marker) -> list[tuple[str, str]
     while level:
         # What is in all of these folders, and then the files that may make them images: two waits for a level.
         listings = dict(zip(level, store.folders(level), strict=True))
-        claims = {key: registry.markers().intersection(listing.files) for key, listing in listings.items()}
+        claims = {key: registry.marking(listing.files) for key, listing in listings.items()}
         files.ahead([f"{store.name}:/{key}{name}" for key, names in claims.items() for name in names])
         level, depth = [], depth + 1
         for key, listing in listings.items():
             folder = f"{store.name}:/{key}".rstrip("/")
-            image = marker(folder, sorted(claims[key])) if claims[key] else None
+            image = marker(folder, claims[key]) if claims[key] else None
             if image is not None:
                 found.append((image, folder))
                 continue
@@ -96,13 +96,14 @@ def image(path: str, marker: Marker) -> str | None:
     if store.lists:
         names: Sequence[str] = list(store.folder(_key(path)).files)
     else:
-        names = [name for name in sorted(registry.markers()) if files.there(f"{path}/{name}")]
-    return marker(path, sorted(registry.markers().intersection(names)))
+        plain = [name for name in sorted(registry.markers()) if "*" not in name]
+        names = [name for name in plain if files.there(f"{path}/{name}")]
+    return marker(path, registry.marking(names))
 
 
 def guess(path: str) -> str:
     """The reader that alone claims names such as this one, without looking inside; "" if that cannot be told."""
-    if os.path.basename(path) in registry.markers():
+    if registry.marking([os.path.basename(path)]):
         return ""
     claims = [(n, r) for n, r in registry.readers() if path.lower().endswith(tuple(getattr(r, "suffixes", ())))]
     # A name that folders have as well says too little.
