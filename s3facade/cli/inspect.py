@@ -13,7 +13,7 @@ from s3facade.catalog.recipe import FileRecipe
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Derived, Image, Opened, sources
-from s3facade.core.spec import Spec
+from s3facade.core.spec import Channel, Spec
 from s3facade.engine.engine import Engine
 from s3facade.layouts.chunking import tiling
 from s3facade.transforms.pyramids.pyramid import pyramid
@@ -91,6 +91,7 @@ def describe(number: int, image: Image, engine: Engine) -> Iterator[str]:
     yield f"image {number}" + (f": {name}" if isinstance(name, str) and name else "")
     yield f"  shape     {_named(spec, spec.levels[0].shape)}, {spec.dtype}"
     yield f"  voxel     {_voxel(spec)}"
+    yield from acquisition(spec)
     members = list(sources(image))
     if len(members) > 1:
         yield f"  files     {len(members)}, this one included"
@@ -103,10 +104,38 @@ def describe(number: int, image: Image, engine: Engine) -> Iterator[str]:
     for index, channel in enumerate(spec.channels):
         window = "" if channel.window is None else f", window {channel.window[0]:g} to {channel.window[1]:g}"
         color = "" if channel.color is None else f", colour {channel.color}"
-        if channel.name or color or window:
-            yield f"  channel {index} {channel.name or 'unnamed'}{color}{window}"
+        light = _light(channel)
+        if channel.name or color or window or light:
+            yield f"  channel {index} {channel.name or 'unnamed'}{color}{light}{window}"
     for note in notes(image):
         yield f"  note      {note}"
+
+
+def acquisition(spec: Spec) -> Iterator[str]:
+    """How and when the image was taken, as far as the file says."""
+    acquired, objective, plate = (spec.attrs.get(key) for key in ("acquired", "objective", "plate"))
+    if isinstance(acquired, str) and acquired:
+        yield f"  acquired  {acquired}"
+    if isinstance(objective, Mapping):
+        told = (("name", "{}"), ("magnification", "{:g}x"), ("na", "NA {:g}"), ("immersion", "{}"))
+        known = [form.format(objective[key]) for key, form in told if _fits(objective.get(key), form)]
+        if known:
+            yield f"  objective {', '.join(known)}"
+    if isinstance(plate, Mapping):
+        place = [f"{key} {plate[key]}" for key in ("name", "row", "column", "field") if plate.get(key) is not None]
+        yield f"  plate     {', '.join(place)}"
+
+
+def _fits(value: object, form: str) -> bool:
+    if ":g" in form:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str) and bool(value)
+
+
+def _light(channel: Channel) -> str:
+    """Wavelengths."""
+    told = (("excitation", channel.excitation), ("emission", channel.emission))
+    return "".join(f", {name} {value:g} nm" for name, value in told if value is not None)
 
 
 def opened(image: Image) -> Opened:
