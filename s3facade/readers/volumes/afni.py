@@ -25,10 +25,10 @@ from s3facade.readers.volumes.common import (
     decoded,
     finite,
     image,
+    kept,
     known_dims,
     peek,
     placed,
-    plain,
     room,
     wide,
 )
@@ -158,7 +158,7 @@ def _channels(about: Mapping[str, Any], count: int, *, timed: bool) -> list[Chan
 def _facts(about: Mapping[str, Any]) -> Facts:
     scale: dict[str, float] = {}
     origin: dict[str, float] = {}
-    attrs: dict[str, Any] = {"original": plain(dict(about))}
+    attrs: dict[str, Any] = {"original": kept(about)}
     delta = about.get("DELTA")
     if isinstance(delta, list) and len(delta) == 3 and finite(*delta):
         scale = {a: abs(float(d)) * MM for a, d in zip("xyz", delta, strict=True) if d}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -169,6 +170,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | np.ndarray):
         return [plain(v) for v in value]
     return value
+
+
+def kept(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as JSON, at most `ORIGINAL` characters: what is longer than a tenth of that is left out."""
+    found: dict[str, Any] = {}
+    left = ORIGINAL
+    for name, value in fields.items():
+        told = plain(value)
+        size = len(json.dumps(told))
+        if size < ORIGINAL // 10 and size <= left:
+            found[str(name)] = told
+            left -= size
+    return found
 
 
 def decoded(data: Buffer) -> str:

@@ -36,7 +36,8 @@ _TYPES = {0: "u1", 1: "i2", 2: "f4", 6: "u2", 7: "i4"}
 _SEQUENCES = {0: "ctz", 1: "tzc", 2: "tcz"}
 """Dimensions of planes, slowest first."""
 _FLOATS = 14
-_PLANES = 20_000
+_PLANES = 5_000
+"""More are not told one by one."""
 _KEEPING = Keeping()
 
 

@@ -32,8 +32,8 @@ from s3facade.readers.volumes.common import (
     content,
     finite,
     image,
+    kept,
     placed,
-    plain,
     room,
     wide,
 )
@@ -215,7 +215,7 @@ def _facts(volume: Volume) -> Facts:
         turn[:, k] = cosines if len(cosines) == 3 and finite(*cosines) else _COSINES[dim]
         matrix[:3, k] = turn[:, k] * (step or 1.0) * MM
         start[k] = _number(about.get("start")) or 0.0
-    attrs: dict[str, Any] = {"original": plain({d: dict(volume.about[d]) for d in volume.dims})}
+    attrs: dict[str, Any] = {"original": kept({d: dict(volume.about[d]) for d in volume.dims})}
     origin: dict[str, float] = {}
     if known and {"x", "y", "z"} <= scale.keys():
         matrix[:3, 3] = turn @ start * MM

@@ -86,7 +86,9 @@ def _order(head: bytes) -> str | None:
         lengths = [int(about[n]) for n in ("nx", "ny", "nz")]
         if int(about["mode"]) in {*_TYPES, 3, 4} and min(lengths) > 0 and max(lengths) < 1 << 24:
             axes = sorted(int(a) for a in about["map"])
-            if axes in ([1, 2, 3], [0, 0, 0]) and 0 <= int(about["nsymbt"]) < 1 << 31:
+            # Files of other programs with the same ending may begin with many zeros.
+            blank = axes == [0, 0, 0] and head[208:211] == b"MAP"
+            if (axes == [1, 2, 3] or blank) and 0 <= int(about["nsymbt"]) < 1 << 31:
                 return order
     return None
 

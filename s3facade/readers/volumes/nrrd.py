@@ -21,6 +21,7 @@ from s3facade.readers.volumes.common import (
     axes_option,
     checked,
     image,
+    kept,
     placed,
     unit_option,
 )
@@ -176,7 +177,9 @@ def _facts(about: Header, names: Sequence[str], unit: float | None) -> Facts:
             scale["t"] = spacing * TIMES[own]
     if "list" in about.kinds and "t" in names:
         notes.append("The list of images is shown along t.")
-    attrs: dict[str, Any] = {"original": {**about.fields, **({"keys": dict(about.keys)} if about.keys else {})}}
+    attrs: dict[str, Any] = {"original": kept(about.fields)}
+    if about.keys:
+        attrs["original"]["keys"] = kept(about.keys)
     attrs["notes"] = notes
     origin: dict[str, float] = {}
     if length and sorted(vectors) == ["x", "y", "z"] and {len(v) for v in vectors.values()} == {3}:
