@@ -338,8 +338,9 @@ def micromanager(folder, data, *, version):
             }
         else:
             name = f"img_channel{c:03d}_position000_time{t:09d}_z{z:03d}.tif"
-            notes[f"Coords-Default/{name}"] = {"time": t, "channel": c, "z": z, "position": 0}
-            notes[f"Metadata-Default/{name}"] = {
+            above = "Default/" if version == 2 else ""
+            notes[f"Coords-{above}{name}"] = {"time": t, "channel": c, "z": z, "position": 0}
+            notes[f"Metadata-{above}{name}"] = {
                 **about,
                 "ReceivedTime": "2020-02-03 04:05:06.123 +0100",
                 "PixelSizeUm": 0.65,
@@ -349,7 +350,7 @@ def micromanager(folder, data, *, version):
     return folder / "metadata.txt"
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_micromanager(tmp_path, version):
     data = pixels(3, 2, 4, 6, 8)
     index = micromanager(tmp_path / "Pos0", data, version=version)
@@ -361,6 +362,20 @@ def test_micromanager(tmp_path, version):
     assert [(c.name, c.color) for c in raster.spec.channels] == [("Cy5", "FF0000"), ("DAPI", None)]
     assert raster.spec.attrs["acquired"].startswith(("2013-02-03T04:05:06", "2020-02-03T04:05:06.123"))
     assert "plate" not in raster.spec.attrs
+
+
+def test_positions_in_one_folder_are_images(tmp_path):
+    data = pixels(2, 3, 6, 8)
+    notes = {"Summary": {}}
+    for position, t in np.ndindex(2, 3):
+        name = f"img_channel000_position{position:03d}_time{t:09d}_z000.tif"
+        notes[f"Coords-{name}"] = {"channel": 0, "z": 0, "position": position, "time": t}
+        tifffile.imwrite(tmp_path / name, data[position, t])
+    (tmp_path / "metadata.txt").write_text(json.dumps(notes))
+    found = opened(MicroManagerReader, tmp_path / "metadata.txt")
+    assert [r.spec.attrs["name"] for r in found] == ["position 0", "position 1"]
+    for raster, expected in zip(found, data, strict=True):
+        np.testing.assert_array_equal(voxels(raster, 0), expected)
 
 
 def test_an_acquisition_that_was_broken_off_is_refused(tmp_path):

@@ -58,7 +58,7 @@ class DicomReader:
             raise Unsupported(f"The option `identifying` of the DICOM reader is drop or keep, not {identifying!r:.40}.")
         found = members(file) if whole else [read(file)]
         files = [i.file for i in found]
-        if whole and len(file.names()) > 1:
+        if whole:
             files.append(file.folder())
         return images(Series(tuple(found), tuple(files), identifying == "keep"))
 

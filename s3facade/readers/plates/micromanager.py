@@ -95,7 +95,7 @@ def _planes(noted: Mapping[str, Any]) -> tuple[list[Plane], Mapping[str, Any]]:
             at = {"t": int(frame[1]), "c": int(frame[2]), "z": int(frame[3])}
             about = values
         elif key.startswith("Coords-"):
-            name = _base(key)
+            name = _base(key.removeprefix("Coords-"))
             # sic: an axis of length 1 is not named
             at = {a: next((int(values[n]) for n in names if _whole(values.get(n))), 0) for a, names in _NAMES.items()}
             about = noted.get("Metadata-" + key.removeprefix("Coords-"), {})
@@ -109,7 +109,7 @@ def _planes(noted: Mapping[str, Any]) -> tuple[list[Plane], Mapping[str, Any]]:
         elapsed = _number(about, "ElapsedTime-ms")
         found.append(
             Plane(
-                *(_base(name), (0, 0, 0), at["t"], at["c"], at["z"]),
+                *(_base(name), (0, 0, _position(values)), at["t"], at["c"], at["z"]),
                 position=(x, y, z) if x is not None and y is not None and z is not None else None,
                 seconds=None if elapsed is None else elapsed / 1000,
             )
@@ -117,15 +117,21 @@ def _planes(noted: Mapping[str, Any]) -> tuple[list[Plane], Mapping[str, Any]]:
     return found, first
 
 
+def _position(values: Mapping[str, Any]) -> int:
+    """Number of the position; most folders hold one."""
+    stated = values.get("position", values.get("PositionIndex"))
+    return stated if isinstance(stated, int) else 0
+
+
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _about(summary: Mapping[str, Any], first: Mapping[str, Any], planes: Sequence[Plane]) -> About:
-    names, colours = summary.get("ChNames"), summary.get("ChColors")
+    dyes, colours = summary.get("ChNames"), summary.get("ChColors")
     channels = {}
     for c in {p.c for p in planes}:
-        name = names[c] if isinstance(names, list) and c < len(names) else None
+        name = dyes[c] if isinstance(dyes, list) and c < len(dyes) else None
         colour = colours[c] if isinstance(colours, list) and c < len(colours) else None
         # -1 is what Micro-Manager writes for a colour that nobody chose
         hexed = f"{colour & 0xFFFFFF:06X}" if isinstance(colour, int) and colour not in (-1, 0) else None
@@ -138,11 +144,15 @@ def _about(summary: Mapping[str, Any], first: Mapping[str, Any], planes: Sequenc
     if match is not None:
         attrs["acquired"] = f"{match[1]}T{match[2]}" + (f"{match[3]}:{match[4]}" if match[3] else "")
     label = _value(first.get("PositionName"))
+    places = {p.place for p in planes}
+    names = {place: f"position {place[2]}" if len(places) > 1 else "Micro-Manager" for place in places}
+    if len(places) == 1 and label and label not in ("null", "Default"):
+        names = dict.fromkeys(places, str(label))
     about = About(
         wells=False,
         channels=channels,
         attrs=attrs,
-        names={(0, 0, 0): str(label)} if label and label not in ("null", "Default") else {(0, 0, 0): "Micro-Manager"},
+        names=names,
     )
     size = _number(first, "PixelSizeUm") or _number(summary, "PixelSize_um")
     interval = _number(summary, "Interval_ms")
