@@ -20,6 +20,9 @@ from s3facade.core import units
 SPACE = ("z", "y", "x")
 AXES = ("t", "c", *SPACE)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.*:\[\]_-]+")
+_PLACE = re.compile(r"^(s3|https?)://[^/?#@\s]+(/[^?#\s]*)?$")
+_SERVER = re.compile(r"^https?://[^/?#@\s]+/?$")
+_SERVED = {"type": "string", "pattern": _SERVER.pattern}
 _COUNT = {"type": "integer", "minimum": 1}
 
 
@@ -115,6 +118,21 @@ def _header(value: str) -> str:
     return value
 
 
+def _place(value: str) -> str:
+    # What is not allowed is not repeated: it may be a secret.
+    if not _PLACE.fullmatch(value):
+        raise ValueError(
+            "must be as in s3://bucket/prefix or https://host/path/, without user, password or query; there is `secret`"
+        )
+    return value
+
+
+def _server(value: str) -> str:
+    if not _SERVER.fullmatch(value):
+        raise ValueError("must be as in https://s3.example.org, without user, password, path or query")
+    return value
+
+
 def _granted(value: str) -> str:
     name, slash, prefix = value.partition("/")
     if name != "*":
@@ -183,9 +201,9 @@ class Model(BaseModel):
 class StoreModel(Model):
     """A place on the network that files are read from: S3-compatible storage, or a web server."""
 
-    url: Annotated[str, Field(pattern=r"^(s3|https?)://[^/?#@\s]+(/[^?#\s]*)?$")]
+    url: Annotated[str, AfterValidator(_place), WithJsonSchema({"type": "string", "pattern": _PLACE.pattern})]
     """`s3://bucket/prefix` or `https://host/path/`; nothing outside it is ever read."""
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/?$")] | None = None
+    endpoint: Annotated[str, AfterValidator(_server), WithJsonSchema(_SERVED)] | None = None
     """Address of the S3 server, as in `https://s3.example.org`; default: Amazon's."""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = None
     """Region of the bucket."""
