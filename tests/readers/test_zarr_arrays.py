@@ -9,6 +9,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+import zarr.codecs.numcodecs
 from folder_tools import DATA, needs_data, opened, store, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -81,7 +82,7 @@ def made(draw):
     return shape, draw(st.tuples(*[st.integers(1, 6)] * rank)), draw(st.integers(0, 99))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made(), st.sampled_from(TYPES), st.sampled_from(COMPRESSORS), st.sampled_from("CF"), st.data())
 def test_version_2(tmp_path_factory, about, dtype, compressor, order, data):
     shape, chunks, seed = about
@@ -126,7 +127,7 @@ V3 = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made(), st.sampled_from(TYPES), st.sampled_from(V3), st.data())
 def test_version_3(tmp_path_factory, about, dtype, codecs, data):
     """Written by TensorStore: it has every codec of the specification, shards with the index at either end too."""
@@ -163,6 +164,28 @@ def test_version_3(tmp_path_factory, about, dtype, codecs, data):
     (raster,) = opened(ZarrReader, path / "zarr.json", axes="tczyx"[-len(shape) :])
     assert raster.spec.levels[0].block[-len(shape) :] == tuple(map(min, chunks, shape)) or len(shape) == 1
     np.testing.assert_array_equal(whole(raster).reshape(shape), array.read().result())
+
+
+@pytest.mark.parametrize(
+    ("filters", "compressors"),
+    [
+        ([("Delta", {"dtype": "<i4"})], None),
+        ([("FixedScaleOffset", {"offset": 0, "scale": 1, "dtype": "<i4", "astype": "<i2"})], "auto"),
+        ([("AsType", {"encode_dtype": "<i8", "decode_dtype": "<i4"})], [("CRC32C", {})]),
+        ("auto", [("Shuffle", {"elementsize": 4}), ("Zlib", {"level": 1})]),
+        *(("auto", [(name, {})]) for name in ("LZ4", "BZ2", "LZMA", "Fletcher32")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_codecs_of_numcodecs_in_version_3(tmp_path, filters, compressors):
+    def codecs(names):
+        return [getattr(zarr.codecs.numcodecs, n)(**how) for n, how in names] if isinstance(names, list) else names
+
+    data = numbers((9, 11), np.dtype("i4"), 1)
+    more = {"filters": codecs(filters), "compressors": codecs(compressors)}
+    array = zarr.create_array(tmp_path / "a", shape=data.shape, chunks=(4, 4), dtype="i4", **more)
+    array[...] = data
+    np.testing.assert_array_equal(whole(opened(ZarrReader, tmp_path / "a" / "zarr.json")[0]), array[...])
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "0x7fc00001", 1.5, None])

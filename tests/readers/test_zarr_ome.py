@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,12 @@ import zarr
 from folder_tools import DATA, arranged, needs_data, opened, store, whole
 
 from s3facade.core.errors import BadSource, SourceError, SourceNotFound, Unsupported
+from s3facade.core.region import Region
 from s3facade.readers.zarr.reader import ZarrReader
+from s3facade.stores.local import LocalFile
+from s3facade.testing.mutations import mutated
+
+CORPUS = Path(__file__).parents[1] / "corpus" / "folders"
 
 AXES = [
     {"name": "t", "type": "time", "unit": "millisecond"},
@@ -335,3 +341,31 @@ def test_a_level_that_is_gone_is_an_error_whatever_consolidated_metadata_say(tmp
     shutil.rmtree(tmp_path / "a" / "0")
     with pytest.raises(SourceError):
         whole(raster)
+
+
+@pytest.mark.parametrize("name", [".zattrs", ".zmetadata", "scale1/image/.zarray"])
+def test_damaged_documents(tmp_path, name):
+    folder = tmp_path / "a"
+    shutil.copytree(CORPUS / "simple_0.4", folder)
+    if name != ".zmetadata":
+        (folder / ".zmetadata").unlink()
+    whole_one = (folder / name).read_bytes()
+    for seed in range(150):
+        (folder / name).write_bytes(mutated(whole_one, seed)[1])
+        try:
+            for raster in ZarrReader().open(LocalFile.open(folder / ".zgroup"), {}):
+                for n, level in enumerate(raster.spec.levels):
+                    raster.read(n, Region.whole(tuple(min(s, 8) for s in level.shape)))
+        except SourceError:
+            pass
+
+
+def test_attributes_alone_make_a_group(tmp_path):
+    folder = tmp_path / "a"
+    shutil.copytree(CORPUS / "simple_0.4", folder)
+    for name in (".zgroup", ".zmetadata"):
+        (folder / name).unlink()
+    head = (folder / ".zattrs").read_bytes()
+    assert ZarrReader().sniff(head, ".zattrs")
+    (raster,) = opened(ZarrReader, folder / ".zattrs")
+    assert len(raster.spec.levels) == 3
