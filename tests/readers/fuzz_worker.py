@@ -47,14 +47,15 @@ def _alarm(signum: int, frame: object) -> None:
 
 
 def beside(sample: Path) -> list[Path]:
-    """Files that the sample may need: those of its folder, if they are few and small."""
+    """Files that the sample may need: those of its folder, or those of its name where these are many or large."""
     found, size = [], 0
     for path in sorted(sample.parent.rglob("*")):
         if path.is_file() and path != sample:
             size += path.stat().st_size
             found.append(path)
         if len(found) > 200 or size > FOLDER:
-            return []
+            stem = sample.name.partition(".")[0]
+            return [p for p in sample.parent.glob(f"{stem}.*") if p.is_file() and p != sample]
     return found
 
 

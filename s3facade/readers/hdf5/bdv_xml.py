@@ -73,7 +73,7 @@ def read(file: SourceFile) -> Views:
         raise Unsupported("The BigDataViewer file has a document type declaration; remove it.")
     try:
         document = xmltodict.parse(data, disable_entities=True, force_list=_LISTS)
-    except (ExpatError, ValueError, RecursionError) as error:
+    except (ExpatError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadSource("The BigDataViewer file is not well-formed XML.", private=f"{error!s:.200}") from error
     try:
         return _views(document["SpimData"])
