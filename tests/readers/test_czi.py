@@ -14,6 +14,7 @@ from s3facade.readers.czi.reader import CziReader
 from s3facade.readers.czi.segments import Entry, Extent
 from s3facade.readers.czi.tiles import factor
 from s3facade.stores.local import LocalFile
+from s3facade.testing.readers import ReaderContract
 
 libczi = pytest.importorskip("pylibCZIrw.czi")
 RNG = np.random.default_rng(3)
@@ -346,3 +347,8 @@ def test_real_files():
         rasters = check(path, scenes=(0, 1))
         assert rasters[0].spec.names == ("z", "y", "x")
         assert rasters[0].spec.channels[0].emission == pytest.approx(578.6, abs=0.1)
+
+
+class TestPromises(ReaderContract):
+    reader = CziReader
+    samples = sorted((SAMPLES / "czi").glob("*.czi"))

@@ -99,11 +99,23 @@ def test_a_heap_that_does_not_end(tmp_path):
     for index, size in ((0, 0), (0, 8), (1, 1 << 60), (1, (1 << 64) - 8)):
         data[heap + 16 : heap + 32] = struct.pack("<HHIQ", index, 0, 0, size)
         path.write_bytes(data)
-        with pytest.raises(BadSource, match="texts of its attributes"):
+        with pytest.raises(BadSource, match="names and texts"):
             read(path)
     data[heap + 8 : heap + 16] = struct.pack("<Q", 1 << 40)
     path.write_bytes(data)
-    with pytest.raises(BadSource, match="texts of its attributes"):
+    with pytest.raises(BadSource, match="names and texts"):
+        read(path)
+
+
+@pytest.mark.parametrize("userblock", [0, 512])
+def test_names_whose_free_space_runs_in_a_circle(tmp_path, userblock):
+    """HDF5 takes all memory over such a list."""
+    path = written(tmp_path / "a.h5", np.zeros((20, 30), "u1"), libver="earliest", userblock=userblock)
+    data = bytearray(path.read_bytes())
+    _, _, free, start = struct.unpack_from("<8sQQQ", data, data.index(b"HEAP"))
+    struct.pack_into("<Q", data, userblock + start + free, free)
+    path.write_bytes(data)
+    with pytest.raises(BadSource, match="names and texts"):
         read(path)
 
 

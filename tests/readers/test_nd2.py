@@ -12,6 +12,7 @@ from vendor_tools import SAMPLES, damaged, opened, survives, thawed, whole
 from s3facade.core.errors import BadSource, SourceError, Unsupported
 from s3facade.readers.nd2.reader import Nd2Reader
 from s3facade.readers.nd2.variant import tree
+from s3facade.testing.readers import ReaderContract
 
 nd2 = pytest.importorskip("nd2")
 RNG = np.random.default_rng(5)
@@ -181,3 +182,8 @@ def test_real_files():
                 assert [c.name for c in raster.spec.channels] == [c.channel.name for c in file.metadata.channels]
                 emission = [c.channel.emissionLambdaNm for c in file.metadata.channels]
                 assert [c.emission for c in raster.spec.channels] == emission
+
+
+class TestPromises(ReaderContract):
+    reader = Nd2Reader
+    samples = sorted((SAMPLES / "nd2").glob("*.nd2"))

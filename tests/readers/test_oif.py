@@ -10,6 +10,7 @@ from vendor_tools import SAMPLES, damaged, opened, survives, thawed, whole
 from s3facade.core.errors import BadSource, SourceError, SourceNotFound, Unsupported
 from s3facade.core.region import Region
 from s3facade.readers.oif.reader import OifReader
+from s3facade.testing.readers import ReaderContract
 
 oiffile = pytest.importorskip("oiffile")
 RNG = np.random.default_rng(11)
@@ -150,3 +151,8 @@ def test_real_files():
         raster = check(path, oiffile.imread(path), "CYX")
         assert raster.spec.levels[0].scale == (1.0, 0.177, 0.177)
         assert raster.spec.attrs["objective"]["magnification"] == 40
+
+
+class TestPromises(ReaderContract):
+    reader = OifReader
+    samples = sorted((SAMPLES / "oif").glob("*.oib"))

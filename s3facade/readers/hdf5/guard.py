@@ -1,4 +1,7 @@
-"""What the HDF5 library reads, looked at before: damage that it does not notice itself makes it run for ever."""
+"""What the HDF5 library reads, looked at before: damage that it does not notice itself makes it run for ever.
+
+Source: HDF5 File Format Specification 3.0, II (superblock), III.D (local heaps) and III.E (global heaps).
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,27 @@ from typing import Any, BinaryIO
 
 from s3facade.core.errors import BadSource
 
-_MARK = b"GCOL\x01\0\0\0"
-"""Signature, version and reserved bytes of a global heap collection (HDF5 File Format Specification 3.0, III.E)."""
-_HEAD = struct.Struct("<8sQ")
+_GLOBAL = b"GCOL\x01\0\0\0"
+"""Signature, version and reserved bytes of a collection of texts."""
+_LOCAL = b"HEAP\0\0\0\0"
+"""Of the names in a group."""
+_COLLECTION = struct.Struct("<8sQ")
 _ENTRY = struct.Struct("<HHIQ")
+_NAMES = struct.Struct("<8sQQQ")
+_FREE = struct.Struct("<QQ")
+_LAST = 1
+"""Place of the next free block behind the last one."""
 MAX_METADATA = 1 << 20
 """Bytes of one read that are looked through; longer ones are of voxels."""
 MAX_HEAP = 64 << 20
-"""Bytes of a heap collection; HDF5 makes them of 4 kB, or as large as one object."""
+"""Bytes of a heap; those of texts are of 4 kB, or as large as one text."""
 
 
 class Guarded:
-    """A binary file for h5py whose heaps of texts are checked as they are read: each entry has to lead to the next.
+    """A binary file for h5py whose heaps are checked as they are read: each entry has to lead to another one.
 
     Args:
-        stream: The file.
+        stream: The file, which is HDF5.
         size: Its bytes.
     """
 
@@ -29,6 +38,14 @@ class Guarded:
         self._stream = stream
         self._size = size
         self._checked: set[int] = set()
+        stream.seek(0)
+        head = stream.read(4096)
+        stream.seek(0)
+        self._base = next((at for at in (0, 512, 1024, 2048) if head[at : at + 4] == b"\x89HDF"), 0)
+        version = head[self._base + 8 : self._base + 9]
+        at = self._base + (13 if version in (b"\0", b"\1") else 9)
+        self._usual = head[at : at + 2] == b"\x08\x08"
+        """Whether places and lengths have eight bytes, as nearly always."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """As of a file."""
@@ -42,7 +59,15 @@ class Guarded:
         """As of a file. Raises `BadSource` for a heap that is damaged."""
         start = self._stream.tell()
         data = self._stream.read(size)
-        self._look(start, data)
+        if self._usual and len(data) <= MAX_METADATA:
+            for mark, check in ((_GLOBAL, self._collection), (_LOCAL, self._names)):
+                at = data.find(mark)
+                while at >= 0:
+                    if start + at not in self._checked:
+                        check(start + at)
+                        self._checked.add(start + at)
+                        self._stream.seek(start + len(data))
+                    at = data.find(mark, at + 1)
         return data
 
     def readinto(self, buffer: Any) -> int:
@@ -54,23 +79,16 @@ class Guarded:
     def flush(self) -> None:
         """Nothing is written."""
 
-    def _look(self, start: int, data: bytes) -> None:
-        at = data.find(_MARK) if len(data) <= MAX_METADATA else -1
-        while at >= 0:
-            if start + at not in self._checked:
-                self._check(start + at)
-                self._checked.add(start + at)
-                self._stream.seek(start + len(data))
-            at = data.find(_MARK, at + 1)
-
-    def _check(self, place: int) -> None:
-        self._stream.seek(place)
-        head = self._stream.read(_HEAD.size)
-        size = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
-        if not _HEAD.size <= size <= min(MAX_HEAP, self._size - place):
+    def _at(self, place: int, size: int) -> bytes:
+        if not 0 <= size <= min(MAX_HEAP, self._size - place):
             raise _damaged(place, f"{size} bytes")
-        heap = head + self._stream.read(size - _HEAD.size)
-        at = _HEAD.size
+        self._stream.seek(place)
+        return self._stream.read(size)
+
+    def _collection(self, place: int) -> None:
+        size = _COLLECTION.unpack(self._at(place, _COLLECTION.size))[1]
+        heap = self._at(place, size)
+        at = _COLLECTION.size
         while at + _ENTRY.size <= len(heap):
             index, _, _, length = _ENTRY.unpack_from(heap, at)
             # Index 0 is the free space at the end, whose length is that of its entry, too.
@@ -79,8 +97,21 @@ class Guarded:
                 raise _damaged(place, f"entry {index} at {at}: {length} bytes")
             at += step
 
+    def _names(self, place: int) -> None:
+        _, size, free, start = _NAMES.unpack(self._at(place, _NAMES.size))
+        # The library says so itself where the names lie behind the end.
+        if start + size > self._size - self._base:
+            return
+        heap = self._at(self._base + start, size)
+        blocks = 0
+        while free != _LAST and free + _FREE.size <= len(heap):
+            blocks += 1
+            if blocks > len(heap) // _FREE.size:
+                raise _damaged(place, "free blocks in a circle")
+            free, _ = _FREE.unpack_from(heap, free)
+
 
 def _damaged(place: int, what: str) -> BadSource:
     return BadSource(
-        "The HDF5 file is damaged: the texts of its attributes cannot be found.", private=f"heap at {place}: {what}"
+        "The HDF5 file is damaged: the names and texts in it cannot be found.", private=f"heap at {place}: {what}"
     )
