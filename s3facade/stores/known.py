@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from s3facade.core.identity import digest
 from s3facade.stores.transport import Stat
 
 FILES = 200_000
@@ -34,6 +35,8 @@ class Listing:
     files: dict[str, Stat]
     folders: tuple[str, ...]
     when: float
+    tag: str
+    """Changes when a name comes or goes; empty if there is none."""
 
 
 class Known:
@@ -71,7 +74,8 @@ class Known:
 
     def listed(self, key: str, files: dict[str, Stat], folders: tuple[str, ...]) -> Listing:
         """Remember what a folder holds; its files are known with it."""
-        listing = Listing(files, folders, time.monotonic())
+        tag = digest(sorted(files), sorted(folders)) if files or folders else ""
+        listing = Listing(files, folders, time.monotonic(), tag)
         with self._lock:
             old = self._folders.pop(key, None)
             self._folders[key] = listing

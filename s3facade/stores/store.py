@@ -14,7 +14,6 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from s3facade.core.errors import SourceChanged, SourceError, SourceNotFound, SourceUnavailable
-from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.stores.blocks import Blocks
 from s3facade.stores.known import Known, Listing
@@ -136,10 +135,7 @@ class RemoteStore:
         return found
 
     def _folder_source(self, key: str, listing: Listing) -> Source | None:
-        if not listing.files and not listing.folders:
-            return None
-        named = digest(sorted(listing.files), sorted(listing.folders))
-        return Source(f"{self.name}:/{key}", 0, 0, f"folder:{named}")
+        return Source(f"{self.name}:/{key}", 0, 0, f"folder:{listing.tag}") if listing.tag else None
 
     def _folder_unchanged(self, source: Source, key: str) -> bool:
         if not self.lists:
