@@ -130,7 +130,11 @@ class Distant(Protocol):
 
 
 class Raster(Protocol):
-    """One open image: description at hand, pixels on request. Thread-safe."""
+    """One open image: description at hand, pixels on request. Thread-safe.
+
+    It may state ``fragile`` as well: True where reading it may crash the process, as some codecs do on damaged data.
+    The engine then opens the file anew in a process of its own, though the reader's lane is another one.
+    """
 
     @property
     def spec(self) -> Spec:
