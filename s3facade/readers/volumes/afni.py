@@ -49,7 +49,7 @@ class AfniReader:
     name: ClassVar[str] = "afni"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
-    suffixes: ClassVar[frozenset[str]] = frozenset({"+orig.head", "+tlrc.head", "+acpc.head"})
+    suffixes: ClassVar[frozenset[str]] = frozenset({".head"})
 
     def sniff(self, head: bytes, name: str) -> bool:
         """By its name and its first attribute."""

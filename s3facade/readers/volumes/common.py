@@ -215,10 +215,10 @@ class Keeping:
         """The rasters again. Raises `ValueError` if the data are of another version."""
         packed, frozen = self._portable.load(data)
         return [
-            TableRaster(
-                raster.spec,
-                tuple(f if p is None else Inflated(f, p) for f, p in zip(raster.files, kinds, strict=True)),
-                raster.tables,
-            )
+            TableRaster(raster.spec, tuple(map(_wrapped, raster.files, kinds)), raster.tables)
             for raster, kinds in zip(self._freezing.thaw(frozen, files), packed, strict=True)
         ]
+
+
+def _wrapped(file: SourceFile, packing: Packing | None) -> SourceFile:
+    return file if packing is None or isinstance(file, Inflated) else Inflated(file, packing)
