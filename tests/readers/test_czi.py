@@ -251,6 +251,17 @@ def test_metadata(tmp_path):
     assert "Information" in spec.attrs["original"]
 
 
+def test_scenes_have_names_and_places_on_the_stage(tmp_path):
+    writer = Writer()
+    for scene in range(2):
+        writer.add(bytes([scene] * 12), 0, 0, X=(9 * scene, 4), Y=(0, 3), S=scene)
+    first, second = opened(CziReader, writer.write(tmp_path / "a.czi"))
+    assert (first.spec.attrs["name"], second.spec.attrs["name"]) == ("P1", "P2")
+    assert first.spec.attrs["positions"] == [{"x": 12.5, "y": -3000.0}]
+    assert "positions" not in second.spec.attrs
+    assert int(whole(second).min()) == 1
+
+
 def test_other_dimensions_and_pixel_types_are_images(tmp_path):
     writer = Writer()
     for view in (0, 1):

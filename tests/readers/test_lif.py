@@ -218,6 +218,13 @@ def test_options_are_refused(tmp_path):
         opened(LifReader, lif(tmp_path / "a.lif", image("one", numbers((9, 10)), "YX")), series=1)
 
 
+def test_what_follows_the_blocks_is_not_read(tmp_path):
+    array = numbers((9, 10))
+    path = lif(tmp_path / "a.lif", image("one", array, "YX"))
+    path.write_bytes(path.read_bytes() + bytes(100))
+    np.testing.assert_array_equal(whole(opened(LifReader, path)[0]), array)
+
+
 def test_cut_short(tmp_path):
     for path in (
         lif(tmp_path / "a.lif", image("one", numbers((9, 10)), "YX")),

@@ -84,9 +84,13 @@ def attributes(tree: Mapping[str, Any], indices: Sequence[int], scene: int | Non
     }
     if any(v is not None for v in objective.values()):
         out["objective"] = {k: v for k, v in objective.items() if v is not None}
-    name = _scene(tree, scene)
+    about = _scene(tree, scene)
+    name, centre = text(about, "@Name"), (text(about, "CenterPosition") or "").split(",")
     if name:
         out["name"] = name
+    place = [number(v) for v in centre]
+    if len(place) == 2 and None not in place:
+        out["positions"] = [{"x": place[0], "y": place[1]}]
     information = every(tree, f"{_IMAGE}/Dimensions/Channels/Channel")
     exposures = [positive(text(information[i], "ExposureTime")) for i in indices if 0 <= i < len(information)]
     if any(exposures):
@@ -95,10 +99,10 @@ def attributes(tree: Mapping[str, Any], indices: Sequence[int], scene: int | Non
     return out
 
 
-def _scene(tree: Mapping[str, Any], scene: int | None) -> str | None:
+def _scene(tree: Mapping[str, Any], scene: int | None) -> Any:
     for item in every(tree, f"{_IMAGE}/Dimensions/S/Scenes/Scene") if scene is not None else []:
         if integer(text(item, "@Index")) == scene:
-            return text(item, "@Name")
+            return item
     return None
 
 

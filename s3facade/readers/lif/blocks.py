@@ -122,7 +122,8 @@ def _blocks(file: SourceFile, at: int, version: int) -> dict[str, tuple[int, int
     while at + struct.calcsize(form) <= size:
         mark, _, one, nbytes, two, length = _read(file, at, form)
         if (mark, one, two) != (0x70, 0x2A, 0x2A):
-            raise BadSource("The LIF file is damaged: a block of memory does not begin where the one before it ends.")
+            # Whatever this is, it is no memory; images whose memory is missing are found out by name.
+            break
         at += struct.calcsize(form)
         start = at + 2 * length
         if length > 4096 or start + nbytes > size or len(found) >= MAX_BLOCKS:

@@ -15,7 +15,7 @@ from s3facade.readers.lif.blocks import Segment, container, is_binary
 from s3facade.readers.lif.elements import Band, Dimension, Element, elements
 from s3facade.readers.lif.elements import described as element_of
 from s3facade.readers.lif.references import Found
-from s3facade.readers.trees import original
+from s3facade.readers.trees import integer, original, text
 
 MAX_TILES = 1 << 14
 
@@ -34,6 +34,8 @@ def _embedded(file: SourceFile) -> Iterator[Found]:
     inside = container(file)
     for path, node in elements(inside.tree):
         block = inside.block(node)
+        if block is None and integer(text(node, "Memory/@Size")) == 0:
+            continue
         if block is None:
             raise BadSource(f"The file is incomplete: the numbers of the image {path!r} are missing.")
         offset, nbytes = block
