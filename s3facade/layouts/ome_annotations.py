@@ -17,9 +17,10 @@ ORIGINAL = "openmicroscopy.org/OriginalMetadata"
 OURS = "s3facade/served"
 
 
-def map_annotations(number: int, spec: Spec) -> list[Element]:
-    """Annotations of an image, with their IDs."""
-    maps = [(ORIGINAL, list(bounded(flat(spec.attrs.get("original"), ""))))]
+def map_annotations(number: int, spec: Spec, *, original: bool = True) -> list[Element]:
+    """Annotations of an image, with their IDs; with the format's own metadata if they are wanted."""
+    about = spec.attrs.get("original") if original else None
+    maps = [(ORIGINAL, list(bounded(flat(about, ""))))]
     maps.append((OURS, list(_served(spec))))
     return [
         Element(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 from xml.parsers.expat import ExpatError
 
@@ -18,8 +18,8 @@ import xmltodict
 from s3facade.core.spec import Spec
 from s3facade.layouts.ome_elements import Element, moment, number, whole, words
 
-MAX = 16 << 20
-"""Characters of a document that is parsed."""
+MAX = 4 << 20
+"""Characters of a document that is parsed: a view is described before its first key is known."""
 Form: TypeAlias = Any
 """A function that gives the valid form of a value or None, or a set of the words that are allowed."""
 
@@ -151,6 +151,7 @@ def own(spec: Spec) -> Own | None:
     return found
 
 
+@lru_cache(maxsize=2)  # the images of a collection share their document
 def parsed(text: str) -> Mapping[str, Any] | None:
     """The root of an OME document, names without prefixes; None if it is none."""
     if len(text) > MAX or "<!DOCTYPE" in text:

@@ -35,17 +35,18 @@ _WIDE = {"uint64": "double", "int64": "double"}
 """The schema has no integers of 64 bits; an annotation names the type."""
 
 
-def metadata(specs: Sequence[Spec], names: Sequence[str]) -> bytes:
+def metadata(specs: Sequence[Spec], names: Sequence[str], *, original: bool = True) -> bytes:
     """The document for images in the order of their series; image N has the ID ``Image:N``.
 
     Args:
         specs: The images as they are served.
         names: What each is called.
+        original: Whether the format's own metadata are told.
     """
     instruments = _Instruments()
     images, notes = [], []
     for n, (spec, name) in enumerate(zip(specs, names, strict=True)):
-        told = map_annotations(n, spec)
+        told = map_annotations(n, spec, original=original)
         images.append(_image(n, spec, name, instruments, told))
         notes += told
     children = [*plates(specs), *instruments.elements, *images]

@@ -59,7 +59,7 @@ class OmeZarr:
             key, image = images[0]
             name = self.name or _name(image, key)
             root = self._image(image, name, 0, dataset.labels, modified)
-            root.groups["OME"] = _described([image], [name], {}, modified)
+            root.groups["OME"] = _described(dataset, [name], {}, modified)
             root.tell(dataset.recipe, modified)
             return root.directory(modified, consolidate=True)
         return self._collection(dataset, images, modified)
@@ -71,7 +71,7 @@ class OmeZarr:
             labels = dataset.labels if n == 0 else {}
             root.groups[str(n)] = self._image(image, names[n], n, labels, modified)
         series = {"version": VERSION, "series": list(root.groups)}
-        root.groups["OME"] = _described([image for _, image in images], names, series, modified)
+        root.groups["OME"] = _described(dataset, names, series, modified)
         if self.name:
             root.ome["name"] = printable(self.name)
         root.tell(dataset.recipe, modified)
@@ -165,10 +165,13 @@ class _Group:
         return Dir(children)
 
 
-def _described(images: Sequence[Image], names: Sequence[str], ome: dict[str, Any], modified: int) -> _Group:
-    """The group with the OME-XML. It is a group of one image, too: plain files in a hierarchy are warned about."""
+def _described(dataset: Dataset, names: Sequence[str], ome: dict[str, Any], modified: int) -> _Group:
+    """The group with the OME-XML. It is a group of one image, too: plain files in a hierarchy are warned about.
+
+    Where nothing is told of how the view was made, what the files say of themselves is not told either.
+    """
     group = _Group(ome)
-    xml = metadata([image.spec for image in images], names)
+    xml = metadata([image.spec for image in dataset.images.values()], names, original=bool(dataset.recipe))
     group.others["METADATA.ome.xml"] = literal_file(xml, "application/xml", modified)
     return group
 

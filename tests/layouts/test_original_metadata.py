@@ -8,6 +8,7 @@ import numpy as np
 
 from s3facade.catalog.provenance import ORIGINAL, original
 from s3facade.core.image import Dataset
+from s3facade.layouts.ome_xml import metadata
 from s3facade.layouts.ome_zarr import OmeZarr
 from s3facade.testing import in_memory
 
@@ -27,6 +28,12 @@ def test_what_is_too_long_is_named():
     assert told["small"] == 1
     assert "huge" in told["left out"]
     assert len(json.dumps(told)) < ORIGINAL + 2000
+
+
+def test_not_told_where_nothing_is_told_of_the_files():
+    spec = in_memory(np.zeros((2, 2), "u1"), original={"who": "somebody"}).spec
+    assert b"somebody" in metadata([spec], ["a"])
+    assert b"somebody" not in metadata([spec], ["a"], original=False)
 
 
 def test_never_in_the_attributes():
