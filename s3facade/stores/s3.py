@@ -60,9 +60,11 @@ class S3:
         more = {} if following is None else {"ContinuationToken": following}
         async with self._asked(folder) as client:
             answer = await client.list_objects_v2(Bucket=self._bucket, Prefix=above, Delimiter="/", **more)
-        found = [(item["Key"].removeprefix(above), _stat(item["Size"], item)) for item in answer.get("Contents", ())]
-        folders = [item["Prefix"].removeprefix(above).rstrip("/") for item in answer.get("CommonPrefixes", ())]
-        return Page(found, folders, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
+            found = [
+                (item["Key"].removeprefix(above), _stat(item["Size"], item)) for item in answer.get("Contents", ())
+            ]
+            folders = [item["Prefix"].removeprefix(above).rstrip("/") for item in answer.get("CommonPrefixes", ())]
+            return Page(found, folders, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
 
     async def close(self) -> None:
         """End the connections."""
@@ -77,6 +79,7 @@ class S3:
         """The client; its errors are translated."""
         import aiohttp
         from botocore import exceptions
+        from botocore.parsers import ResponseParserError
 
         try:
             yield await self._begun()
@@ -94,6 +97,8 @@ class S3:
             if isinstance(inner, SourceDenied):
                 raise refused(302, "", self._told(key)) from None
             raise Passing(f"{self._told(key)}: {type(error).__name__}") from error
+        except (ResponseParserError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise Passing(f"{self._told(key)}: an answer that makes no sense: {type(error).__name__}") from error
         except (exceptions.BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Passing(f"{self._told(key)}: {type(error).__name__}") from error
 

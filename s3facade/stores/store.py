@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -29,6 +30,8 @@ SHORT = 5_000
 """Names of a folder that are listed for the sake of a few of them."""
 BULK = 128
 """Files or folders that are asked for at once: what waits for its turn must not run out of time."""
+PAGES = 1000
+"""Empty parts of a listing."""
 FOLDER = 1_000_000
 """Names that a folder may hold."""
 
@@ -156,6 +159,7 @@ class RemoteStore:
         files: dict[str, Stat] = {}
         folders: list[str] = []
         following: str | None = None
+        pages = itertools.count()
         while True:
             page = await self._page(key, following)
             files.update((name, stat) for name, stat in page.files if _plain(name))
@@ -163,7 +167,8 @@ class RemoteStore:
             following = page.following
             if following is None:
                 return self._known.listed(key, files, tuple(folders))
-            if len(files) + len(folders) >= most:
+            # A page may be empty, but a server that goes on with such pages says nothing.
+            if len(files) + len(folders) >= most or next(pages) > PAGES + len(files) + len(folders):
                 return None
 
     # What is in them.

@@ -135,6 +135,20 @@ def test_redirects_are_not_followed(address: Address) -> None:
         assert front.count() == 2
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>no S3</html>", b"<ListBucketResult><Contents/></ListBucketResult>", b"<a"]
+)
+def test_answers_that_make_no_sense(address: Address, body: bytes) -> None:
+    with fault_server({"lab-raw": body, "lab-raw/run/a.bin": body}) as front:
+        front.tags, front.modified = False, "whenever"
+        files.register({"lab": replace(address, endpoint=front.url.rstrip("/"), timeout=2.0)})
+        with pytest.raises(SourceUnavailable):
+            files.describe("lab:/a.bin")
+        if b"Contents" in body or body == b"<a":
+            with pytest.raises(SourceUnavailable):
+                files.store("lab:/").folder("")
+
+
 def test_a_child_begins_connections_of_its_own(address: Address) -> None:
     file = files.file(files.describe("lab:/a.bin"))
     files.rest()
