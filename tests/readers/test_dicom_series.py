@@ -244,3 +244,26 @@ def test_slices_by_their_stated_location(tmp_path):
     np.testing.assert_array_equal(voxels(raster, 0), data)
     assert raster.spec.levels[0].scale == pytest.approx((2000, 1000, 1000))
     assert "affine" not in raster.spec.attrs
+
+
+def test_sizes_written_with_fewer_digits_are_the_same(tmp_path):
+    series(tmp_path, volume(3, 4, 4), PixelSpacing=None)
+    for n, size in enumerate((0.48828125, 0.488281, 0.48828)):
+        ds = pydicom.dcmread(tmp_path / f"IM{n:04d}")
+        ds.PixelSpacing = [size, size]
+        ds.save_as(tmp_path / f"IM{n:04d}")
+    (raster,) = opened(tmp_path / "IM0000")
+    assert raster.spec.levels[0].scale[1:] == pytest.approx((488.281, 488.281), rel=1e-5)
+    ds.PixelSpacing = [0.6, 0.6]
+    ds.save_as(tmp_path / "IM0002")
+    (raster,) = opened(tmp_path / "IM0000")
+    assert raster.spec.axes[2].unit is None
+    assert any("differ between slices" in n for n in raster.spec.attrs["notes"])
+
+
+def test_a_mosaic_is_told(tmp_path):
+    fields = {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+    place = {"ImagePositionPatient": [0, 0, 0], "PixelSpacing": [1, 1], "SliceThickness": 1}
+    (raster,) = opened(write(tmp_path / "a.dcm", volume(8, 8), **fields, **place))
+    assert "mosaic" in raster.spec.attrs["notes"][0]
+    assert "affine" not in raster.spec.attrs

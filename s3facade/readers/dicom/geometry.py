@@ -33,7 +33,7 @@ def geometry(stack: Stack) -> Geometry:
     scale: dict[str, float] = {}
     origin: dict[str, float] = {}
     notes: list[str] = []
-    if first.spacing is not None and all(f.spacing == first.spacing for f in stack.frames):
+    if first.spacing is not None and all(_same(f.spacing, first.spacing) for f in stack.frames):
         scale["y"], scale["x"] = first.spacing[0] * _MM, first.spacing[1] * _MM
     elif first.spacing is not None:
         notes.append("The sizes of pixels differ between slices; none is stated.")
@@ -52,6 +52,11 @@ def geometry(stack: Stack) -> Geometry:
     if affine is not None and len(slices) > 1 and _sheared(first, last):
         notes.append("Slices are shifted against each other, as by a tilted gantry; the affine tells by how much.")
     return Geometry(scale, origin, affine, tuple(notes))
+
+
+def _same(a: tuple[float, float] | None, b: tuple[float, float]) -> bool:
+    """Whether sizes are equal but for the digits that they are written with."""
+    return a is not None and all(abs(m - n) <= 1e-4 * n for m, n in zip(a, b, strict=True))
 
 
 def _affine(first: Frame, last: Frame, count: int, step: float | None) -> list[list[float]] | None:

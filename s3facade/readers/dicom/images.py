@@ -101,7 +101,8 @@ def _raster(series: Series, hows: dict[int, Layout], finder: Finder, stack: Stac
     place = geometry(stack)
     told = [*notes, *stack.notes, *place.notes, *_notes(how, header, first)]
     attrs: dict[str, object] = {**_attrs(series, header, how, found.codec, told)}
-    if place.affine is not None:
+    # the position of a mosaic is that of its corner, as if it were one large slice
+    if place.affine is not None and "MOSAIC" not in header.texts(0x00080008):
         attrs |= {"affine": place.affine, "frame": "LPS"}
     if len(stack.frames) <= 10_000:
         if stack.step is None and first.position is not None and stack.shape[2] > 1:
@@ -141,6 +142,10 @@ def _notes(how: Layout, header: Header, first: Frame) -> list[str]:
     found = []
     if how.photometric == "MONOCHROME1":
         found.append("The smallest value is meant to be shown as white (MONOCHROME1); values are as stored.")
+    if "MOSAIC" in header.texts(0x00080008):
+        found.append(
+            "Slices lie side by side in one plane (a mosaic); they are shown so, and their places are not told."
+        )
     if header.items(0x00283000):
         found.append("A table of values (Modality LUT Sequence) was not applied; values are as stored.")
     if first.spacing is not None and 0x00280030 not in header and 0x00181164 in header:
