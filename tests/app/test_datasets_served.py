@@ -112,9 +112,16 @@ def test_a_series(server: Running) -> None:
     np.testing.assert_array_equal(image["0"][...], VOLUME)
     told = image.attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]
     assert told == pytest.approx([2500, 500, 250])
-    answer = server.get("/whole/scan/IM0000.ome.zarr/zarr.json").body
-    assert b"secret-17" not in answer
-    assert b"Doe" not in answer
+
+
+def test_nothing_that_is_served_says_whose_image_it_is(server: Running) -> None:
+    answer = server.get("/whole?list-type=2&max-keys=1000&prefix=scan/").body.decode()
+    keys = [part.split("<")[0] for part in answer.split("<Key>")[1:]]
+    assert any(key.endswith("s3facade.json") for key in keys)
+    for key in keys:
+        body = server.get(f"/whole/{key}").body
+        assert b"secret-17" not in body, key
+        assert b"Doe" not in body, key
 
 
 def test_a_plate(server: Running) -> None:
