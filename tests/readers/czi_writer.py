@@ -11,7 +11,8 @@ XML = """<?xml version="1.0"?><ImageDocument><Metadata><Information><Image>
 <Channel Id="Channel:0" Name="DAPI"><EmissionWavelength>461</EmissionWavelength>
 <ExcitationWavelength>358</ExcitationWavelength><ExposureTime>5000000</ExposureTime></Channel>
 <Channel Id="Channel:1" Name="GFP"/></Channels>
-<S><Scenes><Scene Index="0" Name="P1"><CenterPosition>12.5,-3e3</CenterPosition></Scene><Scene Index="1" Name="P2"/></Scenes></S></Dimensions></Image>
+<S><Scenes><Scene Index="0" Name="P1"><CenterPosition>12.5,-3e3</CenterPosition></Scene>
+<Scene Index="1" Name="P2"/></Scenes></S></Dimensions></Image>
 <Instrument><Objectives><Objective Id="Objective:1" Name="Plan 20x"><NominalMagnification>20</NominalMagnification>
 <LensNA>0.8</LensNA><Immersion>Air</Immersion></Objective></Objectives></Instrument></Information>
 <Scaling><Items><Distance Id="X"><Value>5e-07</Value></Distance><Distance Id="Y"><Value>2.5e-07</Value></Distance>

@@ -18,7 +18,7 @@ from s3facade.readers.czi.pixels import Kind
 from s3facade.readers.czi.places import ends
 from s3facade.readers.czi.segments import Entry
 from s3facade.readers.czi.tables import Table, table
-from s3facade.readers.czi.tiles import Plane, Tiles, complete, covered, kind, levels, planes, points
+from s3facade.readers.czi.tiles import Plane, Tiles, complete, covered, kind, layouts, levels, planes, points
 from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.trees import MAX_XML, every, first, original, parsed
 
@@ -142,7 +142,7 @@ def _holes(base: Tiles, index: Plane) -> bool:
     if len(present) < math.prod(index.shape):
         return True
     grid = points(base)
-    return not all(covered(base, plane, grid).all() for plane in present.tolist())
+    return not all(covered(frame, grid).all() for (frame,) in layouts(base))
 
 
 def _facts(

@@ -137,12 +137,23 @@ def _frame(entry: Entry) -> tuple[int, int, int, int]:
     return y.start, x.start, y.size, x.size
 
 
-def covered(tiles: Tiles, plane: int, points: tuple[Ints, Ints]) -> npt.NDArray[np.bool_]:
-    """Which points of a grid (y, x, in the frame of the file) lie in sub-blocks of ``plane``."""
+def layouts(*levels: Tiles) -> list[tuple[Ints, ...]]:
+    """The ways in which sub-blocks lie in the planes of the first of ``levels``: rows of its `Tiles.frame`, and those
+    of the other levels in the same plane. Most images have one way for all planes, each is told once.
+    """
+    planes = np.unique(levels[0].plane)
+    edges = [np.searchsorted(tiles.plane, [planes, planes + 1]).T.tolist() for tiles in levels]
+    found: dict[tuple[bytes, ...], tuple[Ints, ...]] = {}
+    for ranges in zip(*edges, strict=True):
+        rows = tuple(tiles.frame[a:b] for tiles, (a, b) in zip(levels, ranges, strict=True))
+        found.setdefault(tuple(r.tobytes() for r in rows), rows)
+    return list(found.values())
+
+
+def covered(frame: Ints, points: tuple[Ints, Ints]) -> npt.NDArray[np.bool_]:
+    """Which points of a grid (y, x, in the frame of the file) lie in sub-blocks, rows of `Tiles.frame`."""
     ys, xs = points
     found = np.zeros((len(ys), len(xs)), bool)
-    first, last = np.searchsorted(tiles.plane, (plane, plane + 1))
-    frame = tiles.frame[first:last]
     edges = [
         np.searchsorted(at, frame[:, k] + extra).tolist()
         for at, k in ((ys, 0), (xs, 1))
@@ -172,16 +183,7 @@ def complete(base: Tiles, level: Tiles, shape: tuple[int, ...], full: tuple[int,
     by = level.factor // base.factor
     if any(n < m // by - 1 for n, m in zip(shape, full, strict=True)):
         return False
-    ys, xs = points(base)
-    slack = 2 * level.factor
-    grown = Tiles(
-        level.factor,
-        level.entries,
-        level.plane,
-        level.box,
-        level.frame + np.array([-slack, -slack, 2 * slack, 2 * slack]),
-    )
+    grid, slack = points(base), 2 * level.factor * np.array([-1, -1, 2, 2])
     return all(
-        not (covered(base, plane, (ys, xs)) & ~covered(grown, plane, (ys, xs))).any()
-        for plane in np.unique(base.plane).tolist()
+        not (covered(below, grid) & ~covered(above + slack, grid)).any() for below, above in layouts(base, level)
     )
