@@ -247,6 +247,8 @@ def test_packed(tmp_path, ending):
     nibabel.save(image, tmp_path / f"a.nii.{ending}")
     raster = one(READER, tmp_path / f"a.nii.{ending}")
     same(raster, np.asarray(image.dataobj).T)
+    assert raster.spec.attrs["codec"] == {"gz": "gzip", "bz2": "bzip2"}[ending]
+    assert len(raster.spec.attrs["reasons"]) == 1
 
 
 def small():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from s3facade.readers.arrays.raster import Freezing, TableRaster
 from s3facade.readers.arrays.raw import RawTable
 from s3facade.readers.facts import Facts, Grid, colours, described
 from s3facade.readers.inflated import Inflated, Packing, compression
-from s3facade.readers.volumes.scaled import ScaledTable
+from s3facade.readers.volumes.scaled import PackedTable, ScaledTable
 
 Matrix = npt.NDArray[np.float64]
 MM = 1000.0
@@ -46,6 +47,13 @@ TIMES: Mapping[str, float] = {
     **dict.fromkeys(("h", "hour", "hours"), 3600.0),
 }
 """Units of time, lower case, in seconds."""
+PARTS = (
+    "The numbers are packed as one stream: the first read far into it unpacks what lies before, and later reads begin "
+    "at kept states of the decompressor, up to some MiB before what is wanted."
+)
+WHOLE = (
+    "The numbers are packed in a way that can only be unpacked whole; the content is kept while there is room for it."
+)
 ORIGINAL = 1 << 20
 """Characters of metadata that are kept as text."""
 
@@ -115,11 +123,16 @@ def image(
     facts: Facts,
     channels: Sequence[Channel] = (),
 ) -> TableRaster:
-    """An image of one level."""
-    if not isinstance(table, (RawTable, ChunkedTable, ScaledTable)):
+    """An image of one level; packed files are told of in its attributes."""
+    forms = [f.packing.form for f in files if isinstance(f, Inflated)]
+    if forms:
+        whole = forms[0] in ("bzip2", "xz")
+        reason = WHOLE if whole else PARTS
+        facts = replace(facts, attrs={**facts.attrs, "codec": forms[0], "reasons": [reason]})
+    if not isinstance(table, RawTable | ChunkedTable | ScaledTable):
         raise TypeError(type(table).__name__)
     spec = described(table.stored.names, table.dtype, [Grid(table.stored.shape, table.block)], facts, tuple(channels))
-    return TableRaster(spec, tuple(files), (table,))
+    return TableRaster(spec, tuple(files), (PackedTable(table, forms[0]) if forms else table,))
 
 
 def samples(number: np.dtype[Any], count: int, *, others: int = 1) -> tuple[Channel, ...]:
@@ -203,7 +216,7 @@ class Keeping:
     """`Freezing` for rasters some of whose files are packed."""
 
     def __init__(self, classes: Sequence[type[Any]] = ()) -> None:
-        self._freezing = Freezing([*classes, ScaledTable])
+        self._freezing = Freezing([*classes, ScaledTable, PackedTable])
         self._portable = Portable([Packing])
 
     def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Numbers of which each plane or volume has a scale of its own."""
+"""Tables around those of plain numbers: a scale for each plane, files that are packed."""
 
 from __future__ import annotations
 
@@ -64,6 +64,28 @@ class ScaledTable:
         out *= self.slopes[where].astype(self.dtype)
         out += self.intercepts[where].astype(self.dtype)
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTable:
+    """A table whose ranges are those of the content of a packed file."""
+
+    numbers: RawTable | ChunkedTable | ScaledTable
+    codec: str
+    """How the file is packed, e.g. ``gzip``."""
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """Size of a grid cell in voxels, axes of the image."""
+        return self.numbers.block
+
+    def cell(self, index: tuple[int, ...]) -> Cell | None:
+        """Where a cell lies in the content."""
+        return self.numbers.cell(index)
+
+    def decode(self, index: tuple[int, ...], data: Buffer | None) -> Block:
+        """The values of a cell, from its unpacked bytes. Raises `BadSource` as the table of the numbers does."""
+        return self.numbers.decode(index, data)
 
 
 def scaled(
