@@ -173,9 +173,14 @@ class _Cursor:
         """Next packed byte."""
         self.state = state
 
-    def clean(self) -> bool:
-        """Whether the state holds no packed bytes of its own."""
-        return not self.state.eof and not self.state.unconsumed_tail
+    def clean(self, file: SourceFile) -> bool:
+        """Whether the state holds no packed bytes of its own; behind the end of a member the next one is begun."""
+        if self.state.eof:
+            more = self._form == "gzip" and self.source < self._end
+            if not more or self._piece(file)[:1] != b"\x1f":
+                return False
+            self.state = zlib.decompressobj(_WBITS["gzip"])
+        return not self.state.unconsumed_tail
 
     def read(self, file: SourceFile, most: int) -> bytes:
         """Between 1 and ``most`` bytes of content; none at its end. Raises `zlib.error`, `EOFError`."""
@@ -263,7 +268,7 @@ class _Deflated:
             if skip <= 0:
                 parts.append(data)
                 left -= len(data)
-            if cursor.at >= self._points[-1][0] + self._spacing and cursor.clean():
+            if cursor.at >= self._points[-1][0] + self._spacing and cursor.clean(file):
                 self._note(cursor)
         with self._lock:
             self._resume = [*self._resume[1 - _RESUME :], cursor]

@@ -77,8 +77,9 @@ def test_any_part(packed, kind):
         assert stream.read() == data
 
 
-def test_states_are_few_and_reads_do_not_start_over(packed, monkeypatch):
-    file, data = packed["gzip"]
+@pytest.mark.parametrize("kind", ["gzip", "members", "large members"])
+def test_states_are_few_and_reads_do_not_start_over(packed, monkeypatch, kind):
+    file, data = packed[kind]
     fresh = inflated._Streams()
     monkeypatch.setattr(inflated, "_STREAMS", fresh)
     view = Inflated(file, Packing("gzip"))
