@@ -138,8 +138,10 @@ def _frame(entry: Entry) -> tuple[int, int, int, int]:
 
 
 def layouts(*levels: Tiles) -> list[tuple[Ints, ...]]:
-    """The ways in which sub-blocks lie in the planes of the first of ``levels``: rows of its `Tiles.frame`, and those
-    of the other levels in the same plane. Most images have one way for all planes, each is told once.
+    """The ways in which sub-blocks lie in the planes of the first of ``levels``, each once: most have one for all.
+
+    Returns:
+        For each way, rows of `Tiles.frame` of the first level, and those of the others in the same plane.
     """
     planes = np.unique(levels[0].plane)
     edges = [np.searchsorted(tiles.plane, [planes, planes + 1]).T.tolist() for tiles in levels]
