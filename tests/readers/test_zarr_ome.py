@@ -220,7 +220,7 @@ def test_plates(tmp_path, version):
     wells = [{"path": p, "rowIndex": 0, "columnIndex": int(p[2:]) - 1} for p in ("A/1", "A/2", "A/3")]
     marker = write(path, version, {"plate": {"name": "screen", "wells": wells, "rows": [], "columns": []}}, {})
     for n, well in enumerate(("A/1", "A/3")):
-        images = [{"path": "0", "acquisition": 4}, {"path": "1"}]
+        images = [{"path": "0", "acquisition": 4}, {"path": "1"}, {"path": "2"}]
         write(path / well, version, {"well": {"images": images}}, {})
         for field in "01":
             data = numbers((4, 4), 10 * n + int(field))
@@ -229,10 +229,25 @@ def test_plates(tmp_path, version):
     plates = [r.spec.attrs["plate"] for r in rasters]
     assert [(p["row"], p["column"], p["field"]) for p in plates] == [("A", c, f) for c in "13" for f in (0, 1)]
     assert plates[0] == {"row": "A", "column": "1", "field": 0, "acquisition": 4, "name": "screen"}
-    assert "A/2 is listed and missing" in " ".join(rasters[0].spec.attrs["notes"])
+    notes = " ".join(rasters[0].spec.attrs["notes"])
+    assert "A/2 is listed and missing" in notes
+    assert "A/3/2 is listed and missing" in notes
     for n, raster in enumerate(rasters):
         np.testing.assert_array_equal(whole(raster), numbers((4, 4), 10 * (n // 2) + n % 2))
     assert len(opened(ZarrReader, path / "A/1" / marker.name)) == 2
+
+
+def test_a_long_document_is_not_kept_with_every_image(tmp_path, monkeypatch):
+    monkeypatch.setattr("s3facade.readers.zarr.reader.MAX_XML_OF_ALL", 10)
+    path = tmp_path / "c.zarr"
+    marker = write(path, "0.4", {"bioformats2raw.layout": 3}, {})
+    for name in ("0", "1"):
+        write(path / name, "0.4", {"multiscales": [multiscale("0.4", AXES[3:], ["0"])]}, {"0": numbers((4, 4))})
+    (path / "OME").mkdir()
+    (path / "OME" / "METADATA.ome.xml").write_text("<OME/>")
+    for raster in opened(ZarrReader, marker):
+        assert "ome_xml" not in raster.spec.attrs
+        assert "too long" in " ".join(raster.spec.attrs["notes"])
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -59,8 +59,6 @@ class Container:
 
     def __init__(self, file: SourceFile) -> None:
         self.file = file
-        self.documents: list[SourceFile] = []
-        """What was read, beside ``file``."""
         self._known: dict[str, Group] = {}
 
     def group(self, path: str) -> Group:
@@ -70,9 +68,16 @@ class Container:
                 raise Unsupported(f"The container has more than {MAX_NODES} groups; open a part of it with `path`.")
             file = self.file if not path else beside(self.file, f"{path}/attributes.json")
             self._known[path] = Group(path, file, document(file) if file else {})
-            if file is not None and path:
-                self.documents.append(file)
         return self._known[path]
+
+    def documents(self, group: Group) -> list[SourceFile]:
+        """Attributes of a group and of those that it lies in, as far as they were read."""
+        path, found = group.path, [group.file]
+        while path:
+            path = path.rpartition("/")[0]
+            above = self._known.get(path)
+            found.append(above.file if above else None)
+        return [file for file in found if file is not None]
 
     def children(self, group: Group) -> list[Group]:
         """Folders in a group, sorted."""

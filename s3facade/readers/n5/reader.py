@@ -95,7 +95,7 @@ def _image(container: Container, image: Multi, options: Mapping[str, object]) ->
         depth = len(group.attributes["dimensions"]) - 1
         found, complete = folders_of_chunks(group.file, "", depth, watchable(group.file) - len(watched))
         watched, everything = watched + found, everything and complete
-    files, places_ = Files(container.file, container.documents).raster_files(bases, watched)
+    files, places_ = Files(container.file, container.documents(image.group)).raster_files(bases, watched)
     first = dataset(image.levels[0][0].attributes)
     called = names(image, len(first.shape))
     dims, notes = axes_of(options.get("axes"), called, first.shape, first.number.kind, first.number.itemsize)

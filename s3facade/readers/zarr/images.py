@@ -17,6 +17,10 @@ from s3facade.readers.zarr.meta import ArrayMeta
 from s3facade.readers.zarr.tree import MAX_DEPTH, Node, Tree
 
 MAX_IMAGES = 20_000
+MAX_ALL = 16_384
+"""Folders of chunks that all images of a source watch together."""
+MIN_SHARE = 4
+"""And how many each of them may watch in any case."""
 MAX_XML = 16 << 20
 
 
@@ -103,7 +107,12 @@ class Finder:
             about = {**place, "field": field}
             if isinstance(image.get("acquisition"), int):
                 about["acquisition"] = image["acquisition"]
-            yield from self._member(node, str(image.get("path", "")), {"plate": about})
+            name = str(image.get("path", ""))
+            path = f"{node.path}/{name}" if node.path else name
+            if self._tree.node(path) is None:
+                self.left_out.append(f"The field {path} is listed and missing.")
+            else:
+                yield from self._member(node, name, {"plate": about})
 
     def _collection(self, node: Node, about: Document) -> Iterator[Found]:
         """Numbered images beside OME-XML, as bioformats2raw writes them."""
@@ -129,7 +138,7 @@ class Finder:
         if file.source.size > MAX_XML:
             self.left_out.append("The OME-XML is too long to be kept.")
             return None
-        self._tree.documents.append(file)
+        self._tree.shared.append(file)
         try:
             return bytes(file.pread(0, file.source.size)).decode()
         except UnicodeDecodeError as error:
@@ -143,17 +152,19 @@ class Builder:
         tree: The hierarchy.
         options: Of the source.
         notes: Sentences that belong to all images.
+        count: How many images there are: they share what can be watched.
     """
 
-    def __init__(self, tree: Tree, options: Mapping[str, object], notes: Sequence[str] = ()) -> None:
+    def __init__(self, tree: Tree, options: Mapping[str, object], notes: Sequence[str] = (), count: int = 1) -> None:
         self._tree = tree
+        self._count = count
         self._axes = options.get("axes")
         self._options = options
         self._notes = list(notes)
 
     def with_notes(self, notes: Sequence[str]) -> Builder:
         """The same with other notes."""
-        return Builder(self._tree, self._options, notes)
+        return Builder(self._tree, self._options, notes, self._count)
 
     def build(self, found: Found) -> FolderRaster:
         """An image. Raises `SourceError`."""
@@ -169,7 +180,7 @@ class Builder:
         if node.path:
             attrs["name"] = node.path
         return self._raster(
-            [(node, meta)], dims, [Placed({}, {})], frozenset(), [], attrs | kept(meta.attributes), notes
+            node, [(node, meta)], dims, [Placed({}, {})], frozenset(), [], attrs | kept(meta.attributes), notes
         )
 
     def _multiscale(self, node: Node, number: int, outer: Mapping[str, object]) -> FolderRaster:
@@ -205,7 +216,9 @@ class Builder:
         if labels:
             attrs["labels"] = labels
         channels = ngff.channels(mapping(about.get("omero"))) if "c" in dims.axes or number == 0 else []
-        return self._raster(levels, dims.axes, placed, physical, channels, attrs | kept(dict(node.attributes)), notes)
+        return self._raster(
+            node, levels, dims.axes, placed, physical, channels, attrs | kept(dict(node.attributes)), notes
+        )
 
     def _labels(self, node: Node, notes: list[str]) -> dict[str, str]:
         """Label images of an image, by name: the documents that open them, as seen from the one that was opened."""
@@ -225,6 +238,7 @@ class Builder:
 
     def _raster(
         self,
+        group: Node,
         levels: Sequence[tuple[Node, ArrayMeta]],
         dims: Sequence[str],
         placed: Sequence[Placed],
@@ -235,10 +249,11 @@ class Builder:
     ) -> FolderRaster:
         # Documents may come to be there that were not when it was opened.
         watched = folder_of(self._tree.file)
+        room = min(watchable(self._tree.file), max(MIN_SHARE, MAX_ALL // self._count))
         everything = True
         for node, meta in levels:
             folder = node.prefix or ""
-            found, complete = folders_of_chunks(node.base, folder, meta.depth, watchable(node.base) - len(watched))
+            found, complete = folders_of_chunks(node.base, folder, meta.depth, room - len(watched))
             watched += found
             everything = everything and complete
         said = [*self._notes, *notes]
@@ -246,7 +261,10 @@ class Builder:
             said.append("Its chunks lie in too many folders to watch: ones that are replaced may go unnoticed.")
         if said:
             attrs["notes"] = said
-        files, places = Files(self._tree.file, self._tree.documents).raster_files([n.base for n, _ in levels], watched)
+        documents = self._tree.documents(
+            [group.path, *(n.path for n, _ in levels), posixpath.join(group.path, "labels")]
+        )
+        files, places = Files(self._tree.file, documents).raster_files([n.base for n, _ in levels], watched)
         arrays = [
             FolderArray(
                 Stored(tuple(dims), meta.shape, meta.chunk),

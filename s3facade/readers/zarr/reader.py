@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from s3facade.core.errors import BadSource, SourceError, Unsupported
@@ -16,6 +17,8 @@ from s3facade.readers.zarr.images import MAX_IMAGES, Builder, Finder, Found, ome
 from s3facade.readers.zarr.tree import Node, Tree
 
 OPTIONS = ("axes", "labels", "path")
+MAX_XML_OF_ALL = 64 << 20
+"""Characters of OME-XML that all images of a collection keep, each of them the whole document."""
 
 
 class ZarrReader:
@@ -63,7 +66,7 @@ class ZarrReader:
             found = self._limited(finder, node)
             if "labels" in options:
                 found = self._labels(tree, found, str(options["labels"]))
-            builder = Builder(tree, options, finder.left_out)
+            builder = Builder(tree, options, finder.left_out, len(found))
             if len(found) == 1:
                 return [builder.build(found[0])]
             return self._several(builder, found, finder)
@@ -82,6 +85,9 @@ class ZarrReader:
             found.append(item)
             if len(found) > MAX_IMAGES:
                 raise Unsupported(f"The hierarchy holds more than {MAX_IMAGES} images; open a part of it with `path`.")
+        if sum(len(str(f.attrs.get("ome_xml", ""))) for f in found if f.attrs) > MAX_XML_OF_ALL:
+            finder.left_out.append("The OME-XML is too long to be kept with each of the images.")
+            found = [replace(f, attrs={k: v for k, v in (f.attrs or {}).items() if k != "ome_xml"}) for f in found]
         if not found:
             raise BadSource("The Zarr group holds no image: no arrays, and nothing that OME-Zarr describes.")
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from s3facade.core.errors import BadSource, SourceNotFound
@@ -11,9 +11,10 @@ from s3facade.core.protocols import SourceFile
 from s3facade.readers.folders.documents import Document, beside, document, mapping
 from s3facade.readers.zarr.meta import ArrayMeta, version2, version3
 
-MAX_NODES = 20_000
-"""Groups and arrays that are looked at in one hierarchy; deeper or larger ones are refused."""
+MAX_NODES = 400_000
+"""Documents that are looked for in one hierarchy, three for each group of a plate; larger ones are refused."""
 MAX_DEPTH = 12
+_DOCUMENTS = ("zarr.json", ".zmetadata", ".zgroup", ".zattrs", ".zarray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Tree:
 
     def __init__(self, file: SourceFile) -> None:
         self.file = file
-        self.documents: list[SourceFile] = []
-        """What was read, beside ``file``."""
+        self.shared: list[SourceFile] = []
+        """Files that belong to all images, beside the documents of Zarr."""
         self._read: dict[str, tuple[SourceFile, Document] | None] = {}
         name = posixpath.basename(file.source.path)
         self.version = 3 if name == "zarr.json" else 2
@@ -71,9 +72,18 @@ class Tree:
                 raise BadSource(f"The hierarchy has more than {MAX_NODES} documents; open a part of it.")
             file = beside(self.file, name)
             self._read[name] = None if file is None else (file, document(file))
-            if file is not None:
-                self.documents.append(file)
         return self._read[name]
+
+    def documents(self, paths: Iterable[str]) -> list[SourceFile]:
+        """What was read of nodes and of all groups that they lie in."""
+        folders = {""}
+        for below in paths:
+            path = below
+            while path:
+                folders.add(path)
+                path = path.rpartition("/")[0]
+        names = (f"{f}/{name}" if f else name for f in sorted(folders) for name in _DOCUMENTS)
+        return [*(found[0] for found in map(self._read.get, names) if found), *self.shared]
 
     def node(self, path: str) -> Node | None:
         """What there is at a path; None if there is nothing.
