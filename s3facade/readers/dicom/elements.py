@@ -88,7 +88,11 @@ def plausible(head: bytes) -> bool:
     # implicit VR: a length that fits, and another element of group 2 or 8 behind it
     (length,) = struct.unpack_from("<I", head, 4)
     after = 8 + int(length)
-    return length % 2 == 0 and after + 4 <= len(head) and head[after : after + 2] in (b"\x08\0", b"\x02\0")
+    if length % 2 or after + 4 > len(head):
+        return False
+    first, following = struct.unpack_from("<HH", head), struct.unpack_from("<HH", head, after)
+    # elements stand in rising order
+    return following > first and following[0] in (first[0], 8)
 
 
 def parse(file: SourceFile, vr_of: Callable[[int], str]) -> Parsed:

@@ -1,4 +1,4 @@
-"""The reader of DICOM files: a file of a series opens all of the series that lies in its folder."""
+"""DICOM: series, frames in one file, whole slides; a file of a series opens all of it that lies in its folder."""
 
 from __future__ import annotations
 
