@@ -16,6 +16,10 @@ MAX_FOLDERS = 4096
 """Folders of chunks that an image watches for change."""
 MAX_FAR = 16
 """The same where each look is a request."""
+MAX_ALL = 16_384
+"""Folders of chunks that all images of a source watch together."""
+MIN_SHARE = 4
+"""And how many each of them may watch in any case."""
 _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("t", "time", "times", "frame", "frames", "timepoint", "timepoints"), "t"),
     **dict.fromkeys(("c", "ch", "channel", "channels", "band", "bands", "s", "sample", "samples", "rgb", "rgba"), "c"),
@@ -46,9 +50,10 @@ class Files:
         return tuple(found.values()), places
 
 
-def watchable(file: SourceFile) -> int:
-    """How many folders an image may watch that ``file`` belongs to."""
-    return MAX_FOLDERS if file.source.path.startswith("/") else MAX_FAR
+def watchable(file: SourceFile, count: int = 1) -> int:
+    """How many folders an image may watch that ``file`` belongs to, one of ``count`` of its source."""
+    most = MAX_FOLDERS if file.source.path.startswith("/") else MAX_FAR
+    return min(most, max(MIN_SHARE, MAX_ALL // count))
 
 
 def folder_of(file: SourceFile) -> list[SourceFile]:

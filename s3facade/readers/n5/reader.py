@@ -64,7 +64,7 @@ class N5Reader:
             found = list(container.images(_start(container, options)))
             if not found:
                 raise BadSource("The N5 container holds no dataset.")
-            return [_image(container, image, options) for image in found]
+            return [_image(container, image, options, len(found)) for image in found]
 
     def freeze(self, rasters: Sequence[FolderRaster]) -> bytes | None:
         """The images as bytes."""
@@ -86,14 +86,14 @@ def _start(container: Container, options: Mapping[str, object]) -> Group:
     return container.group(posixpath.normpath(path) if path else "")
 
 
-def _image(container: Container, image: Multi, options: Mapping[str, object]) -> FolderRaster:
+def _image(container: Container, image: Multi, options: Mapping[str, object], count: int) -> FolderRaster:
     bases, watched, everything = [], folder_of(container.file), True
     for group in (group for level in image.levels for group in level):
         # A dataset is known by its attributes, so they are there.
         assert group.file is not None  # noqa: S101
         bases.append(group.file)
         depth = len(group.attributes["dimensions"]) - 1
-        found, complete = folders_of_chunks(group.file, "", depth, watchable(group.file) - len(watched))
+        found, complete = folders_of_chunks(group.file, "", depth, watchable(group.file, count) - len(watched))
         watched, everything = watched + found, everything and complete
     files, places_ = Files(container.file, container.documents(image.group)).raster_files(bases, watched)
     first = dataset(image.levels[0][0].attributes)

@@ -17,10 +17,6 @@ from s3facade.readers.zarr.meta import ArrayMeta
 from s3facade.readers.zarr.tree import MAX_DEPTH, Node, Tree
 
 MAX_IMAGES = 20_000
-MAX_ALL = 16_384
-"""Folders of chunks that all images of a source watch together."""
-MIN_SHARE = 4
-"""And how many each of them may watch in any case."""
 MAX_XML = 16 << 20
 
 
@@ -249,7 +245,7 @@ class Builder:
     ) -> FolderRaster:
         # Documents may come to be there that were not when it was opened.
         watched = folder_of(self._tree.file)
-        room = min(watchable(self._tree.file), max(MIN_SHARE, MAX_ALL // self._count))
+        room = watchable(self._tree.file, self._count)
         everything = True
         for node, meta in levels:
             folder = node.prefix or ""
