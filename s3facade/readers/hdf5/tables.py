@@ -52,7 +52,8 @@ class Piece:
     @property
     def coding(self) -> tuple[object, ...]:
         """What all datasets of one image have to share."""
-        return self.sizes, self.cell, self.number, self.filters, self.fill, self.run
+        # Not a number is not equal to itself.
+        return self.sizes, self.cell, self.number, self.filters, repr(self.fill), self.run
 
 
 def refuse(dataset: Any) -> None:
