@@ -42,7 +42,7 @@ def number_type(value: object) -> np.dtype[Any]:
 
 
 def codec(name: str, about: Document, number: np.dtype[Any]) -> tuple[tuple[Filter, ...], np.dtype[Any]]:
-    """What undoes the codec, and the type of the numbers that it was given... by way of what it gives out.
+    """What undoes a codec, and what the next codec of the chain is given.
 
     Args:
         name: As numcodecs calls it.
