@@ -54,6 +54,7 @@ ONLY_IN = {
     "hypothesis": {"testing"},
     "pytest": {"testing"},
     "onnxruntime": {"transforms"},
+    "openslide": {"readers"},
     "nibabel": {"readers"},
 }
 BROAD = {
