@@ -74,6 +74,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (data / "plate").mkdir()
     harmony(data / "plate" / "Images", PLANES)
     micromanager(data / "Pos0", TIMES, version=2)
+    harmony(data / "torn", PLANES[:1, :1])
+    (data / "torn" / "r01c02f01p02-ch2sk1fk1fl1.tiff").unlink()
     matrix(data / "matrix")
     (base / "config.yaml").write_text(CONFIG)
     with serving(data, base / "log", str(base / "config.yaml")) as running:
@@ -102,7 +104,7 @@ def test_files_that_belong_together_are_one_image(server: Running) -> None:
     expected = [
         "Pos0", *(f"matrix/slide--S00/field--X{x:02d}--Y00/image--L0000--S00--U00--V00--J20--E00--O00--X{x:02d}--Y00"
         f"--T0000--Z{z:02d}--C{c:02d}.ome.tif" for x, z, c in np.ndindex(2, 3, 2)),
-        "plate/Images", "scan/IM0000", "scan/other.dcm",
+        "plate/Images", "scan/IM0000", "scan/other.dcm", "torn",
     ]  # fmt: skip
     server.eventually(lambda: listed(server, "whole") == expected)
 
@@ -128,6 +130,14 @@ def test_a_plate(server: Running) -> None:
     for number, (well, field) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         image = fetched(server, "whole", f"plate/Images.ome.zarr/{number}")
         np.testing.assert_array_equal(image["0"][...], PLANES[well, field, 0])
+
+
+def test_a_plane_that_is_missing_is_an_error_and_the_others_are_shown(server: Running) -> None:
+    answer = server.get("/whole?list-type=2&max-keys=1000&prefix=torn").body.decode()
+    keys = [part.split("<")[0] for part in answer.split("<Key>")[1:]]
+    status = {key: server.get(f"/whole/{key}").status for key in keys if "/0/c/" in key}
+    assert set(status.values()) == {200, 500}, status
+    assert [key for key, found in status.items() if found != 200] == ["torn.ome.zarr/0/c/1/0/0/0"]
 
 
 def test_a_position(server: Running) -> None:
