@@ -14,6 +14,8 @@ from typing import Any
 
 def plain(value: Any) -> Any:
     """JSON-compatible form of what frozen dataclasses hold; the name of a dataclass stands under ``""``."""
+    if value is None or isinstance(value, str | int | float):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"": type(value).__name__, **fields}
@@ -21,8 +23,6 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
     return str(value)
 
 

@@ -61,7 +61,7 @@ class Portable:
         if len(view) < 8 + size:
             raise ValueError("portable data are cut short")
         try:
-            tree = json.loads(bytes(view[8 : 8 + size]))
+            tree = json.loads(str(view[8 : 8 + size], "utf-8"))
             return self._value(tree, view[_aligned(8 + size) :])
         except (TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             raise ValueError(f"not portable data: {error}") from error
@@ -93,26 +93,25 @@ class Portable:
             return tuple([v if type(v) in _SCALAR else value(v, arrays) for v in tree])
         if type(tree) in _SCALAR:
             return tree
+        if "c" in tree:
+            kind = self._classes[tree["c"]]
+            values = [v if type(v) in _SCALAR else value(v, arrays) for v in tree["f"]]
+            if len(values) != len(self._fields[kind]):
+                raise ValueError(f"{tree['c']} has other fields")
+            return kind(*values)
         if "m" in tree:
             return {
                 (k if type(k) in _SCALAR else value(k, arrays)): v if type(v) in _SCALAR else value(v, arrays)
                 for k, v in tree["m"]
             }
-        if "b" in tree:
-            return bytes(_taken(arrays, *tree["b"]))
         if "a" in tree:
             dtype, shape = np.dtype(tree["d"]), tuple(tree["s"])
             data = _taken(arrays, *tree["a"])
             if len(data) != math.prod(shape) * dtype.itemsize or min(shape, default=0) < 0:
                 raise ValueError("an array is not as long as its shape")
             return np.frombuffer(data, dtype).reshape(shape)
-        if "c" in tree:
-            kind = self._classes[tree["c"]]
-            names = self._fields[kind]
-            values = [v if type(v) in _SCALAR else value(v, arrays) for v in tree["f"]]
-            if len(values) != len(names):
-                raise ValueError(f"{tree['c']} has other fields")
-            return kind(*values)
+        if "b" in tree:
+            return bytes(_taken(arrays, *tree["b"]))
         return np.dtype(tree["d"])
 
 
