@@ -34,7 +34,7 @@ KINDS: Mapping[str, tuple[Mapping[str, Any], float]] = {
     "scale-offset, gzip": ({"scaleoffset": 0, "compression": "gzip"}, 1.0),
 }
 """How datasets are written, and the least ratio that is aimed at."""
-REPEATS = 4
+REPEATS = 2
 Place = tuple[int, int, int]
 One = Callable[[Place], object]
 
@@ -47,7 +47,10 @@ def volume(side: int) -> Array:
 
 
 def hdf5(scratch: Path, *, rounds: int = 5, side: int = 256) -> list[Figure]:
-    """Seconds per chunk of h5py over ours, for every kind of dataset, with one thread and with two."""
+    """Seconds per chunk of h5py over ours, for every kind of dataset, with one thread and with two.
+
+    The chunks are far more than the 8 MiB that h5py keeps of a dataset, and read in turn: none is there still.
+    """
     # As in the server: without, glibc gives a chunk's memory back to the kernel after each one, and both take longer.
     _tune_malloc()
     figures = []
