@@ -7,13 +7,15 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from s3facade.core.errors import SourceUnavailable
+from s3facade.core.errors import SourceError, SourceUnavailable
 from s3facade.stores.transport import Address, Passing
 
 T = TypeVar("T")
 TRIES = 5
 FIRST, LONGEST = 0.1, 2.0
 """Seconds between tries: doubled each time, give or take a half."""
+SHORT = 3.0
+"""Seconds for the one try that a store gets which has just failed: threads that wait for it are missed elsewhere."""
 
 
 class Tries:
@@ -22,26 +24,39 @@ class Tries:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._answered = 0.0
+        """When it last gave what was asked for, by the clock of the loop."""
+        self._down = False
 
     async def __call__(self, ask: Callable[[], Awaitable[T]], key: str) -> T:
         """What the server gives. Raises `SourceUnavailable`, and whatever ``ask`` does but `Passing`."""
         loop = asyncio.get_running_loop()
         if self._gate is None or self._gate[0] is not loop:
             self._gate = (loop, asyncio.Semaphore(self._address.connections))
-        until = loop.time() + self._address.timeout
+        begun = loop.time()
+        until = begun + (min(SHORT, self._address.timeout) if self._down else self._address.timeout)
+        tries = 1 if self._down else TRIES
         reason = ""
-        for number in range(TRIES):
+        for number in range(tries):
             try:
                 async with asyncio.timeout_at(until), self._gate[1]:
-                    return await ask()
+                    found = await ask()
+                    self._answered, self._down = loop.time(), False
+                    return found
+            except SourceError:
+                # An answer, too.
+                self._answered, self._down = loop.time(), False
+                raise
             except Passing as error:
                 reason = str(error)
             except TimeoutError:
                 reason = reason or "no answer in time"
             wait = min(FIRST * 2**number, LONGEST) * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
-            if loop.time() + wait > until or number + 1 == TRIES:
+            if loop.time() + wait > until or number + 1 == tries:
                 break
             await asyncio.sleep(wait)
+        # One file that cannot be read says nothing about the others, where these can.
+        self._down = self._answered < begun
         raise SourceUnavailable(
             "The source store cannot be reached now; try again.", private=f"{self._address.url}{key}: {reason}"
         )

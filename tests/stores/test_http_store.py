@@ -82,6 +82,24 @@ def test_a_server_that_is_down_is_unavailable_within_the_time(server: FaultServe
         files.describe("web:/other.bin")
 
 
+def test_a_store_that_hangs_is_not_waited_for_again_and_again(server: FaultServer, tmp_path: Path) -> None:
+    register(server, tmp_path, timeout=1.5)
+    file = files.file(files.describe("web:/a.bin"))
+    server.down = 503
+    with pytest.raises(SourceUnavailable):
+        file.pread(0, 10)
+    server.forget()
+    begun = time.monotonic()
+    with pytest.raises(SourceUnavailable):
+        file.pread(0, 10)
+    assert time.monotonic() - begun < 1
+    assert server.count() == 1, "one try"
+    server.down = 0
+    assert file.pread(0, 10) == DATA[:10]
+    server.failing = [503, 503]
+    assert file.pread(2_000_000, 10) == DATA[2_000_000:2_000_010], "several tries again"
+
+
 @pytest.mark.parametrize(("status", "error"), [(403, SourceDenied), (401, SourceDenied), (404, SourceUnavailable)])
 def test_refusals_by_name(server: FaultServer, status: int, error: type[Exception]) -> None:
     server.down = status
