@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from s3facade import registry
 
@@ -22,7 +27,20 @@ def folders() -> list[Path]:
     """Where samples are: those of the repository, and the corpus of real files if it is there."""
     named = os.environ.get("S3FACADE_CORPUS")
     corpus = Path(named) if named else ROOT.parent / "shared" / "data"
-    return [p for p in (ROOT / "tests" / "corpus", corpus) if p.is_dir()]
+    return [p for p in (ROOT / "tests" / "corpus", corpus, made()) if p.is_dir()]
+
+
+@cache
+def made() -> Path:
+    """A folder of samples of formats of which there is no small file that may be passed on."""
+    from lif_writer import image, lif
+
+    folder = Path(tempfile.mkdtemp(prefix="s3facade-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "lif").mkdir()
+    array = np.arange(3 * 8 * 9, dtype="u2").reshape(3, 8, 9)
+    lif(folder / "lif" / "a.lif", image("a", array, "ZYX"), image("b", array[0], "YX"))
+    return folder
 
 
 def recognised(path: Path) -> str | None:
