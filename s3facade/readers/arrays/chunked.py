@@ -14,7 +14,7 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
 from s3facade.readers.arrays.raw import Ints, Linear
-from s3facade.readers.arrays.stored import Stored
+from s3facade.readers.arrays.stored import Stored, owned
 
 MAX_CELL = 256 << 20
 """Decoded bytes of one chunk; more is refused when the file is opened."""
@@ -104,8 +104,7 @@ class ChunkedTable:
             block = self.stored.arrange(numbers.reshape(shape)[tuple(slice(n) for n in extent)])
         if self.values is not None:
             return self.values(block)
-        block = block.astype(self.dtype, copy=False)
-        return block if block.flags.owndata else block.copy()
+        return owned(block.astype(self.dtype, copy=False))
 
     def _numbers(self, data: Buffer, count: int, skipped: int, index: tuple[int, ...]) -> Block:
         nbytes = count * self.number.itemsize

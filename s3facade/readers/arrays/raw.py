@@ -13,7 +13,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
-from s3facade.readers.arrays.stored import Stored, bands
+from s3facade.readers.arrays.stored import Stored, bands, owned
 
 Ints = npt.NDArray[np.int64]
 
@@ -92,7 +92,7 @@ class RawTable:
         return Cell(int(self.files[place % len(self.files)]), offset, nbytes)
 
     def decode(self, index: tuple[int, ...], data: Buffer | None) -> Block:
-        """The voxels of a cell; copies, so that ``data`` need not live on.
+        """The voxels of a cell: ``data`` themselves where they are bytes, and nothing has to be done to them.
 
         Raises:
             BadSource: ``data`` has another length than the cell.
@@ -105,8 +105,7 @@ class RawTable:
         block = self.stored.arrange(found)
         if self.values is not None:
             return self.values(block)
-        block = block.astype(self.dtype, copy=False)
-        return block if block.flags.owndata else block.copy()
+        return owned(block.astype(self.dtype, copy=False))
 
 
 def raw(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -136,3 +137,19 @@ def bands(
         if cell[k] < sizes[k]:
             break
     return tuple(cell)
+
+
+def owned(block: Block) -> Block:
+    """``block``, copied if the memory that it lies in may change, or is much more than it shows.
+
+    Bytes never change: what was read is the block where nothing had to be done to it.
+    """
+    base: Any = block
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if not isinstance(base, np.ndarray | bytes):
+        return block.copy()
+    held = len(base) if isinstance(base, bytes) else base.nbytes
+    return block if held <= 1.25 * block.nbytes else block.copy()

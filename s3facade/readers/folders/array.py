@@ -18,7 +18,7 @@ from s3facade.core.region import Region, cells
 from s3facade.core.spec import Axis, Channel, Level, Spec
 from s3facade.readers.arrays.chunked import MAX_CELL
 from s3facade.readers.arrays.filters import FILTERS
-from s3facade.readers.arrays.stored import Stored
+from s3facade.readers.arrays.stored import Stored, owned
 from s3facade.readers.folders.documents import part
 
 
@@ -120,7 +120,7 @@ class FolderArray:
             written, found = found, np.full(inner, self._fill)
             found[tuple(slice(n) for n in written.shape)] = written
         block = self.stored.arrange(found.reshape(extent)).astype(self.dtype, copy=False)
-        return block if block.flags.owndata else block.copy()
+        return owned(block)
 
     @property
     def _fill(self) -> np.generic:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
+from s3facade.readers.arrays.stored import owned
 from s3facade.readers.tiff.bomb import stated_voxels
 from s3facade.readers.tiff.coding import Coding
 from s3facade.readers.tiff.geometry import PAGE, Geometry
@@ -42,14 +43,6 @@ class Decoder:
         else:
             segment, _, _ = self.function(data, number)
         return np.asarray(segment)
-
-
-def _held(block: Block) -> int:
-    """Bytes that ``block`` keeps alive: its own, or those of what it is a view of."""
-    base: Any = block
-    while isinstance(base, np.ndarray) and base.base is not None:
-        base = base.base
-    return base.nbytes if isinstance(base, np.ndarray) else memoryview(base).nbytes
 
 
 def _fit(geometry: Geometry, block: Block, extent: tuple[int, ...], dtype: np.dtype[Any]) -> Block:
@@ -88,7 +81,7 @@ class RawTable:
         return Cell(int(self.files[page % len(self.files)]), offset, math.prod(extent) * self.stored.itemsize)
 
     def decode(self, index: tuple[int, ...], data: Buffer | None) -> Block:
-        """The voxels of a band; copies, so that ``data`` need not live on.
+        """The voxels of a band.
 
         Raises:
             BadSource: ``data`` has another length than the band.
@@ -99,7 +92,7 @@ class RawTable:
         if data is None or len(data) != want:
             raise BadSource("A row of the TIFF is incomplete.", private=f"cell {index}: {want} bytes expected")
         block = _fit(self.geometry, np.frombuffer(data, self.stored), extent, self.dtype)
-        return block if block.flags.owndata else block.copy()
+        return owned(block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +173,7 @@ class SegmentTable:
                 private=f"cell {index}, page {page}, segment {first}: {block.shape} instead of {extent[1:]}",
             )
         block = _fit(self.geometry, block, extent, self.dtype)
-        return block if _held(block) <= 1.25 * block.nbytes else block.copy()
+        return owned(block)
 
     def _segment(self, decoder: Decoder, data: bytes, index: tuple[int, ...], page: int, number: int) -> Block:
         if stated_voxels(memoryview(data)) > MAX_CELL:
