@@ -7,6 +7,7 @@ document: of that only what no crop or cast makes untrue is taken over.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 from s3facade.core.spec import Channel, Spec
@@ -211,10 +212,31 @@ def _entries(spec: Spec, key: str) -> list[Mapping[str, object]]:
     lengths = {a: spec.length(a) for a in "tcz"}
     return [
         e
-        for e in found
+        for e in _numbered(found, lengths)
         if isinstance(e, Mapping)
         and all(e.get(a) is None or ((i := whole(e.get(a))) is not None and int(i) < n) for a, n in lengths.items())
     ]
+
+
+def _numbered(found: Sequence[object], lengths: Mapping[str, int]) -> Sequence[object]:
+    """Entries that are one value per plane, t slowest and z fastest, with the indices of their planes.
+
+    Where there are fewer values than planes, they are of the planes of the first channel, or of all of a time point.
+    """
+    if not found or any(isinstance(value, Mapping) for value in found):
+        return found
+    for axes in ("tcz", "tz", "t", "z"):
+        if math.prod(lengths[a] for a in axes) == len(found):
+            places = itertools.product(*(range(lengths[a]) for a in axes))
+            return [dict(zip(axes, place, strict=True)) | _named(v) for place, v in zip(places, found, strict=True)]
+    return ()
+
+
+def _named(value: object) -> dict[str, object]:
+    """Seconds, or a position x, y, z in µm."""
+    if isinstance(value, list | tuple):
+        return dict(zip(("x", "y", "z_position"), value, strict=False))
+    return {"seconds": value}
 
 
 def _at(entry: Mapping[str, object]) -> tuple[int, int, int]:

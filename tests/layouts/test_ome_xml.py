@@ -97,6 +97,25 @@ def test_what_the_image_says():
     assert [ref.id for ref in image.annotation_refs] == [note.id]
 
 
+def test_one_value_per_plane():
+    sizes = (2, 2, 1, 1)
+    about = Spec(
+        tuple(map(Axis, "tcyx")),
+        np.dtype("u1"),
+        (Level(sizes, (1.0,) * 4, (0.0,) * 4, sizes),),
+        (Channel(),) * 2,
+        attrs={"times": [0.5, 1.5], "positions": [[1, 2, 3], [4, 5, 6], [7, 8, 9], [None, 0, 0]]},
+    )
+    planes = [dict(p.attrib) for p in tree([about]).iter(f"{NS}Plane")]
+    assert [(p["TheT"], p["TheC"], p.get("DeltaT"), p.get("PositionX"), p["PositionZ"]) for p in planes] == [
+        ("0", "0", "0.5", "1.0", "3.0"),
+        ("0", "1", None, "4.0", "6.0"),
+        ("1", "0", "1.5", "7.0", "9.0"),
+        ("1", "1", None, None, "0.0"),
+    ]
+    assert not list(tree([spec(times=[1.0, 2.0, 3.0])]).iter(f"{NS}Plane"))
+
+
 def test_nothing_is_said_that_is_not_known():
     root = tree([spec(names="yx")])
     (image,) = root
