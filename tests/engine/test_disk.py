@@ -486,7 +486,7 @@ def test_threads_of_one_process_write_at_once(folder: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(240)
     assert failed == []
     assert disk.held() == used(folder) <= disk.quota
     assert len(os.listdir("/proc/self/fd")) < 200 or sys.platform != "linux"
