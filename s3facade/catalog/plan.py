@@ -14,6 +14,7 @@ from s3facade import registry
 from s3facade.catalog import remote
 from s3facade.catalog.candidates import Candidate, Candidates, Item
 from s3facade.catalog.folder import Folder
+from s3facade.catalog.groups import document, mixed
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.catalog.watch import RACY, Watch
@@ -127,12 +128,14 @@ class Planner:
         claiming = tuple(registry.suffixes())
         for path, shown, captures in _paths(source, self._marker, self._devices, plan):
             reader = source.reader or self._sniff(path)
+            if path is shown and not source.reader and not source.file and document(reader, path):
+                continue
             # A folder with a damaged marker is an image that cannot be shown, whatever it is called.
             claims = source.captures or source.file or path is not shown or shown.lower().endswith(claiming)
             if reader or claims:
                 yield Item(path, reader, captures)
 
-    def _marker(self, folder: str, names: Sequence[str], *, asked: bool = True) -> str | None:
+    def _marker(self, folder: str, names: Sequence[str], *, asked: bool = True, walked: bool = False) -> str | None:
         """The file that makes its folder one image, if there is one: of several, the one whose reader is sure.
 
         Args:
@@ -140,6 +143,7 @@ class Planner:
             names: What is in it.
             asked: Whether the folder itself is asked for; where files in it are, an index of these does not stand for
                 them.
+            walked: Whether it was met on the way, so that a mere group in which other images lie stays a folder.
 
         Raises:
             SourceUnavailable: It cannot be looked at now.
@@ -149,6 +153,8 @@ class Planner:
             path = os.path.join(folder, name)
             found = self._sniff(path)
             if found and registry.marks(found, name):
+                if walked and mixed(folder, found):
+                    return None
                 if asked or not getattr(registry.reader(found), "loose", False):
                     return path
                 continue
@@ -247,7 +253,8 @@ def _paths(
 
     def claimed(folder: str, names: Sequence[str]) -> str | None:
         relative = folder[above:] or os.path.basename(root)
-        return marker(folder, names, asked=not source.reader and pattern.match(relative) is not None)
+        asked = not source.reader and pattern.match(relative) is not None
+        return marker(folder, names, asked=asked, walked=not far and not source.reader)
 
     for path, shown in remote.walk(source, pattern, claimed) if far else _walk(root, claimed, devices, plan):
         folder = path is not shown

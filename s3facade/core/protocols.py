@@ -198,10 +198,23 @@ class Optional(Protocol):
     loose: ClassVar[bool]
     """Whether the files in such a folder are images on their own, too, of which the marker is an index: a source that
     asks for them by name, or by another reader, gets them."""
+
+    def bare(self, head: bytes, name: str) -> bool:
+        """Whether a marker, of which ``head`` is all, says no more than that its folder is a group of a hierarchy.
+
+        Where other images lie in such a folder as well, it is an ordinary one.
+        """
+        ...
+
     needs: ClassVar[tuple[str, ...]]
     """Modules that it imports when it opens a file, and that may not be installed."""
     extra: ClassVar[str]
     """The extra of the package that brings them."""
+    apart: ClassVar[bool]
+    """Whether `Reader.open` asks a library that a damaged file may crash, or have loop or take memory without end. It
+    then runs in the process lane, and only there; what it finds is frozen there and thawed in the server, so that the
+    reader is a `Freezer`, too. Images that it cannot freeze are read in the process lane. Files of a store are opened
+    in the server all the same: the processes have no stores."""
     how: ClassVar[str]
     """What to do to have them, where an extra of the package does not do it."""
 

@@ -322,3 +322,29 @@ def test_served(root: Path, tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=40)
+
+
+def test_mere_groups_do_not_hide_the_images_in_their_folder(root: Path, engine: Engine) -> None:
+    (root / ".zgroup").write_text('{"zarr_format": 2}')
+    (root / "plain" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    (root / "sub" / "attributes.json").write_text('{"n5": "2.5.1"}')
+    assert images(Catalog(zero([root]), engine)) == SHOWN
+    assert configured(root, files="**/{name}.tif") == ["x/plain/u.ome.zarr", "x/t.ome.zarr"]
+    assert configured(root / "plain", file=str(root / "plain")) == ["x/plain.ome.zarr"]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_groups_of_nothing_but_arrays_are_one_source(tmp_path: Path, engine: Engine, version: int) -> None:
+    root = tmp_path / "data"
+    group = zarr.create_group(root / "simulation", zarr_format=version)
+    for name in ("inner/rho", "u", "v"):
+        group.create_array(name, shape=(8, 9), chunks=(4, 4), dtype="f4")[...] = 1.0
+    (root / "simulation" / "README.md").write_text("what this is")
+    assert images(Catalog(zero([root]), engine)) == ["simulation.ome.zarr"]
+    (root / "simulation" / "inner" / "photograph.png").write_bytes(b"no png")
+    assert images(Catalog(zero([root]), engine)) == [
+        "simulation/inner/photograph.ome.zarr",
+        "simulation/inner/rho.ome.zarr",
+        "simulation/u.ome.zarr",
+        "simulation/v.ome.zarr",
+    ]

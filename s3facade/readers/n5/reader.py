@@ -44,6 +44,10 @@ class N5Reader:
             return False
         return any(key in head for key in _KEYS) or (b'"axes"' in head and b'"units"' in head)
 
+    def bare(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - there is one name
+        """Whether whole attributes say nothing about images in the group but the version of N5."""
+        return not any(key in head for key in _KEYS[1:]) and b'"axes"' not in head
+
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[FolderRaster]:
         """The images of a container, in order.
 

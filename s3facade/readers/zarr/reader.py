@@ -17,6 +17,7 @@ from s3facade.readers.zarr.images import MAX_IMAGES, Builder, Finder, Found, ome
 from s3facade.readers.zarr.tree import Node, Tree
 
 OPTIONS = ("axes", "labels", "path")
+_MEANINGS = (b'"multiscales"', b'"plate"', b'"well"', b'"labels"', b'"bioformats2raw.layout"', b'"series"')
 MAX_XML_OF_ALL = 64 << 20
 """Characters of OME-XML that all images of a collection keep, each of them the whole document."""
 
@@ -41,6 +42,12 @@ class ZarrReader:
             return any(key in head for key in (b'"multiscales"', b'"plate"', b'"bioformats2raw.layout"'))
         # Long attributes may come first.
         return name in {"zarr.json", ".zarray", ".zgroup"} and (b'"zarr_format"' in head or len(head) >= 4096)
+
+    def bare(self, head: bytes, name: str) -> bool:
+        """Whether a whole document says only that there is a group, and nothing about images in it."""
+        if name == ".zarray" or any(key in head for key in _MEANINGS):
+            return False
+        return name != "zarr.json" or b'"array"' not in head
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[FolderRaster]:
         """The images of a hierarchy, in order.
