@@ -111,11 +111,13 @@ def _image(image: ImageRow) -> tuple[str, ...]:
 def _told(rows: Sequence[FileRow]) -> list[str]:
     alike: dict[tuple[str, str], list[FileRow]] = defaultdict(list)
     for row in rows:
-        alike[os.path.dirname(row.path), row.reason].append(row)
+        # Chunks lie in many folders; what they belong to is one.
+        alike["" if row.kind == "part" else os.path.dirname(row.path), row.reason].append(row)
     if not alike:
         return ["None."]
     out = ["| file | |", "|---|---|"]
     for (folder, reason), group in alike.items():
+        folder = folder or os.path.commonpath([row.path for row in group])
         name = group[0].path if len(group) == 1 else f"{folder}/* ({len(group)} files)"
         out.append(f"| `{_cell(name)}` | {_cell(reason or group[0].kind)} |")
     return out

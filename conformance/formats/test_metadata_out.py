@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "layouts"))
 
-from ome_schema import NS, check, parsed  # noqa: E402 - beside the quick tests
+from ome_schema import NS, check, parsed
 
 from conformance.corpus.corpus import root
 from conformance.formats.examine import files, recognised
