@@ -117,8 +117,8 @@ def _told(rows: Sequence[FileRow]) -> list[str]:
         return ["None."]
     out = ["| file | |", "|---|---|"]
     for (folder, reason), group in alike.items():
-        folder = folder or os.path.commonpath([row.path for row in group])
-        name = group[0].path if len(group) == 1 else f"{folder}/* ({len(group)} files)"
+        top = folder or os.path.commonpath([row.path for row in group])
+        name = group[0].path if len(group) == 1 else f"{top}/* ({len(group)} files)"
         out.append(f"| `{_cell(name)}` | {_cell(reason or group[0].kind)} |")
     return out
 
