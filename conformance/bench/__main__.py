@@ -9,9 +9,26 @@ import time
 from pathlib import Path
 
 from conformance.bench import computed, figures, measure, pipelines, rival, signed, viewers
+from conformance.bench.readers_hdf5 import hdf5
+from conformance.bench.readers_index import index
+from conformance.bench.readers_slides import slides
+from conformance.bench.readers_tiff import tiff
+from conformance.bench.readers_volumes import volumes
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-PARTS = ("static", "listing", "signed", "first", "crowd", "halved", "affine", "pipelines", "viewers", "steady")
+PARTS = (
+    "static",
+    "listing",
+    "signed",
+    "first",
+    "crowd",
+    "halved",
+    "affine",
+    "pipelines",
+    "viewers",
+    "readers",
+    "steady",
+)
 PAGE = """# Benchmarks
 
 Every figure is a ratio, or a count per CPU-second of the server's own processes, measured in one run on one machine;
@@ -37,6 +54,8 @@ absolute speeds belong to that machine alone. Made by `python -m conformance.ben
   smallest box out of the file for every region, which their users have to work out; both read by tifffile and
   zarr-python.
 - Viewers pan in steps of a chunk, each over one connection, one chunk after the other.
+- Readers are measured without the server: a chunk through their tables against the library's own call, each compared
+  with it; one thread in CPU time, two by the clock. tifffile's ``segments`` read whole pages in order and have no goal.
 - Load average of the machine at the end: {load:.1f}.{note}
 
 {table}
@@ -83,6 +102,10 @@ def main() -> int:
             found += pipelines.pipelines(scratch, rounds=asked.rounds)
         if "viewers" in chosen:
             found += viewers.panning(scratch)
+        if "readers" in chosen:
+            for measured in (tiff, hdf5, volumes, slides):
+                found += measured(scratch, rounds=asked.rounds)
+            found += index(scratch)
         if "steady" in chosen:
             found += viewers.steady(scratch)
     table = figures.table(found)

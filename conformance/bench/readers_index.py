@@ -78,7 +78,7 @@ def _written(folder: Path, suffix: str, write: Callable[[Path], None], files: in
 def _opened(reader: str, paths: list[str], folder: Path) -> tuple[float, float, int]:
     """CPU seconds, seconds by the clock, and how many were found in the index."""
     known = Index(str(folder / "index"), 1 << 30)
-    rasters = Rasters(registry.reader, Lane(1, 60, 1 << 30), known, limit=len(paths))
+    rasters = Rasters(registry.reader, Lane(1, 60, 1 << 30), known, room=1 << 40)
     clock, cpu = time.perf_counter(), time.process_time()
     for path in paths:
         (image,) = rasters.describe(path, reader, {})
