@@ -15,13 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from s3facade.core import errors
 from s3facade.core.errors import BadSource, FacadeError, LoadError, SourceError, TimedOut
+from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.core.operators import Block
 from s3facade.core.portable import Portable
@@ -38,9 +39,21 @@ _START = 30.0
 _GRACE = 5.0
 """Seconds after which a process ends by itself that nobody has ended in time: the server may have been killed."""
 _MOST = 64 << 20
-"""Bytes of a description: whatever a damaged process sends, the server does not take more."""
+"""Bytes of a description: whatever a damaged process sends, the server does not take more. Tables of chunks may take as
+much as a process."""
 _LARGE = 16 << 20
 """Bytes of shared memory that an idle process may go on holding."""
+
+
+class Parsed(NamedTuple):
+    """What a reader found in a file, in another process."""
+
+    frozen: bytes | None
+    """All images, for `Freezer.thaw`; None if they cannot be frozen together."""
+    rasters: list[IsolatedRaster | bytes]
+    """In that case, each of them: frozen, or read in that process."""
+    asked: dict[str, Source | None]
+    """Other files that the reader asked for, by path; None for those that there were not."""
 
 
 class Lane:
@@ -67,12 +80,28 @@ class Lane:
     def open(self, source: Source, reader: Reader, options: Mapping[str, object]) -> list[IsolatedRaster]:
         """The images of a file. Raises `SourceError`, also where the reader crashes, and `LoadError`."""
         here = files.on_disk(source)
-        job = {**_job(reader, here, options), "do": "open"}
-        described, _ = self._call(job, 0)
+        job = _job(reader, here, options)
+        described, _ = self._call({**job, "do": "open"}, 0)
+        job["members"] = others(here, [m for _, members in described for m in members])
         return [
             IsolatedRaster(self, source, job, i, spec, [source if member == here else member for member in members])
             for i, (spec, members) in enumerate(described)
         ]
+
+    def parse(self, source: Source, reader: Reader, options: Mapping[str, object]) -> Parsed:
+        """What the reader finds in a file of this machine, to be thawed here. Raises as `open`."""
+        job = _job(reader, source, options)
+        answer, _ = self._call({**job, "do": "parse"}, 0)
+        try:
+            frozen, described, asked = answer
+            job["members"] = others(source, [m for _, members, _ in described for m in members])
+            rasters = [
+                IsolatedRaster(self, source, job, i, spec, members) if one is None else one
+                for i, (spec, members, one) in enumerate(described)
+            ]
+            return Parsed(frozen, rasters, dict(asked))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise nonsense(source.path, error) from error
 
     def read(self, job: Mapping[str, Any], series: int, level: int, region: Region, dtype: np.dtype[Any]) -> Block:
         """Voxels of a region, read-only. Raises as `open`."""
@@ -183,6 +212,7 @@ class _Process:
     """A child that reads, its pipes, and the memory that it shares."""
 
     def __init__(self, memory: int) -> None:
+        self._memory = memory
         self._arena = os.memfd_create("s3facade-isolated")
         command = [sys.executable, "-m", "s3facade.engine.isolated_child", str(self._arena), str(memory)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -210,7 +240,7 @@ class _Process:
         try:
             stdin.write(len(data).to_bytes(8, "little") + data)
             size = int.from_bytes(self._read(stdout.fileno(), 8, until), "little")
-            if size > _MOST:
+            if size > (max(_MOST, self._memory) if request["do"] == "parse" else _MOST):
                 raise _Died("its answer is too large")
             kind, *told = PORTABLE.load(self._read(stdout.fileno(), size, until))
             if kind != "error":
@@ -278,6 +308,16 @@ def _job(reader: Reader, source: Source, options: Mapping[str, object]) -> dict[
 
 def _about(source: Source) -> list[Any]:
     return [source.path, source.size, source.modified, source.etag]
+
+
+def others(source: Source, members: Iterable[Source]) -> str:
+    """Names what images depend on beside the opened file: a process that knows it otherwise opens the file anew."""
+    return digest("members", sorted({(m.path, m.etag) for m in members if m.path != source.path}))
+
+
+def nonsense(path: str, error: Exception) -> BadSource:
+    """For answers that are none: the process may have been taken over, or its memory be damaged."""
+    return _crashed(path, f"its answer makes no sense: {error}")
 
 
 def _reason(code: int | None) -> str:

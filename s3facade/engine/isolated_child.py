@@ -10,16 +10,16 @@ import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from s3facade.core.errors import FacadeError
+from s3facade.core.errors import FacadeError, SourceChanged
 from s3facade.core.image import Source
-from s3facade.core.protocols import Raster
+from s3facade.core.protocols import Freezer, Raster, Reader
 from s3facade.core.region import Region, cells
 from s3facade.engine import lanes
-from s3facade.engine.isolated import PORTABLE
+from s3facade.engine.isolated import PORTABLE, others
 from s3facade.stores.local import LocalFile
 
 _OPEN = 16
@@ -60,11 +60,13 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 def _answer(request: dict[str, Any], arena: int) -> object:
     try:
-        rasters = _opened(request)
         if request["do"] == "open":
+            rasters = _opened(request, {})
             return ("done", [(r.spec, [f.source for f in r.files]) for r in rasters], 0)
+        if request["do"] == "parse":
+            return ("done", _parsed(request), 0)
         region = Region(*map(tuple, request["region"]))
-        block = _read(rasters[request["series"]], request["level"], region)
+        block = _read(_known(request)[request["series"]], request["level"], region)
         if block.nbytes > os.fstat(arena).st_size:
             os.ftruncate(arena, block.nbytes)
         os.pwrite(arena, np.ascontiguousarray(block).data, 0)
@@ -75,17 +77,53 @@ def _answer(request: dict[str, Any], arena: int) -> object:
     return ("done", (block.dtype, block.shape), block.nbytes)
 
 
-def _opened(request: dict[str, Any]) -> Sequence[Raster]:
-    name = json.dumps([request["reader"], request["source"], request["options"]], sort_keys=True)
+def _parsed(request: dict[str, Any]) -> object:
+    """The images frozen, and what was asked for; what cannot be frozen is described, to be read here."""
+    asked: dict[str, Source | None] = {}
+    rasters = _opened(request, asked)
+    freezer = cast(Freezer, _reader(request))
+    frozen = freezer.freeze(rasters)
+    if frozen is not None:
+        _rasters.pop(_name(request, rasters), None)
+        return (frozen, (), asked)
+    return (None, [(r.spec, [f.source for f in r.files], freezer.freeze([r])) for r in rasters], asked)
+
+
+def _known(request: dict[str, Any]) -> Sequence[Raster]:
+    """The images of a file that was opened here, or by another process like this one."""
+    name = _called(request, request["members"])
     rasters = _rasters.get(name)
     if rasters is None:
-        module, qualname = request["reader"]
-        reader = getattr(importlib.import_module(module), qualname)()
-        rasters = _rasters[name] = lanes.opened(reader, LocalFile(Source(*request["source"])), request["options"])
-        while len(_rasters) > _OPEN:
-            _rasters.popitem(last=False)
+        rasters = _opened(request, {})
+        if name not in _rasters:
+            raise SourceChanged("A file that the image depends on has changed; ask again.", private=str(request))
     _rasters.move_to_end(name)
     return rasters
+
+
+def _opened(request: dict[str, Any], asked: dict[str, Source | None]) -> Sequence[Raster]:
+    """The images of a file as it is now, and the others that it depends on."""
+    file = LocalFile(Source(*request["source"]), asked)
+    rasters = lanes.opened(_reader(request), file, request["options"])
+    _rasters[_name(request, rasters)] = rasters
+    while len(_rasters) > _OPEN:
+        _rasters.popitem(last=False)
+    return rasters
+
+
+def _reader(request: dict[str, Any]) -> Reader:
+    module, qualname = request["reader"]
+    found: Reader = getattr(importlib.import_module(module), qualname)()
+    return found
+
+
+def _name(request: dict[str, Any], rasters: Sequence[Raster]) -> str:
+    every = [f.source for r in rasters for f in r.files]
+    return _called(request, others(Source(*request["source"]), every))
+
+
+def _called(request: dict[str, Any], members: str) -> str:
+    return json.dumps([request["reader"], request["source"], request["options"], members], sort_keys=True)
 
 
 def _read(raster: Raster, level: int, region: Region) -> np.ndarray[Any, Any]:

@@ -117,7 +117,7 @@ class Rasters:
         reader = self._reader(wanted.reader)
         if wanted.isolated or reader.lane == "process":
             return self._lane.open(wanted.source, reader, wanted.options)
-        rasters = opened(self._index, reader, wanted.source, wanted.options)
+        rasters = opened(self._index, reader, wanted.source, wanted.options, self._lane)
         if any(getattr(raster, "fragile", False) for raster in rasters):
             # Only now is it known that its pixels need a codec that damaged data may crash.
             return self._lane.open(wanted.source, reader, wanted.options)

@@ -77,6 +77,7 @@ class ReaderContract:
         for suffix in getattr(reader, "suffixes", ()):
             assert suffix.startswith(".") and suffix == suffix.lower(), f"suffix {suffix!r}"
         assert hasattr(reader, "freeze") == hasattr(reader, "thaw"), "freeze and thaw go together"
+        assert hasattr(reader, "freeze") or not getattr(reader, "apart", False), "what is opened apart has to be frozen"
 
     def test_recognises(self, sample: Path) -> None:
         """The first 4,096 bytes are enough, and no file name that is not the sample's is needed twice."""

@@ -19,9 +19,8 @@ class BdvReader:
     name: ClassVar[str] = "bdv"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+    apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset()
-    needs: ClassVar[tuple[str, ...]] = ("h5py",)
-    extra: ClassVar[str] = "hdf5"
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is XML whose outermost element is SpimData."""

@@ -35,9 +35,8 @@ class ImarisReader:
     name: ClassVar[str] = "imaris"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+    apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset({".ims"})
-    needs: ClassVar[tuple[str, ...]] = ("h5py",)
-    extra: ClassVar[str] = "hdf5"
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is HDF5 with the name of an Imaris file."""

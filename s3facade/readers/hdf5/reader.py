@@ -20,10 +20,9 @@ class Hdf5Reader:
     name: ClassVar[str] = "hdf5"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+    apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset({".h5", ".hdf5", ".he5", ".hdf", ".nwb"})
     rank: ClassVar[int] = 10
-    needs: ClassVar[tuple[str, ...]] = ("h5py",)
-    extra: ClassVar[str] = "hdf5"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the seam
         """Whether this is HDF5, by its signature."""

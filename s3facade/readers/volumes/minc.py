@@ -67,9 +67,8 @@ class MincReader:
     name: ClassVar[str] = "minc"
     version: ClassVar[int] = 1
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
+    apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset({".mnc", ".mnc.gz"})
-    needs: ClassVar[tuple[str, ...]] = ("h5py",)
-    extra: ClassVar[str] = "hdf5"
 
     def sniff(self, head: bytes, name: str) -> bool:
         """By its name and the magic of netCDF or HDF5, which many files have."""
