@@ -18,7 +18,7 @@ def test_every_reader_has_its_names_and_needs(capsys):
     assert [line.split()[0] for line in lines[::2]] == list(registry.names("readers"))
     about = dict(zip(registry.names("readers"), lines[1::2], strict=True))
     assert ".svs" in about["tiff"]
-    assert "h5py of s3facade[hdf5]" in about["hdf5"]
+    assert "nibabel of s3facade[neuro]" in about["parrec"]
     assert "by content alone" in about["synthetic"]
     assert all(line.startswith(" " * 13) for line in about.values())
 
@@ -26,7 +26,7 @@ def test_every_reader_has_its_names_and_needs(capsys):
 def test_what_is_missing_is_told_with_how_to_get_it(capsys, monkeypatch):
     monkeypatch.setattr(registry, "find_spec", lambda name: None)
     assert main(["formats"]) == 0
-    assert "not installed: needs h5py (pip install 's3facade[hdf5]')" in capsys.readouterr().out
+    assert "not installed: needs nibabel (pip install 's3facade[neuro]')" in capsys.readouterr().out
 
 
 def test_how_an_image_was_taken():

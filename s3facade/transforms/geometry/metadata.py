@@ -93,7 +93,9 @@ class Metadata:
         if self.channel_colors:
             channels = [replace(c, color=hex_color(n)) for c, n in zip(channels, self.channel_colors, strict=True)]
         where = GEOMETRY if self.origin is not None or "pixel_size" in self.drop else DOCUMENT
-        attrs = {key: value for key, value in kept(source, where).items() if key not in self.drop}
+        # an affine is made of the old sizes
+        gone = (*where, "affine") if self.pixel_size is not None else where
+        attrs = {key: value for key, value in kept(source, gone).items() if key not in self.drop}
         if self.name is not None:
             attrs["name"] = self.name
         if self.categorical is not None:

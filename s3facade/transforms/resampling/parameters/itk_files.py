@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from s3facade.core.errors import BadSource, Unsupported
+from s3facade.core.errors import BadSource
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 TEXT = b"#Insight Transform File"
@@ -153,12 +153,9 @@ def opened(path: str) -> Any:
 
     Raises:
         BadSource: It is damaged.
-        Unsupported: The library that reads such files is not installed.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise Unsupported("Files in HDF5 need the package h5py; install s3facade[hdf5].") from error
+    import h5py
+
     try:
         return h5py.File(path, "r")
     except OSError as error:
