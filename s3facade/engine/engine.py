@@ -129,7 +129,7 @@ class Engine:
         self._documents = Memory(min(self.limits.memory // 16, 32 << 20))
         self.budget = Budget(self.limits.memory // 2, self.limits.queue, giant=self.limits.memory)
         self._lane = Lane(self.limits.isolated, self.limits.deadline, self.limits.memory)
-        self.rasters = Rasters(reader, self._lane, index)
+        self.rasters = Rasters(reader, self._lane, index, max(16 << 20, self.limits.memory // 8))
         self._evaluator = Evaluator(self.rasters, self.memory, disk)
         self._aside: Evaluator | None = None
         self.disk = disk

@@ -17,6 +17,7 @@ from s3facade.engine.index import Index
 from s3facade.engine.isolated import Lane
 from s3facade.engine.lanes import Serial
 from s3facade.engine.structures import opened
+from s3facade.engine.weight import held
 from s3facade.stores.files import describe, still
 
 NOWHERE = Source(path="", size=0, modified=0, etag="")
@@ -41,23 +42,25 @@ class Wanted(NamedTuple):
 
 
 class Rasters:
-    """The parsed structure of the files used lately, at most ``limit`` files. Thread-safe.
+    """The parsed structure of the files used lately, as many as there is room for. Thread-safe.
 
     Args:
         reader: Gives a reader by its name.
         lane: Where readers run that may crash.
         index: Where parsed structure outlives the process.
-        limit: Files.
+        room: Bytes that they may take, about: a plane of TIFF some 5 kB, a slide of a million tiles 20 MB. The one
+            used last stays in any case.
     """
 
     def __init__(
-        self, reader: Callable[[str], Reader], lane: Lane, index: Index | None = None, limit: int = 1024
+        self, reader: Callable[[str], Reader], lane: Lane, index: Index | None = None, room: int = 64 << 20
     ) -> None:
         self._reader = reader
         self._lane = lane
         self._index = index
-        self._limit = limit
-        self._open: OrderedDict[Key, Sequence[Raster]] = OrderedDict()
+        self._room = room
+        self._taken = 0
+        self._open: OrderedDict[Key, tuple[Sequence[Raster], int]] = OrderedDict()
         self._lock = threading.Lock()
         self._flights = Flights()
 
@@ -87,11 +90,11 @@ class Rasters:
 
     def _forget_changed(self, wanted: Wanted) -> None:
         """Drop what was parsed if another file of a multi-file image has changed since."""
-        rasters = self._open.get(wanted.key, ())
+        rasters, _ = self._open.get(wanted.key, ((), 0))
         members = {f.source.path: f.source for raster in rasters for f in raster.files}
         if not all(still(member) for member in members.values()):
             with self._lock:
-                self._open.pop(wanted.key, None)
+                self._taken -= self._open.pop(wanted.key, ((), 0))[1]
 
     def _rasters(self, wanted: Wanted) -> Sequence[Raster]:
         key = wanted.key
@@ -99,7 +102,7 @@ class Rasters:
             found = self._open.get(key)
             if found is not None:
                 self._open.move_to_end(key)
-                return found
+                return found[0]
         return self._flights.run(key, lambda: self._parse(wanted), Work())
 
     def _parse(self, wanted: Wanted) -> Sequence[Raster]:
@@ -107,10 +110,12 @@ class Rasters:
         if source is not NOWHERE and describe(source.path) != source:
             raise SourceChanged("The source file has changed; ask again.", private=source.path)
         rasters = self._opened(wanted)
+        nbytes = held(rasters)
         with self._lock:
-            self._open[wanted.key] = rasters
-            while len(self._open) > self._limit:
-                self._open.popitem(last=False)
+            self._taken += nbytes - self._open.pop(wanted.key, ((), 0))[1]
+            self._open[wanted.key] = (rasters, nbytes)
+            while self._taken > self._room and len(self._open) > 1:
+                self._taken -= self._open.popitem(last=False)[1][1]
         return rasters
 
     def _opened(self, wanted: Wanted) -> Sequence[Raster]:
