@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from dicom_tools import DATA, item, opened, reference, write
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -23,6 +24,8 @@ from pydicom.uid import (
 )  # fmt: skip
 
 from s3facade.core.errors import BadSource, SourceError, Unsupported
+from s3facade.readers.dicom.header import Header
+from s3facade.readers.dicom.meta import original
 from s3facade.readers.dicom.reader import DicomReader
 from s3facade.testing.reading import Watched, voxels
 
@@ -231,6 +234,28 @@ def test_floating_point(tmp_path, keyword, dtype):
     (raster,) = opened(path)
     assert raster.spec.dtype == values.dtype
     np.testing.assert_array_equal(voxels(raster, 0), values)
+
+
+@pytest.mark.parametrize(("slope", "intercept", "dtype"), [(-1, 65535, "u2"), (-1, 0, "u1"), (3, -32768, "u1")])
+def test_whole_factors_that_are_no_numbers_of_the_type(tmp_path, slope, intercept, dtype):
+    numbers = rng((6, 7), dtype)
+    (raster,) = opened(write(tmp_path / "a.dcm", numbers, RescaleSlope=slope, RescaleIntercept=intercept))
+    assert raster.spec.dtype.kind in "iu"
+    np.testing.assert_array_equal(voxels(raster, 0), numbers.astype(np.int64) * slope + intercept)
+
+
+def test_no_text_of_the_whole_dictionary_is_told_but_names_of_kinds():
+    spoken = {"SH", "LO", "ST", "LT", "UT", "UC", "UR", "PN", "AE", "AS", "DA", "TM", "DT", "UI"}
+    told = {}
+    for tag, (vr, *_) in DicomDictionary.items():
+        for stated in {vr.split(" or ")[0], "CS"} if vr in spoken else ():
+            told |= original(Header({tag: (stated, b"somebody")}), identifying=False)
+    classes = {"SOPClassUID", "TransferSyntaxUID", "MediaStorageSOPClassUID"}
+    assert len(told) < 50
+    assert classes | {"Manufacturer", "SegmentLabel", "CodeMeaning"} < told.keys()
+    # labels of slides, drawings, comments: none of them is of the patient's own group
+    never = {"LabelText", "BarcodeValue", "TextComments", "UnformattedTextValue", "CameraOwnerName", "StationAETitle"}
+    assert not never & told.keys()
 
 
 def test_nothing_says_whose_image_it_is(tmp_path):

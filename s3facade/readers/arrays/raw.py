@@ -27,11 +27,17 @@ class Linear:
     dtype: np.dtype[Any]
 
     def __call__(self, block: Block) -> Block:
-        """The values of numbers."""
+        """The values of numbers.
+
+        Where these are whole, so are the factors; steps may leave the type, since it wraps and the values lie in it.
+        """
         out = block.astype(self.dtype)
-        out *= self.dtype.type(self.slope)
-        out += self.dtype.type(self.intercept)
+        out *= self._typed(self.slope)
+        out += self._typed(self.intercept)
         return out
+
+    def _typed(self, factor: float) -> Any:
+        return np.int64(int(factor)).astype(self.dtype) if self.dtype.kind in "iu" else self.dtype.type(factor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from s3facade.readers.dicom.header import Header, keyword, plain
+from s3facade.readers.dicom.header import Header, dictionary, keyword, plain
 
 IDENTIFYING = frozenset({
     # PS3.15 table E.1-1, the attributes that the basic profile removes or replaces and that occur in images
@@ -21,13 +21,13 @@ IDENTIFYING = frozenset({
     0x300600C2, 0x300A0013, 0x00020003, 0x00041511, 0x00081140, 0x00081250,
 })  # fmt: skip
 """Public elements that say whose image it is, by whom or where it was made, or lead to it by a unique identifier."""
-_GROUPS = frozenset({0x0010, 0x0012, 0x0032, 0x0038, 0x0400, 0x4008, 0x0004, 0xFFFA})
-"""Groups left out as a whole: patient, clinical trial, study, visit, signatures, interpretations."""
+_GROUPS = frozenset({0x0008, 0x0018, 0x0020, 0x0022, 0x0028, 0x0040, 0x0048, 0x0052, 0x0054, 0x0062, 0x3004})
+"""Groups that describe images: how they were acquired, where they lie, what their values are. Of all others, patient,
+study, labels, comments, storage, whatever is added to the standard next, nothing is told."""
 _PREFIXES = (0x0040,)
 """Group of procedures, requests and staff; but for the real-world values and specimen preparation it is left out."""
 _LEFT_IN = frozenset(
     {
-        0x00400310,
         0x00400314,
         0x00409096,
         0x00409098,
@@ -44,8 +44,19 @@ _LEFT_IN = frozenset(
         0x00400710,
     }
 )
-_PEOPLE = frozenset({"PN", "UI", "DA", "TM", "DT"})
-"""VRs whose values identify wherever they stand: names of people, unique identifiers, dates."""
+_PEOPLE = frozenset({"PN", "UI", "DA", "TM", "DT", "AS", "AE", "LT", "ST", "UT", "UC", "UR"})
+"""VRs whose values may identify wherever they stand: names of people and of stations, unique identifiers, dates, ages,
+and text that somebody wrote."""
+_SHORT = frozenset({"LO", "SH"})
+"""VRs of short texts; told are only those of `_NAMES`."""
+_NAMES = frozenset({
+    0x00080070, 0x00081090, 0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00180024, 0x00180031, 0x00180085,
+    0x00181020, 0x00181160, 0x00181180, 0x001811B0, 0x00181210, 0x00181250, 0x00181251, 0x00189005, 0x00189041,
+    0x00189047, 0x00189050, 0x00189320, 0x00201040, 0x00209056, 0x00209421, 0x00281054, 0x00281055, 0x00283003,
+    0x00283004, 0x00409210, 0x00480106, 0x00480107, 0x00540018, 0x00541101, 0x00541103, 0x00541105, 0x00620005,
+    0x00620009, 0x0018702A, 0x0018702B,
+})  # fmt: skip
+"""Texts of kinds: makers and models, codes and their meaning, kernels, coils, sequences, units, paths, segments."""
 _CLASSES = frozenset({0x00080016, 0x00020010, 0x00020002, 0x00080005})
 """Identifiers of kinds, not of things."""
 _LONG = 400
@@ -100,9 +111,12 @@ def _identifies(header: Header, tag: int) -> bool:
     group = tag >> 16
     if tag in _CLASSES:
         return False
-    if group == 0x0002 or tag in IDENTIFYING or group in _GROUPS or (group in _PREFIXES and tag not in _LEFT_IN):
+    if tag in IDENTIFYING or group not in _GROUPS or (group in _PREFIXES and tag not in _LEFT_IN):
         return True
-    return header.elements[tag][0] in _PEOPLE
+    if tag in _NAMES:
+        return False
+    # files may state another VR than that of the element
+    return not {header.elements[tag][0], dictionary()(tag)}.isdisjoint(_PEOPLE | _SHORT)
 
 
 def acquired(header: Header) -> str | None:
