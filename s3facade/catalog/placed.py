@@ -26,7 +26,9 @@ def resized(image: Opened, size: Mapping[str, float]) -> Opened:
         return replace(level, scale=scale, origin=origin)
 
     axes = tuple(replace(a, unit="micrometer") if a.name in factor else a for a in spec.axes)
-    return _placed(image, replace(spec, axes=axes, levels=tuple(sized(level) for level in spec.levels)))
+    # the affine is made of the sizes that are not believed
+    attrs = {name: value for name, value in spec.attrs.items() if name not in ("affine", "frame")}
+    return _placed(image, replace(spec, axes=axes, levels=tuple(sized(level) for level in spec.levels), attrs=attrs))
 
 
 def aligned(label: Image, image: Image) -> Image:

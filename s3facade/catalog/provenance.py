@@ -182,7 +182,11 @@ def _relative(path: str, root: str) -> str:
 
 
 def _result(image: Image) -> dict[str, Any]:
-    """The identity of what came out, and where its levels are from."""
+    """The identity of what came out, where its voxels stand, what is to be known of them, where its levels are from."""
+    about = image.spec.attrs
+    known = {name: about[name] for name in ("affine", "frame", "notes") if about.get(name)}
+    if "affine" not in known:
+        known.pop("frame", None)
     computed, method = 0, ""
     sampled: list[dict[str, Any]] = []
     while True:
@@ -191,16 +195,16 @@ def _result(image: Image) -> dict[str, Any]:
             computed += 1
             image = image.parent
         elif isinstance(image, Combined) and isinstance(image.combination, SampleLevel):
-            about = image.combination
+            made = image.combination
             level = len(image.spec.levels) - 1
-            sampled.insert(0, {"level": level, "of": about.base, "one_block_of": list(about.every)})
+            sampled.insert(0, {"level": level, "of": made.base, "one_block_of": list(made.every)})
             image = image.parents[0]
         else:
             break
     levels: dict[str, Any] = {"given": len(image.spec.levels)}
     levels |= {"computed": computed, "method": method} if computed else {}
     levels |= {"sampled": sampled} if sampled else {}
-    return {"identity": image.spec.identity, "levels": levels}
+    return {"identity": image.spec.identity, **known, "levels": levels}
 
 
 def _leaves(image: Image) -> Iterator[Opened]:

@@ -121,6 +121,10 @@ def acquisition(spec: Spec) -> Iterator[str]:
         known = [form.format(objective[key]) for key, form in told if _fits(objective.get(key), form)]
         if known:
             yield f"  objective {', '.join(known)}"
+    affine = spec.attrs.get("affine")
+    if isinstance(affine, list | tuple):
+        rows = "; ".join(" ".join(f"{v:.6g}" for v in row) for row in affine)
+        yield f"  affine    x, y, z in voxels to µm, {spec.attrs.get('frame', 'of the file')}: {rows}"
     if isinstance(plate, Mapping):
         place = [f"{key} {plate[key]}" for key in ("name", "row", "column", "field") if plate.get(key) is not None]
         yield f"  plate     {', '.join(place)}"

@@ -318,3 +318,12 @@ def test_damaged_pairs(tmp_path_factory, data):
     (folder / "bad.img").write_bytes(bytes(240))
     survives(READER, folder / "bad.hdr", data.draw(damage(small().binaryblock)))
     shutil.rmtree(folder / "none", ignore_errors=True)
+
+
+@pytest.mark.parametrize(("header", "voxels"), [("B.HDR", "B.img"), ("B.hdr", "B.IMG"), ("B.HDR", "B.IMG")])
+def test_pairs_whose_endings_differ_in_case(tmp_path, header, voxels):
+    data = np.arange(24, dtype="i2").reshape(2, 3, 4)
+    nibabel.save(nibabel.AnalyzeImage(data, np.eye(4)), tmp_path / "a.hdr")
+    (tmp_path / "a.hdr").rename(tmp_path / header)
+    (tmp_path / "a.img").rename(tmp_path / voxels)
+    same(one(READER, tmp_path / header), data.T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -19,10 +20,12 @@ import yaml
 from volume_tools import DATA
 
 from s3facade import registry
+from s3facade.readers.volumes.common import anonymous
 from s3facade.stores.local import LocalFile
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "readers" / "volumes.md"
 VOLUMES = {"nifti", "mrc", "nrrd", "metaimage", "npy", "deltavision", "dm", "mgh", "afni", "minc", "parrec"}
+TURNED = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, -1]])
 VALUES = np.random.default_rng(0).integers(0, 1000, (40, 60, 50)).astype("i2")
 
 
@@ -57,6 +60,29 @@ def test_the_examples_of_the_page_are_options_that_there_are(tmp_path):
         assert raster.spec.levels[0].shape == VALUES.shape
 
 
+@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+def test_headers_that_itk_copies_from_dicom_do_not_say_whose_image_it_is(tmp_path, ending):
+    image = SimpleITK.GetImageFromArray(VALUES)
+    for key, value in {"0010|0010": "Doe^Jane", "0008|0080": "General", "0028|0101": "12", "0008|0060": "CT"}.items():
+        image.SetMetaData(key, value)
+    image.SetMetaData("PatientName", "Jane")
+    path = tmp_path / f"a.{ending}"
+    SimpleITK.WriteImage(image, str(path))
+    assert b"Doe^Jane" in path.read_bytes()
+    name = next(n for n, r in registry.readers() if f".{ending}" in r.suffixes)
+    (raster,) = registry.reader(name).open(LocalFile.open(path), {})
+    told = str(raster.spec.attrs)
+    for secret in ("Doe", "Jane", "General"):
+        assert secret not in told
+    assert "0028|0101" in told
+    assert "0008|0060" in told
+
+
+def test_par_files_do_not_say_whose_image_it_is():
+    header = {"patient_name": "Doe", "exam_name": "Jane's head", "exam_date": "2020.01.02", "tech": "FEEPI"}
+    assert anonymous(header) == {"exam_date": "2020.01.02", "tech": "FEEPI"}
+
+
 @pytest.fixture
 def served(tmp_path):
     folder = tmp_path / "volumes"
@@ -64,7 +90,10 @@ def served(tmp_path):
     image = nibabel.Nifti1Image(VALUES.T, np.diag([0.5, 0.5, 2, 1]))
     nibabel.save(image, folder / "packed.nii.gz")
     nibabel.save(nibabel.Nifti1Pair(VALUES.T, image.affine), folder / "pair.hdr")
-    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(VALUES), str(folder / "apart.mhd"))
+    apart = SimpleITK.GetImageFromArray(VALUES)
+    apart.SetDirection(TURNED.ravel().tolist())
+    apart.SetOrigin((1, -2, 3))
+    SimpleITK.WriteImage(apart, str(folder / "apart.mhd"))
     np.save(folder / "plain.npy", VALUES)
     command = [sys.executable, "-m", "s3facade", "serve", str(folder), "--port", "0"]
     with (tmp_path / "log").open("w") as log:
@@ -89,3 +118,9 @@ def test_served(served):
         found = ts.open({"driver": "zarr3", "kvstore": f"{served}/images/{name}/0/"}).result()
         np.testing.assert_array_equal(found[3:35, 10:50, 5:45].read().result(), VALUES[3:35, 10:50, 5:45])
         np.testing.assert_array_equal(found.read().result(), VALUES)
+    name = next(n for n in images if n.startswith("apart"))
+    with urllib.request.urlopen(f"{served}/images/{name}/s3facade.json") as answer:
+        (told,) = json.load(answer)["images"]
+    np.testing.assert_allclose(told["affine"], np.c_[TURNED, (1, -2, 3)] * 1000)
+    assert told["frame"] == "LPS"
+    assert "millimetres" in told["notes"][0]

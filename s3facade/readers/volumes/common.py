@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -56,6 +57,10 @@ WHOLE = (
 )
 ORIGINAL = 1 << 20
 """Characters of metadata that are kept as text."""
+_DICOM = re.compile(r"\W*(?:dicom\W*_?)?\(?([0-9a-f]{4})[|,_:]([0-9a-f]{4})(?![0-9a-f]).*", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"patient|subject|birth|physician|operator|institution|hospital|exam(ination)?.?name", re.IGNORECASE
+)
 
 
 def checked(options: Mapping[str, object], known: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
@@ -196,6 +201,23 @@ def kept(fields: Mapping[str, Any]) -> dict[str, Any]:
             found[str(name)] = told
             left -= size
     return found
+
+
+def anonymous(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` without those whose names are of a person or of an element of DICOM.
+
+    ITK copies all elements of a DICOM file to MetaImage and NRRD, by their numbers: ``0010|0010`` is the name of the
+    patient. What describes pixels, the modality and group 0028, stays.
+    """
+    return {name: value for name, value in fields.items() if not _identifies(name)}
+
+
+def _identifies(name: str) -> bool:
+    found = _DICOM.fullmatch(name)
+    if found is None:
+        return _SUBJECT.search(name) is not None
+    group, element = found[1], found[2]
+    return (group, element) != ("0008", "0060") and (group != "0028" or element[0] == "4")
 
 
 def decoded(data: Buffer) -> str:

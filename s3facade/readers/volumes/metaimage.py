@@ -22,6 +22,7 @@ from s3facade.readers.volumes.common import (
     LENGTHS,
     MM,
     Keeping,
+    anonymous,
     checked,
     finite,
     image,
@@ -213,7 +214,7 @@ def _facts(about: Header, count: int, unit: float | None) -> Facts:
     scale = {a: abs(s) * length for a, s in zip("xyz", spacing or (), strict=False) if s}
     if count > 3:
         notes.append("The fourth dimension is shown as t, without a scale: the format has no unit of time.")
-    attrs: dict[str, Any] = {"original": dict(about.tags), "notes": notes}
+    attrs: dict[str, Any] = {"original": anonymous(about.tags), "notes": notes}
     n = min(count, 3)
     matrix = np.eye(4)
     # Row i of the tag is the direction of axis i.

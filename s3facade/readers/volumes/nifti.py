@@ -87,16 +87,16 @@ def _is_header(name: str) -> bool:
 
 
 def _voxels(file: SourceFile, name: str) -> SourceFile:
-    """The file of voxels that belongs to a header: of the same name, in the same folder."""
+    """The file of voxels that belongs to a header: of the same name, in the same folder, in capitals or not."""
     stem = name[:-3] if name.lower().endswith(".gz") else name
     stem, dot, end = stem.rpartition(".")
-    image = "IMG" if end.isupper() else "img"
-    for candidate in (f"{stem}{dot}{image}", f"{stem}{dot}{image}.gz"):
+    endings = ("IMG", "img") if end.isupper() else ("img", "IMG")
+    for candidate in (f"{stem}{dot}{own}{packed}" for packed in ("", ".gz") for own in endings):
         try:
             return file.sibling(candidate)
         except SourceNotFound:
             continue
-    raise SourceNotFound(f"The header belongs to {stem}.{image}, which is missing beside it.", private=name)
+    raise SourceNotFound(f"The header belongs to {stem}.{endings[0]}, which is missing beside it.", private=name)
 
 
 def _raster(about: Header, files: Sequence[SourceFile], told: Sequence[object], unit: float | None) -> TableRaster:

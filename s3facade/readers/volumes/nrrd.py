@@ -18,6 +18,7 @@ from s3facade.readers.volumes.common import (
     MM,
     TIMES,
     Keeping,
+    anonymous,
     axes_option,
     checked,
     image,
@@ -177,9 +178,10 @@ def _facts(about: Header, names: Sequence[str], unit: float | None) -> Facts:
             scale["t"] = spacing * TIMES[own]
     if "list" in about.kinds and "t" in names:
         notes.append("The list of images is shown along t.")
-    attrs: dict[str, Any] = {"original": kept(about.fields)}
-    if about.keys:
-        attrs["original"]["keys"] = kept(about.keys)
+    attrs: dict[str, Any] = {"original": kept(anonymous(about.fields))}
+    keys = kept(anonymous(about.keys))
+    if keys:
+        attrs["original"]["keys"] = keys
     attrs["notes"] = notes
     origin: dict[str, float] = {}
     if length and sorted(vectors) == ["x", "y", "z"] and {len(v) for v in vectors.values()} == {3}:

@@ -17,7 +17,18 @@ from s3facade.core.protocols import ChunkTable, SourceFile
 from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.arrays.raw import raw
 from s3facade.readers.facts import Facts
-from s3facade.readers.volumes.common import MM, Keeping, checked, decoded, image, known_dims, peek, placed, plain
+from s3facade.readers.volumes.common import (
+    MM,
+    Keeping,
+    anonymous,
+    checked,
+    decoded,
+    image,
+    known_dims,
+    peek,
+    placed,
+    plain,
+)
 from s3facade.readers.volumes.scaled import scaled
 
 _HEAD = 32 << 20
@@ -130,5 +141,5 @@ def _facts(about: Any, sizes: Sequence[int]) -> Facts:
         scale["t"] = zooms[3]
     elif sizes[3] > 1:
         notes.append("Volumes of several echoes, types or directions are shown along t, in the order of the file.")
-    attrs = {"original": plain(dict(about.general_info)), "affine": rows, "frame": "RAS, scanner", "notes": notes}
+    attrs = {"original": plain(anonymous(about.general_info)), "affine": rows, "frame": "RAS, scanner", "notes": notes}
     return Facts(scale, origin, attrs=attrs)
