@@ -446,3 +446,63 @@ def test_ten_thousand_planes_open_quickly(tmp_path):
     rasters = opened(HarmonyReader, index)
     assert time.process_time() - begun < 4, "1 s is usual"
     assert len(rasters) == 1250
+
+
+# indexes as they are found in the wild
+
+
+def listed(folder, rows, encoding="utf-8"):
+    form = "<Image><URL>{}</URL><Row>{}</Row><Col>1</Col><TimepointID>{}</TimepointID><ChannelID>{}</ChannelID>"
+    images = "".join((form + "<PlaneID>{}</PlaneID></Image>").format(*row) for row in rows)
+    text = f'<?xml version="1.0" encoding="{encoding}"?><EvaluationInputData>{images}</EvaluationInputData>'
+    path = folder / "Index.xml"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_indexes_of_windows(tmp_path, encoding):
+    (tmp_path / "Images").mkdir()
+    plane = pixels(4, 5)
+    tifffile.imwrite(tmp_path / "Images" / "a.tif", plane)
+    path = listed(tmp_path, [("Images\\a.tif", 1, 1, 1, 1)], encoding)
+    assert HarmonyReader().sniff(path.read_bytes()[:4096], path.name)
+    (raster,) = opened(HarmonyReader, path)
+    np.testing.assert_array_equal(voxels(raster, 0), plane)
+
+
+def test_an_index_in_utf_16_defines_no_entities(tmp_path):
+    text = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]><EvaluationInputData/>'
+    (tmp_path / "Index.xml").write_bytes(text.encode("utf-16"))
+    with pytest.raises(BadSource, match="entities"):
+        opened(HarmonyReader, tmp_path / "Index.xml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_descriptions_of_plates_and_notes_with_a_mark_of_their_encoding(tmp_path, encoding):
+    tifffile.imwrite(tmp_path / "p_A01_s1_w1.TIF", pixels(4, 5))
+    plate, notes = tmp_path / "p.HTD", tmp_path / "metadata.txt"
+    plate.write_bytes('"HTSInfoFile", Version 1.0\r\n"WaveName1", "µ"\r\n'.encode(encoding))
+    told = {"Summary": {"UserName": "roe", "ComputerName": "lab7"}, "FrameKey-0-0-0": {"FileName": "p_A01_s1_w1.TIF"}}
+    notes.write_bytes(json.dumps(told).encode(encoding))
+    assert ImageXpressReader().sniff(plate.read_bytes(), plate.name)
+    assert MicroManagerReader().sniff(notes.read_bytes(), notes.name)
+    assert opened(ImageXpressReader, plate)[0].spec.channels[0].name == "µ"
+    (raster,) = opened(MicroManagerReader, notes)
+    for secret in ("roe", "lab7"):
+        assert secret not in str(raster.spec.attrs)
+
+
+@pytest.mark.parametrize("row", [0, 703, 10**9])
+def test_wells_that_no_plate_has(tmp_path, row):
+    tifffile.imwrite(tmp_path / "a.tif", pixels(4, 5))
+    with pytest.raises(BadSource, match="well"):
+        opened(HarmonyReader, listed(tmp_path, [("a.tif", row, 1, 1, 1)]))
+
+
+def test_few_planes_make_no_endless_image(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", pixels(4, 5))
+    start = time.monotonic()
+    with pytest.raises(Unsupported, match="planes"):
+        opened(HarmonyReader, listed(tmp_path, [("a.tif", 1, n, n, n) for n in range(1, 400)]))
+    assert time.monotonic() - start < 5

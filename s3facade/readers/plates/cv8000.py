@@ -12,7 +12,7 @@ from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, with_scale
-from s3facade.readers.plates.text import attributes, content, elements, number, whole
+from s3facade.readers.plates.text import attributes, content, elements, number, whole, words
 
 INDEX, DETAIL = "MeasurementData.mlf", "MeasurementDetail.mrf"
 _ACTIONS = {"MIP": "projection"}
@@ -31,7 +31,7 @@ class Cv8000Reader:
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is a list of measurement records, by its name and its root."""
-        return name.lower().endswith(".mlf") and b":MeasurementData" in head
+        return name.lower().endswith(".mlf") and ":MeasurementData" in words(head)
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TableRaster]:
         """The fields of all wells.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from s3facade.readers.plates.table import ABSENT, MISSING, PlaneTable
 MAX_FILE = 256 << 20
 """Bytes of a plane's file."""
 MAX_PLANES = 2_000_000
+_ROWS = 26 * 27
+"""Rows of a plate that letters name: A to ZZ."""
 FREEZING = Freezing((PlaneTable,))
 
 
@@ -91,6 +94,10 @@ def images(file: SourceFile, planes: Sequence[Plane], about: About, refine: Refi
         raise BadSource("The index of the dataset names no plane.")
     if len(planes) > MAX_PLANES:
         raise Unsupported(f"The index of the dataset names {len(planes)} planes; {MAX_PLANES} are read at most.")
+    if about.wells:
+        for row, column, _ in {p.place for p in planes}:
+            if not (0 <= row < _ROWS and column >= 0):
+                raise BadSource(f"The index of the dataset names a well of row {row + 1}, column {column + 1}.")
     found = _Found(file)
     files = [found.get(p.name) for p in planes]
     if not any(files):
@@ -104,6 +111,12 @@ def images(file: SourceFile, planes: Sequence[Plane], about: About, refine: Refi
     for part in {p.part for p in planes}:
         here = [p for p in planes if p.part == part]
         axes[part] = tuple(sorted({int(getattr(p, a)) for p in here}) for a in "tcz")
+    dense = sum(math.prod(len(v) for v in axes[part]) for part, _ in groups)
+    if dense > MAX_PLANES:
+        raise Unsupported(
+            f"The index of the dataset names {len(planes)} planes, whose times, channels and slices make images of "
+            f"{dense} planes; {MAX_PLANES} are read at most."
+        )
     # times, channels and slices that any image has: those that none has were never acquired
     common = None if about.exact else {(p.part, p.t, p.c, p.z) for p in planes}
     made = []

@@ -12,7 +12,7 @@ from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, with_scale
-from s3facade.readers.plates.text import children, content, elements, number, whole
+from s3facade.readers.plates.text import children, content, elements, number, whole, words
 
 _WANTED = frozenset({"Image", "Entry", "Plate", "InstrumentType"})
 _M = 1e6
@@ -32,7 +32,7 @@ class HarmonyReader:
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is an index of Harmony or of Columbus, by its name and its root."""
-        return name.lower().endswith(".xml") and b"<EvaluationInputData" in head
+        return name.lower().endswith(".xml") and "<EvaluationInputData" in words(head)
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TableRaster]:
         """The fields of all wells.
@@ -98,7 +98,7 @@ def _planes(listed: Sequence[dict[str, str]]) -> list[Plane]:
             position = (x, y, (z or 0.0) + (height or 0.0))
         out.append(
             Plane(
-                found["URL"],
+                found["URL"].replace("\\", "/"),
                 (whole(found, "Row") - 1, whole(found, "Col") - 1, whole(found, "FieldID", 1)),
                 whole(found, "TimepointID", 0),
                 whole(found, "ChannelID", 1),

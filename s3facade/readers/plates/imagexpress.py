@@ -23,7 +23,7 @@ from s3facade.readers.plates.dataset import (
     with_scale,
 )
 from s3facade.readers.plates.member import Member
-from s3facade.readers.plates.text import content, number
+from s3facade.readers.plates.text import content, number, words
 
 _PLANE = re.compile(
     r"(?P<plate>.+?)_(?P<row>[A-Z]{1,2})(?P<column>\d\d)(?:_s(?P<site>\d+))?(?:_w(?P<wave>\d)(?!\d*_thumb))?"
@@ -48,7 +48,7 @@ class ImageXpressReader:
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is the description of a plate, by its name and its first line."""
-        return name.lower().endswith(".htd") and head.startswith(b'"HTSInfoFile"')
+        return name.lower().endswith(".htd") and words(head).startswith('"HTSInfoFile"')
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TableRaster]:
         """The sites of all wells; projections, of which planes lie in ``ZStep_0``, are images behind them.
@@ -86,7 +86,7 @@ class ImageXpressReader:
 
 def _stated(data: bytes) -> dict[str, list[str]]:
     """Lines of a name and its values."""
-    lines = data.decode("utf-8", "replace").splitlines()
+    lines = words(data).splitlines()
     try:
         rows = [[v.strip() for v in row] for row in csv.reader(lines, skipinitialspace=True) if row]
     except csv.Error as error:

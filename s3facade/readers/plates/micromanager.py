@@ -11,11 +11,13 @@ from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, with_scale
-from s3facade.readers.plates.text import content, parsed
+from s3facade.readers.plates.text import content, parsed, words
 
 _FRAME = re.compile(r"FrameKey-(\d+)-(\d+)-(\d+)")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(?: ?([+-]\d\d):?(\d\d))?")
 _INDEX = "metadata.txt"
+_OWNERS = frozenset({"UserName", "ComputerName", "Directory", "Computer", "User"})
+"""Whose microscope it was; cameras and stages do not say."""
 _NAMES = {"t": ("time", "frame"), "c": ("channel",), "z": ("z", "slice")}
 
 
@@ -31,8 +33,10 @@ class MicroManagerReader:
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Whether this is what Micro-Manager notes in a folder of planes, by its name and by how it begins."""
-        known = (b'"Summary"', b'"FrameKey-', b'"Coords-', b'"Metadata-')
-        return name == _INDEX and head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{" and any(k in head for k in known)
+        if name != _INDEX:
+            return False
+        text = words(head).lstrip()
+        return text[:1] == "{" and any(k in text for k in ('"Summary"', '"FrameKey-', '"Coords-', '"Metadata-'))
 
     def open(self, file: SourceFile, options: Mapping[str, object]) -> Sequence[TableRaster]:
         """The image of the folder, a position of the stage.
@@ -136,7 +140,8 @@ def _about(summary: Mapping[str, Any], first: Mapping[str, Any], planes: Sequenc
         # -1 is what Micro-Manager writes for a colour that nobody chose
         hexed = f"{colour & 0xFFFFFF:06X}" if isinstance(colour, int) and colour not in (-1, 0) else None
         channels[c] = Channel(str(name) if name else None, hexed)
-    attrs: dict[str, object] = {"original": {"Summary": dict(summary), "FirstPlane": dict(first)}}
+    told = {k: v for k, v in summary.items() if k not in _OWNERS}
+    attrs: dict[str, object] = {"original": {"Summary": told, "FirstPlane": dict(first)}}
     when = first.get("ReceivedTime") or first.get("Time") or summary.get("StartTime") or ""
     match = re.match(
         r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(?: ?([+-]\d\d):?(\d\d))?", str(_value(when))

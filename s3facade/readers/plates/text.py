@@ -21,18 +21,26 @@ def content(file: SourceFile) -> bytes:
     return bytes(file.pread(0, file.source.size))
 
 
+def words(data: bytes) -> str:
+    """Text of an index: UTF-8, or UTF-16 where its first bytes say so."""
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return data[: len(data) // 2 * 2].decode("utf-16", "replace") if wide else data.decode("utf-8-sig", "replace")
+
+
 def elements(data: bytes, wanted: frozenset[str]) -> Iterator[ET.Element]:
     """The elements of those names as they end, without namespaces; each is let go of behind.
 
     Raises:
         BadSource: It is no XML.
     """
-    if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data:
+    # XML in UTF-8 states that itself, or another encoding of single bytes
+    found = words(data) if data[:1] in (b"\xff", b"\xfe") else data
+    if _defines(found):
         raise BadSource("The index of the dataset defines entities; such XML is not read.")
     parser: ET.XMLPullParser[Any] = ET.XMLPullParser(["end"])
     try:
-        for start in range(0, len(data), 1 << 20):
-            parser.feed(data[start : start + (1 << 20)])
+        for start in range(0, len(found), 1 << 20):
+            parser.feed(found[start : start + (1 << 20)])
             yield from _ended(parser, wanted)
         parser.close()
         yield from _ended(parser, wanted)
@@ -40,6 +48,12 @@ def elements(data: bytes, wanted: frozenset[str]) -> Iterator[ET.Element]:
         raise BadSource(
             "The index of the dataset is no whole XML; it is damaged or cut short.", private=f"{error}"
         ) from error
+
+
+def _defines(found: str | bytes) -> bool:
+    if isinstance(found, str):
+        return "<!DOCTYPE" in found[:4096] or "<!ENTITY" in found
+    return b"<!DOCTYPE" in found[:4096] or b"<!ENTITY" in found
 
 
 def _ended(parser: ET.XMLPullParser[Any], wanted: frozenset[str]) -> Iterator[ET.Element]:
@@ -82,7 +96,7 @@ def whole(values: dict[str, str], name: str, default: int | None = None) -> int:
 def parsed(data: bytes) -> Any:
     """A JSON document. Raises `BadSource`."""
     try:
-        return json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+        return json.loads(words(data), strict=False)
     except (ValueError, RecursionError) as error:
         raise BadSource(
             "The index of the dataset is no whole JSON; the acquisition was broken off, or the file is damaged.",
