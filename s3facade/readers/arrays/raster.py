@@ -27,6 +27,11 @@ class TableRaster:
     tables: tuple[ChunkTable, ...]
     """One per level."""
 
+    @property
+    def fragile(self) -> bool:
+        """Whether reading may crash the process: a filter says so by a ``fragile`` of its own."""
+        return any(getattr(step, "fragile", False) for table in self.tables for step in getattr(table, "filters", ()))
+
     def chunks(self, level: int) -> ChunkTable:
         """The chunk table of ``level``; every level has one."""
         return self.tables[level]

@@ -93,6 +93,11 @@ class Picture:
         """In words."""
         return self.codec
 
+    @property
+    def fragile(self) -> bool:
+        """Whether decoding may crash the process: the library of HTJ2K does on damaged data."""
+        return self.codec == "htj2k"
+
     def decode(self, data: Buffer, nbytes: int) -> Buffer:  # noqa: ARG002 - the shape bounds it
         """The numbers as bytes. Raises `ValueError`, `RuntimeError`."""
         shape = (self.rows, self.columns, self.samples)

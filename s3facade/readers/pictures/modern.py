@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from s3facade.core.errors import BadSource, Unsupported
@@ -16,6 +18,17 @@ JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _ANIMATED = "The file is animated; its first picture is shown."
 _SEARCHED = 1 << 20
+_JXR = "24c3dd6f034efe4bb1853d77768dc9"
+_JXR_KINDS: Mapping[bytes, tuple[str, int]] = {
+    bytes.fromhex(name if len(name) == 32 else _JXR + name): kind
+    for name, kind in {
+        "05": ("?", 1), "08": ("u1", 1), "0b": ("u2", 1), "0c": ("u1", 3), "0d": ("u1", 3), "0f": ("u1", 4),
+        "11": ("f4", 1), "15": ("u2", 3), "16": ("u2", 4), "19": ("f4", 4), "1c": ("u1", 4), "1f": ("u2", 4),
+        "3a": ("f2", 4), "3b": ("f2", 3), "3e": ("f2", 1), "2dadc7f58d6add43a7a8a29935261ae9": ("u1", 4),
+    }.items()
+}  # fmt: skip
+"""Type and number of the samples of a pixel, by the name of its format (T.832 A.7.18); most begin alike."""
+_JXR_INKS = frozenset(bytes.fromhex(_JXR + name) for name in ("1c", "1f"))
 
 
 def webp(window: Window) -> Picture:
@@ -70,17 +83,34 @@ def jxl(file: SourceFile, window: Window) -> Picture:
     return _probed(file, "jpegxl", width, height, [])
 
 
-def jxr(file: SourceFile, window: Window) -> Picture:
-    """A JPEG XR's picture (ITU-T T.832, a TIFF-like container). Raises `BadSource`, `Unsupported`."""
+def jxr(window: Window) -> Picture:
+    """A JPEG XR's picture (ITU-T T.832, annex A: a container like TIFF). Raises `BadSource`, `Unsupported`.
+
+    Nothing is decoded for it: the decoder may crash on damaged data, which is left to a process of its own.
+    """
     at = window.number(4, 4, "little")
     found = {}
     for k in range(min(window.number(at, 2, "little"), 1000)):
         entry = at + 2 + 12 * k
         code, kind = window.number(entry, 2, "little"), window.number(entry + 2, 2, "little")
         found[code] = window.number(entry + 8, 2 if kind == 3 else 4, "little")
-    if not found.get(0xBC80) or not found.get(0xBC81):
-        raise BadSource("The JPEG XR states no size.")
-    return _probed(file, "jpegxr", found[0xBC80], found[0xBC81], [])
+    size = (found.get(0xBC81), found.get(0xBC80))
+    if size != _coded(window, found.get(0xBCC0, 0)) or size[0] is None or size[1] is None:
+        raise BadSource("The JPEG XR states no size, or another one than its image.", private=f"{size}")
+    name = window(found.get(0xBC01, 0), 16)
+    if name not in _JXR_KINDS:
+        raise Unsupported(f"The JPEG XR's pixels are of a format that is not decoded: {name.hex()}.")
+    number, samples = _JXR_KINDS[name]
+    shape = (*size, samples) if samples > 1 else size
+    return Picture(shape, np.dtype(number), "jpegxr", inks=name in _JXR_INKS)
+
+
+def _coded(window: Window, at: int) -> tuple[int, int] | None:
+    """Height and width that a JPEG XR's image itself states (8.3); None where there is no image."""
+    if window(at, 8) != b"WMPHOTO\0":
+        return None
+    nbytes = 2 if window(at + 10, 1)[0] & 0x80 else 4
+    return 1 + window.number(at + 12 + nbytes, nbytes), 1 + window.number(at + 12, nbytes)
 
 
 def _probed(file: SourceFile, codec: str, width: int, height: int, notes: list[str]) -> Picture:

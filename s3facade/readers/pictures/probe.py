@@ -26,7 +26,7 @@ def probe(file: SourceFile, codec: str) -> tuple[tuple[int, ...], np.dtype[Any]]
             f"The {NAMES[codec]} has {size} bytes and can be decoded whole only; more than {MAX_CELL >> 20} MiB "
             "cannot be."
         )
-    options = {} if codec in ("gif", "jpegxr") else {"index": 0}
+    options = {} if codec == "gif" else {"index": 0}
     try:
         found = np.asarray(getattr(imagecodecs, f"{codec}_decode")(bytes(file.pread(0, size)), **options))
     except (ValueError, RuntimeError, TypeError, IndexError, MemoryError, OverflowError) as error:

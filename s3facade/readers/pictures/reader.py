@@ -9,7 +9,7 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.arrays.raster import Freezing, TableRaster
 from s3facade.readers.pictures import jp2, modern, pnm
-from s3facade.readers.pictures.bmp import HEADERS, bmp
+from s3facade.readers.pictures.bmp import HEADERS, Indexed, bmp
 from s3facade.readers.pictures.gif import gif
 from s3facade.readers.pictures.jp2_tiles import Tile
 from s3facade.readers.pictures.jpeg import jpeg
@@ -18,7 +18,7 @@ from s3facade.readers.pictures.png import SIGNATURE, png
 from s3facade.readers.pictures.whole import Whole
 from s3facade.readers.pictures.window import Window
 
-_FREEZING = Freezing([Whole, Tile])
+_FREEZING = Freezing([Whole, Tile, Indexed])
 _CHOICES: Mapping[str, tuple[str, str]] = {"palette": ("colours", "index"), "orientation": ("stored", "upright")}
 
 
@@ -54,7 +54,7 @@ class PictureReader:
     """Options: ``palette``, ``colours`` or ``index``; ``orientation``, ``stored`` or ``upright``."""
 
     name: ClassVar[str] = "pictures"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset(
         {".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".jph", ".webp", ".avif", ".gif", ".bmp", ".jxl", ".jxr", ".qoi"}
@@ -98,7 +98,7 @@ def _picture(file: SourceFile, window: Window, options: Mapping[str, object]) ->
         "avif": lambda: modern.avif(file, window),
         "gif": lambda: gif(file, window),
         "jxl": lambda: modern.jxl(file, window),
-        "jxr": lambda: modern.jxr(file, window),
+        "jxr": lambda: modern.jxr(window),
         "qoi": lambda: modern.qoi(window),
         "bmp": lambda: bmp(window),
         "pnm": lambda: pnm.pnm(window),

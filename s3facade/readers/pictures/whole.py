@@ -22,6 +22,8 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _FIRST = frozenset({"webp", "avif", "jpegxl"})
 """Codecs that may hold several pictures, of which the first is meant."""
+_FRAGILE = frozenset({"jpegxr", "htj2k"})
+"""Codecs whose libraries damaged data can crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Whole:
     def name(self) -> str:
         """As people call it."""
         return NAMES.get(self.codec, self.codec)
+
+    @property
+    def fragile(self) -> bool:
+        """Whether decoding may crash the process."""
+        return self.codec in _FRAGILE
 
     def decode(self, data: Buffer, nbytes: int) -> Buffer:  # noqa: ARG002 - the shape says it
         """The samples, C order of ``shape``; never other ones than these in number and type.

@@ -27,6 +27,11 @@ class TiffRaster:
     files: tuple[SourceFile, ...]
     tables: tuple[RawTable | SegmentTable, ...]
 
+    @property
+    def fragile(self) -> bool:
+        """Whether reading may crash the process: damaged JPEG XR does."""
+        return any("jpegxr" in table.codec for table in self.tables)
+
     def chunks(self, level: int) -> RawTable | SegmentTable:
         """The chunk table of ``level``; every level has one."""
         return self.tables[level]
