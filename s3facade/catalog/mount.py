@@ -26,7 +26,10 @@ from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 MANY = 4
 """Images of more files than this are checked for change once a second, not at each request."""
 REST = 20
-"""Looking at the files of a plate, tens of thousands, may take a twentieth of the time at most."""
+"""Looking at the files of a plate, tens of thousands, may take a twentieth of the time at most. So what is told of them
+was true no longer ago than 21 times what a look takes, and than two seconds where that is less than 50 ms."""
+LONG = 64
+"""A look at more files than this is left to the ``io`` pool: it must not hold up the event loop."""
 AGAIN = 60.0
 """Seconds for which a file that does not open is refused from memory."""
 
@@ -109,6 +112,9 @@ class Mount:
         """All of them, labels included; known once it has been open."""
         self._checked = -math.inf
         """When its files are looked at again, monotonic."""
+        self._took = 0.0
+        """Seconds of the last look at them."""
+        self._looking = threading.Lock()
         self._named: tuple[object, str] = (None, "")
 
     @property
@@ -128,33 +134,53 @@ class Mount:
     def _made_of(self) -> object:
         return (self.recipe, self.layout, self.labels, self.modified, self.told, self.sampled)
 
-    def fresh(self, now: float) -> bool:
-        """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds."""
-        if self._node is None:
+    def fresh(self, now: float, *, wait: bool = False) -> bool:
+        """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds.
+
+        Args:
+            now: The time.
+            wait: Whether a look at thousands of files may be waited for. If not, False says that one is due.
+        """
+        node, sources = self._node, self.sources
+        if node is None:
             return False
-        if len(self.sources) > MANY:
-            if now < self._checked:
-                return True
-            # Set ahead of the look, so that others need not look as well.
-            self._checked = now + 1.0
-        begun = time.monotonic()
-        if all(unchanged(source) for source in self.sources):
-            self._checked = now + max(1.0, REST * (time.monotonic() - begun))
+        if len(sources) <= MANY:
+            return self._look(node, sources)
+        if now < self._checked:
             return True
-        # Forgotten at once: whoever asks within the second must not be told that all is well.
-        self._node = None
+        if self._looking.locked() and now < self._checked + max(1.0, self._took):
+            # Somebody is at it: others need not wait, as long as what they are told was true a moment ago.
+            return True
+        if not wait and len(sources) > LONG:
+            return False
+        with self._looking:
+            begun = time.monotonic()
+            if begun < self._checked:
+                return self._node is node
+            true = self._look(node, sources)
+            self._took = time.monotonic() - begun
+            self._checked = begun + max(1.0, REST * self._took)
+            return true
+
+    def _look(self, node: Dir | Grid, sources: Sequence[Source]) -> bool:
+        """Whether files are what they were. If not, that is forgotten at once: nobody must be told that all is well."""
+        if all(map(unchanged, sources)):
+            return True
+        if self._node is node:
+            self._node = None
         return False
 
-    def peek(self, now: float) -> Dir | Grid | None:
-        """The key space, if it is known and true."""
-        return self._node if self.fresh(now) else None
+    def peek(self, now: float, *, wait: bool = False) -> Dir | Grid | None:
+        """The key space, if it is known and true; ``wait`` as of `fresh`."""
+        return self._node if self.fresh(now, wait=wait) else None
 
     def open(self, now: float) -> Dir | Grid:
         """The key space. Blocking. Raises `SourceError`, and remembers it in `error`."""
         with self._lock:
-            node = self.peek(now)
+            node = self.peek(now, wait=True)
             if node is None:
                 self._refuse_again(now)
+                begun = time.monotonic()
                 try:
                     node = self._build()
                 except (SourceUnavailable, SourceChanged) as error:
@@ -167,6 +193,8 @@ class Mount:
                     self._failed = (now, _tag(self.recipe))
                     raise
                 self.error = None
+                # Its files were described no earlier.
+                self._checked = begun + 1.0
                 self._node = node
             return node
 
