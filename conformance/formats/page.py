@@ -16,6 +16,9 @@ the server opens it, and every voxel of every level compared with what a library
 
 - **pixels**: `equal` is bit for bit; `close` where decoders of lossy codecs or the rounding of floats may differ. At all
   levels, unless a level is named.
+- **by**: which library. Values have to stand at the same places along axes of the same names, and images in the same
+  order. ¹ marks where the library gives dimensions without names (so do the files): they were compared in the order in
+  which they are stored, and that the last ones are z, y, x was not checked.
 - **metadata**: voxel sizes and names of channels, where the other library tells any.
 - **source chunks**: what a Zarr client would have to know to read the bytes of the source as they are, tried out on
   them; "decoded" where there is no such codec.
@@ -102,7 +105,7 @@ def _image(image: ImageRow) -> tuple[str, ...]:
         ", ".join(image.axes),
         f"{shape} {image.dtype}{levels}",
         image.pixels,
-        image.oracle,
+        image.oracle + (" ¹" if image.order else ""),
         image.metadata,
         chunks,
     )
