@@ -82,6 +82,12 @@ def store(path: str) -> RemoteStore:
     return found
 
 
+def doubt() -> None:
+    """Have all folders of stores listed again when they are asked for: something in them is known to have changed."""
+    for each in _REMOTE.stores.values():
+        each.doubt()
+
+
 def describe(path: str) -> Source:
     """The file as it is now; one of a store, as it was not longer ago than its store says. Blocking.
 

@@ -72,10 +72,10 @@ class Known:
         """What is known about a folder."""
         return self._folders.get(key)
 
-    def listed(self, key: str, files: dict[str, Stat], folders: tuple[str, ...]) -> Listing:
-        """Remember what a folder holds; its files are known with it."""
+    def listed(self, key: str, files: dict[str, Stat], folders: tuple[str, ...], when: float) -> Listing:
+        """Remember what a folder held at the time ``when``; its files are known with it."""
         tag = digest(sorted(files), sorted(folders)) if files or folders else ""
-        listing = Listing(files, folders, time.monotonic(), tag)
+        listing = Listing(files, folders, when, tag)
         with self._lock:
             old = self._folders.pop(key, None)
             self._folders[key] = listing

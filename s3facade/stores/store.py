@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from s3facade.core.errors import SourceChanged, SourceError, SourceNotFound, SourceUnavailable
 from s3facade.core.image import Source
-from s3facade.stores.blocks import Blocks
+from s3facade.stores.blocks import AHEAD, BLOCK, Blocks
 from s3facade.stores.known import Known, Listing
 from s3facade.stores.loop import Loop
 from s3facade.stores.pieces import Piece, together
+from s3facade.stores.readahead import Readahead
 from s3facade.stores.transport import Address, Page, Stat, Transport
 from s3facade.stores.tries import Tries
 
@@ -59,6 +60,10 @@ class RemoteStore:
         self._looked: dict[str, float] = {}
         """When folders were last looked at in the background."""
         self._lonely: dict[str, int] = {}
+        self._doubted = 0.0
+        """When folders were last said to hold something else."""
+        # Half of the connections: who wants something now must not stand behind what somebody may want.
+        self._readahead = Readahead(max(address.connections // 2, 1))
         # Another address under the same name is another file, whatever its tag.
         self._salt = blake2b(f"{address.endpoint} {address.url}".encode(), digest_size=4).hexdigest()
 
@@ -151,11 +156,16 @@ class RemoteStore:
             self._loop.begin(lambda: self._look(key))
         return listing is not None and age < 2 * self.address.refresh and self._folder_source(key, listing) == source
 
+    def doubt(self) -> None:
+        """Believe no listing that was made before now."""
+        self._doubted = time.monotonic()
+
     async def listing(self, key: str, most: int = FOLDER) -> Listing | None:
         """`folder`, on the loop; None if it holds more than ``most`` names."""
         known = self._known.folder(key)
-        if known is not None and time.monotonic() - known.when < self.address.refresh:
+        if known is not None and known.when > max(time.monotonic() - self.address.refresh, self._doubted):
             return known
+        begun = time.monotonic()
         files: dict[str, Stat] = {}
         folders: list[str] = []
         following: str | None = None
@@ -166,7 +176,7 @@ class RemoteStore:
             folders.extend(filter(_plain, page.folders))
             following = page.following
             if following is None:
-                return self._known.listed(key, files, tuple(folders))
+                return self._known.listed(key, files, tuple(folders), begun)
             # A page may be empty, but a server that goes on with such pages says nothing.
             if len(files) + len(folders) >= most or next(pages) > PAGES + len(files) + len(folders):
                 return None
@@ -175,8 +185,29 @@ class RemoteStore:
 
     def read(self, source: Source, start: int, stop: int) -> bytes:
         """Bytes through the blocks that are kept. Blocking. Raises `SourceError`."""
+        if start < BLOCK:
+            self._go_ahead(source)
         found = self.blocks.held(source, start, stop)
         return self._run(lambda: self.blocks.read(source, start, stop, self._fetch)) if found is None else found
+
+    def _go_ahead(self, source: Source) -> None:
+        """Have the beginnings of files fetched that are likely to be opened after this one. Never waits."""
+        folder, slash, name = self._key(source).rpartition("/")
+        listing = self._known.folder(folder + slash)
+        if listing is None or len(listing.files) > SHORT:
+            return
+        room = self.blocks.limit // 4
+        for following in self._readahead.after(folder, name, listing):
+            stat = listing.files[following]
+            room -= min(stat.size, AHEAD * BLOCK)
+            if room < 0:
+                return
+            if stat.size:
+                self._loop.begin(partial(self._head, self.source(folder + slash + following, stat)))
+
+    async def _head(self, source: Source) -> None:
+        with contextlib.suppress(SourceError):
+            await self.blocks.read(source, 0, 1, self._fetch)
 
     def heads(self, keys: Sequence[str], nbytes: int) -> None:
         """Have the first bytes of several files among the blocks; those that cannot be read are left out. Blocking."""
