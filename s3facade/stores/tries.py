@@ -16,6 +16,8 @@ FIRST, LONGEST = 0.1, 2.0
 """Seconds between tries: doubled each time, give or take a half."""
 SHORT = 3.0
 """Seconds for the one try that a store gets which has just failed: threads that wait for it are missed elsewhere."""
+LONG = 1.0
+"""Seconds of such a try after which the store is left alone for as long as the try took."""
 
 
 class Tries:
@@ -27,19 +29,52 @@ class Tries:
         self._answered = 0.0
         """When it last gave what was asked for, by the clock of the loop."""
         self._down = False
+        self._trying: asyncio.Future[None] | None = None
+        """Done when the try of a store that is down has come to its end."""
+        self._rested = 0.0
+        """When such a store is tried again, by the clock of the loop."""
 
     async def __call__(self, ask: Callable[[], Awaitable[T]], key: str) -> T:
         """What the server gives. Raises `SourceUnavailable`, and whatever ``ask`` does but `Passing`."""
         loop = asyncio.get_running_loop()
         if self._gate is None or self._gate[0] is not loop:
             self._gate = (loop, asyncio.Semaphore(self._address.connections))
+            self._trying, self._rested = None, 0.0
+        if not self._down:
+            return await self._several(ask, key, self._gate[1], TRIES, self._address.timeout)
+        return await self._one(ask, key, self._gate[1], loop)
+
+    async def _one(
+        self, ask: Callable[[], Awaitable[T]], key: str, gate: asyncio.Semaphore, loop: asyncio.AbstractEventLoop
+    ) -> T:
+        """A short try of a store that was down; whoever else asks meanwhile waits for what comes of it."""
+        if self._trying is not None:
+            await asyncio.wait([self._trying])
+            if self._down:
+                raise self._unavailable(key, "it has just been tried")
+            return await self._several(ask, key, gate, TRIES, self._address.timeout)
         begun = loop.time()
-        until = begun + (min(SHORT, self._address.timeout) if self._down else self._address.timeout)
-        tries = 1 if self._down else TRIES
+        if begun < self._rested:
+            raise self._unavailable(key, "it has just been tried")
+        self._trying = loop.create_future()
+        try:
+            return await self._several(ask, key, gate, 1, min(SHORT, self._address.timeout))
+        finally:
+            taken = loop.time() - begun
+            self._rested = loop.time() + (taken if taken > LONG else 0.0)
+            self._trying.set_result(None)
+            self._trying = None
+
+    async def _several(
+        self, ask: Callable[[], Awaitable[T]], key: str, gate: asyncio.Semaphore, tries: int, seconds: float
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        until = begun + seconds
         reason = ""
         for number in range(tries):
             try:
-                async with asyncio.timeout_at(until), self._gate[1]:
+                async with asyncio.timeout_at(until), gate:
                     found = await ask()
                     self._answered, self._down = loop.time(), False
                     return found
@@ -57,6 +92,9 @@ class Tries:
             await asyncio.sleep(wait)
         # One file that cannot be read says nothing about the others, where these can.
         self._down = self._answered < begun
-        raise SourceUnavailable(
+        raise self._unavailable(key, reason)
+
+    def _unavailable(self, key: str, reason: str) -> SourceUnavailable:
+        return SourceUnavailable(
             "The source store cannot be reached now; try again.", private=f"{self._address.url}{key}: {reason}"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,35 @@ def test_a_store_that_hangs_is_not_waited_for_again_and_again(server: FaultServe
     assert file.pread(0, 10) == DATA[:10]
     server.failing = [503, 503]
     assert file.pread(2_000_000, 10) == DATA[2_000_000:2_000_010], "several tries again"
+
+
+def test_a_store_that_hangs_is_asked_by_one_thread_at_a_time(server: FaultServer, tmp_path: Path) -> None:
+    register(server, tmp_path, timeout=1.5)
+    found = [files.file(files.describe("web:/a.bin")) for _ in range(8)]
+    server.failing = ["hang"] * 100
+    with pytest.raises(SourceUnavailable):
+        found[0].pread(0, 10)
+    server.forget()
+
+    def failing(k: int) -> float:
+        begun = time.monotonic()
+        with pytest.raises(SourceUnavailable):
+            found[k].pread(300_000 * k, 10)
+        return time.monotonic() - begun
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(failing, range(8)))
+    assert server.count() == 1, "one asks for all"
+    assert failing(1) < 0.5, "and it is left alone for a while"
+    server.failing = []
+    until = time.monotonic() + 10
+    while True:
+        try:
+            assert found[3].pread(2_000_000, 10) == DATA[2_000_000:2_000_010]
+            break
+        except SourceUnavailable:
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize(("status", "error"), [(403, SourceDenied), (401, SourceDenied), (404, SourceUnavailable)])
