@@ -283,9 +283,8 @@ async def _watch(catalog: Catalog) -> None:
             if not every:
                 return
             await asyncio.sleep(every)
-            begun = time.monotonic()
-            await catalog.engine.run(catalog.rescan)
-            await asyncio.sleep(min(REST * (time.monotonic() - begun), 3600.0))
+            taken = await catalog.engine.run(catalog.rescan)
+            await asyncio.sleep(min(REST * taken, 3600.0))
         except (FacadeError, OSError) as error:
             reason = error.explain() if isinstance(error, FacadeError) else str(error)
             log.warning("looking at the sources failed: %s", reason)

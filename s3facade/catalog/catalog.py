@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from s3facade.catalog.across import Across
 from s3facade.catalog.folder import Folder, passed
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.plan import Broken, Plan, Planner
-from s3facade.catalog.recipe import single
+from s3facade.catalog.recipe import files, single
 from s3facade.catalog.shelf import Shelf
 from s3facade.config.settings import Access, BucketConfig, ListSizes, Settings, ShelfConfig
 from s3facade.core.errors import (
@@ -32,13 +33,15 @@ from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Grid, Node, find, scan
 from s3facade.core.objects import Passed
 from s3facade.engine.engine import Engine
-from s3facade.stores.files import describe, unchanged
+from s3facade.stores.files import describe, doubt, is_remote, there, unchanged
 
 log = logging.getLogger("s3facade.catalog")
 MEASURE = 5.0
 """Seconds that one page of a listing may spend on computing sizes."""
 REST = 20
 """Looking at all folders again may take a twentieth of the time at most."""
+SOON = 3.0
+"""Seconds until what could not be looked at is looked at again, if it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,10 @@ class Catalog:
         self.generation = 0
         self._planner = Planner(settings, engine)
         self._changing = threading.Lock()
-        self._scanning = threading.Lock()
-        self._rested = 0.0
+        # By bucket: one whose store does not answer must not keep the others from being looked at.
+        self._scanning = {config.name: threading.Lock() for config in settings.buckets}
+        self._rested: dict[str, float] = {}
+        self._across = Across([config.name for config in settings.buckets])
         self._buckets: Mapping[str, Bucket] = {}
         self._shelf = Shelf(settings.shelf) if settings.shelf else None
         self._shelved: dict[tuple[str, str], Bucket] = {}
@@ -267,7 +272,7 @@ class Catalog:
             try:
                 return _opened(node, now)
             except SourceUnavailable:
-                if isinstance(node.token, Folder):
+                if isinstance(node.token, Folder) or (isinstance(node.token, Mount) and _unreachable(node.token)):
                     # A list without what lies there would make a mirror delete it.
                     raise
                 log.warning("an image is left out of a listing of %s: its file is gone", bucket)
@@ -360,7 +365,7 @@ class Catalog:
                 if not _owned(mount, shown):
                     self._probe(mount, until)
                     shown.update((source.path, mount.recipe.path) for source in mount.members)
-        self._swap({name: b.plan for name, b in self._buckets.items()})
+        self._swap()
 
     @staticmethod
     def _probe(mount: Mount, until: float) -> None:
@@ -382,27 +387,44 @@ class Catalog:
         entry = self._buckets.get(bucket)
         if entry is None or not self.settings.server.rescan:
             return False
-        if time.monotonic() < self._rested or not entry.plan.watch.moved():
+        told = entry.plan.watch.trusting and self._across.differs(bucket)
+        if not told and (time.monotonic() < self._rested.get(bucket, 0.0) or not entry.plan.watch.moved()):
             return False
-        self.rescan()
+        config = next(config for config in self.settings.buckets if config.name == bucket)
+        self._rescan(config, doubted=told)
         return True
 
-    def rescan(self) -> None:
-        """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`."""
-        with self._scanning:
-            begun = time.monotonic()
-            self._rescan()
-            self._rested = time.monotonic() + REST * (time.monotonic() - begun)
+    def rescan(self) -> float:
+        """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`.
 
-    def _rescan(self) -> None:
-        plans = {config.name: self._plan(config) for config in self.settings.buckets}
-        for name, plan in plans.items():
-            old = self._buckets.get(name)
+        Returns:
+            Seconds that looking took, but for what could not be looked at.
+        """
+        return sum(map(self._rescan, self.settings.buckets))
+
+    def _rescan(self, config: BucketConfig, *, doubted: bool = False) -> float:
+        """Look at what one bucket shows; ``doubted``: another worker has seen something else in it."""
+        with self._scanning[config.name]:
+            if doubted:
+                if not self._across.differs(config.name):
+                    # Somebody else has looked meanwhile.
+                    return 0.0
+                doubt()
+            begun = time.monotonic()
+            plan = self._plan(config)
+            old = self._buckets.get(config.name)
             for prefix, mount in plan.mounts.items():
                 before = old.plan.mounts.get(prefix) if old else None
                 if before is not None and before.same(mount):
                     plan.mounts[prefix] = before
-        self._swap(plans)
+            seen = plan.unseen is None and (old is None or plan is not old.plan)
+            if seen:
+                # Before anybody is shown it.
+                self._across.tell(config.name, plan.mounts)
+            self._swap({config.name: plan})
+            taken = time.monotonic() - begun
+            self._rested[config.name] = time.monotonic() + (REST * taken if seen else max(taken, SOON))
+            return taken if seen else 0.0
 
     def _plan(self, config: BucketConfig) -> Plan:
         """What the bucket holds; what it held, where its folders cannot be looked at now."""
@@ -411,17 +433,24 @@ class Catalog:
         except SourceUnavailable as error:
             log.warning("bucket %s stays as it was: %s", config.name, error.explain())
             old = self._buckets.get(config.name)
-            return old.plan if old else Plan(broken=[Broken(error.private, error.public)], unseen=error)
+            if old is not None:
+                return old.plan
+            plan = Plan(broken=[Broken(error.private, error.public)], unseen=error)
+            plan.watch.trust(0.0)
+            return plan
         except SourceDenied as error:
             return Plan(broken=[Broken(error.private, error.public)])
 
-    def _swap(self, plans: Mapping[str, Plan]) -> None:
+    def _swap(self, plans: Mapping[str, Plan] | None = None) -> None:
+        """Show other plans; None: the same, with what is known to be broken by now hidden."""
         with self._changing:
-            buckets = {}
-            changed = set(plans) != set(self._buckets)
+            buckets = dict(self._buckets)
+            changed = False
             for config in self.settings.buckets:
-                plan = plans[config.name]
                 old = self._buckets.get(config.name)
+                plan = (old.plan if old else None) if plans is None else plans.get(config.name)
+                if plan is None:
+                    continue
                 created = self.settings.modified or (old.info.created if old else _created(plan))
                 root = _tree(plan)
                 changed = changed or old is None or _shape(old.root) != _shape(root)
@@ -478,6 +507,11 @@ def _opened(node: Deferred, now: float) -> Dir | Grid:
         return token.open(now)
     assert isinstance(token, Folder)  # noqa: S101 - trees are made below, of these two
     return token.open()
+
+
+def _unreachable(mount: Mount) -> bool:
+    """Whether a file of an image lies in a store that does not say that it is gone."""
+    return any(is_remote(path) and there(path) for path in files(mount.recipe))
 
 
 def _created(plan: Plan) -> int:

@@ -28,6 +28,11 @@ class Watch:
         """Something was listed that cannot be watched: after so long, it may hold other files."""
         self._until = min(self._until, time.monotonic() + seconds)
 
+    @property
+    def trusting(self) -> bool:
+        """Whether there is something that cannot be watched."""
+        return self._until < float("inf")
+
     def note(self, path: str) -> None:
         """Remember a folder; to be called before it is listed."""
         try:
