@@ -11,16 +11,25 @@ from s3facade.layouts.ome_elements import Element, printable
 ENTRIES = 500
 BYTES = 64 << 10
 """Of one image."""
+ALL = 4 << 20
+"""Of all images of a document, which share it evenly: plates have thousands of fields."""
 LONGEST = 1024
 """Characters of one value."""
 ORIGINAL = "openmicroscopy.org/OriginalMetadata"
 OURS = "s3facade/served"
 
 
-def map_annotations(number: int, spec: Spec, *, original: bool = True) -> list[Element]:
-    """Annotations of an image, with their IDs; with the format's own metadata if they are wanted."""
+def map_annotations(number: int, spec: Spec, *, original: bool = True, images: int = 1) -> list[Element]:
+    """Annotations of an image, with their IDs; with the format's own metadata if they are wanted.
+
+    Args:
+        number: Of the image, in its document.
+        spec: The image.
+        original: Whether the format's own metadata are told.
+        images: How many the document has.
+    """
     about = spec.attrs.get("original") if original else None
-    maps = [(ORIGINAL, list(bounded(flat(about, ""))))]
+    maps = [(ORIGINAL, list(bounded(flat(about, ""), min(BYTES, ALL // images))))]
     maps.append((OURS, list(_served(spec))))
     return [
         Element(
@@ -48,9 +57,8 @@ def flat(value: object, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def bounded(entries: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """The first of them, cut."""
-    room = BYTES
+def bounded(entries: Iterator[tuple[str, str]], room: int = BYTES) -> Iterator[tuple[str, str]]:
+    """The first of them that fit ``room`` bytes, long ones cut."""
     for count, (key, value) in enumerate(entries):
         name, text = printable(key[:LONGEST]), printable(value[:LONGEST])
         room -= len(name.encode()) + len(text.encode())

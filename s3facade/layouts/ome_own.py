@@ -121,18 +121,15 @@ class Own:
 def own(spec: Spec) -> Own | None:
     """What the source's document says about the image; None if there is none that says something."""
     text, place = spec.attrs.get("ome_xml"), spec.attrs.get("ome_image", 0)
-    root = parsed(text) if isinstance(text, str) else None
-    if root is None or not isinstance(place, int):
+    document = parsed(text) if isinstance(text, str) else None
+    if document is None or not isinstance(place, int) or not 0 <= place < len(document.images):
         return None
-    images = [image for image in _every(root, "Image") if _every(image, "Pixels")]
-    if not 0 <= place < len(images):
-        return None
-    image = images[place]
+    image = document.images[place]
     pixels = _every(image, "Pixels")[0]
     found = Own(
         moment(image.get("AcquisitionDate")),
         words(_content(image.get("Description")), spaced=True),
-        instruments={str(node.get("@ID")): _parts(node) for node in _every(root, "Instrument")},
+        instruments=document.instruments,
     )
     for name in ("ImagingEnvironment", "StageLabel"):
         for node in _every(image, name)[:1]:
@@ -151,9 +148,18 @@ def own(spec: Spec) -> Own | None:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a document says; each of its images, of thousands perhaps, is looked up by its place."""
+
+    images: Sequence[Mapping[str, Any]]
+    """Those with pixels."""
+    instruments: Mapping[str, Sequence[Element]]
+
+
 @lru_cache(maxsize=2)  # the images of a collection share their document
-def parsed(text: str) -> Mapping[str, Any] | None:
-    """The root of an OME document, names without prefixes; None if it is none."""
+def parsed(text: str) -> Document | None:
+    """An OME document, names without prefixes; None if it is none."""
     if len(text) > MAX or "<!DOCTYPE" in text:
         return None
     try:
@@ -161,7 +167,12 @@ def parsed(text: str) -> Mapping[str, Any] | None:
     except (ExpatError, ValueError):
         return None
     root = document.get("OME")
-    return root if isinstance(root, dict) else None
+    if not isinstance(root, dict):
+        return None
+    return Document(
+        [image for image in _every(root, "Image") if _every(image, "Pixels")],
+        {str(node.get("@ID")): _parts(node) for node in _every(root, "Instrument")},
+    )
 
 
 def attributes_of(name: str, node: Mapping[str, Any]) -> dict[str, str]:

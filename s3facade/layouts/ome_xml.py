@@ -30,6 +30,8 @@ __all__ = ["metadata", "printable"]
 
 PLANES = 2000
 """Planes of one image that are described one by one at most."""
+ALL_PLANES = 40_000
+"""Of all images of a document, which share them evenly."""
 CREATOR = "s3facade"
 _TYPES = {"float16": "float", "float32": "float", "float64": "double", "bool": "bit", "complex64": "complex"}
 _WIDE = {"uint64": "double", "int64": "double"}
@@ -47,8 +49,8 @@ def metadata(specs: Sequence[Spec], names: Sequence[str], *, original: bool = Tr
     instruments = _Instruments()
     images, notes = [], []
     for n, (spec, name) in enumerate(zip(specs, names, strict=True)):
-        told = map_annotations(n, spec, original=original)
-        images.append(_image(n, spec, name, instruments, told))
+        told = map_annotations(n, spec, original=original, images=len(specs))
+        images.append(_image(n, spec, name, instruments, told, min(PLANES, ALL_PLANES // len(specs))))
         notes += told
     children = [*plates(specs), *instruments.elements, *images]
     if notes:
@@ -111,7 +113,7 @@ def _objective(about: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _image(n: int, spec: Spec, name: str, instruments: _Instruments, notes: Sequence[Element]) -> Element:
+def _image(n: int, spec: Spec, name: str, instruments: _Instruments, notes: Sequence[Element], planes: int) -> Element:
     about = own(spec) or Own()
     children = []
     acquired = moment(spec.attrs.get("acquired")) or about.acquired
@@ -121,7 +123,7 @@ def _image(n: int, spec: Spec, name: str, instruments: _Instruments, notes: Sequ
         children.append(Element("Description", text=about.description))
     children += _optics(spec, about, instruments)
     children += about.surroundings
-    children.append(_pixels(n, spec, about))
+    children.append(_pixels(n, spec, about, planes))
     children += [Element("AnnotationRef", {"ID": note.attributes["ID"]}) for note in notes]
     return Element("Image", {"ID": f"Image:{n}", "Name": words(name) or f"image {n}"}, children)
 
@@ -141,7 +143,7 @@ def _optics(spec: Spec, about: Own, instruments: _Instruments) -> list[Element]:
     return [Element("InstrumentRef", {"ID": pair[0]}), Element("ObjectiveSettings", {"ID": pair[1]})]
 
 
-def _pixels(n: int, spec: Spec, about: Own) -> Element:
+def _pixels(n: int, spec: Spec, about: Own, planes: int) -> Element:
     name = spec.dtype.name
     attributes = {
         "ID": f"Pixels:{n}",
@@ -153,7 +155,7 @@ def _pixels(n: int, spec: Spec, about: Own) -> Element:
     known = itertools.zip_longest(spec.channels[: spec.length("c")], about.channels, range(spec.length("c")))
     children = [_channel(f"Channel:{n}:{c}", channel or Channel(), taken or {}) for channel, taken, c in known]
     children.append(Element("MetadataOnly"))
-    return Element("Pixels", attributes, [*children, *_planes(spec, about)])
+    return Element("Pixels", attributes, [*children, *_planes(spec, about)[:planes]])
 
 
 def _steps(spec: Spec) -> dict[str, str]:
@@ -200,7 +202,7 @@ def _planes(spec: Spec, about: Own) -> list[Element]:
                 planes.setdefault(_at(entry), {}).update({f"Position{axis}": value, f"Position{axis}Unit": "µm"})
     return [
         Element("Plane", {"TheZ": str(z), "TheT": str(t), "TheC": str(c), **known})
-        for (t, c, z), known in sorted(planes.items())[:PLANES]
+        for (t, c, z), known in sorted(planes.items())
     ]
 
 

@@ -13,6 +13,7 @@ from ome_schema import NS, check, parsed
 
 from s3facade.core.image import Dataset, Opened, derive
 from s3facade.core.spec import AXES, Axis, Channel, Level, Spec
+from s3facade.layouts import ome_own
 from s3facade.layouts.ome_elements import moment, number, whole, words
 from s3facade.layouts.ome_plate import position
 from s3facade.layouts.ome_xml import metadata
@@ -298,6 +299,29 @@ def test_thousands_of_planes_are_bounded():
         attrs={"times": [{"t": t, "c": 0, "z": 0, "seconds": t} for t in range(50000)]},
     )
     assert len(metadata([about], ["a"])) < 400 << 10
+
+
+def test_thousands_of_fields_are_bounded_together():
+    """A plate of 384 wells with 9 fields, each with all that its maker wrote into it."""
+    original = {f"key {k}": "v" * 100 for k in range(1000)}
+    fields = [
+        spec(names="yx", original=original, positions=[{"x": 1.0, "y": 2.0}], plate={"row": "A", "column": n // 9 + 1})
+        for n in range(384 * 9)
+    ]
+    text = metadata(fields, ["field"] * len(fields))
+    assert len(text) < 10_000_000
+    assert text.count(b"there is more in the source") == len(fields)
+    assert text.count(b"PositionX=") == len(fields)
+
+
+def test_an_image_of_a_long_document_is_looked_up_not_searched(monkeypatch):
+    looked = []
+    every = ome_own._every
+    monkeypatch.setattr(ome_own, "_every", lambda node, *names: looked.append(names) or every(node, *names))
+    image = '<Image ID="Image:{0}"><Pixels SizeC="1" SizeZ="1" SizeT="1"><Channel ID="Channel:{0}:0"/></Pixels></Image>'
+    source = f"<OME>{''.join(image.format(n) for n in range(300))}</OME>"
+    metadata([spec(names="yx", ome_xml=source, ome_image=n) for n in range(300)], ["image"] * 300)
+    assert len(looked) < 300 * 10
 
 
 def served(image):
