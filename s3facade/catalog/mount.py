@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from s3facade.catalog.inside import inside, label, watched
 from s3facade.catalog.placed import aligned
 from s3facade.catalog.provenance import provenance
-from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, files, single
+from s3facade.catalog.recipe import FaultyRecipe, Recipe, files, single
 from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources
@@ -23,6 +23,7 @@ from s3facade.engine.preview import strided
 from s3facade.stores.files import describe, unchanged
 from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 
+log = logging.getLogger("s3facade.catalog")
 MANY = 4
 """Images of more files than this are checked for change once a second, not at each request."""
 REST = 20
@@ -55,21 +56,6 @@ def _members(images: Sequence[Image]) -> tuple[Source, ...]:
             image = image.parent if isinstance(image, Derived) else image.parents[0]
         found.update((member.path, member) for member in image.members)
     return tuple(found.values()) if len(found) > 1 else ()
-
-
-def _inside(recipe: Recipe, images: Sequence[Image]) -> dict[str, Recipe]:
-    """Label images that the file of an image brings along; steps that may move voxels leave them behind."""
-    if isinstance(recipe, Pipeline) and not recipe.name:
-        # The cast of a view.
-        recipe = recipe.parents[0]
-    if not isinstance(recipe, FileRecipe) or len(images) != 1:
-        return {}
-    found = images[0].spec.attrs.get("labels")
-    folder = os.path.dirname(recipe.path)
-    return {
-        str(name): replace(recipe, path=os.path.join(folder, str(path)), options={}, series=None)
-        for name, path in (found.items() if isinstance(found, Mapping) else ())
-    }
 
 
 class Mount:
@@ -210,25 +196,36 @@ class Mount:
     def _build(self) -> Dir | Grid:
         images = [pyramid(image, add=self._adding(image)) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
-        belonging = {**_inside(self.recipe, images), **self.labels}
-        for name, recipe in belonging.items():
+        brought = {name: r for name, r in inside(self.recipe, images).items() if name not in self.labels}
+        left, watch = {}, []
+        for name, of in brought.items():
+            known = label(self.recipe, of, images[0], self._engine)
+            if isinstance(known, str):
+                log.warning("labels %r of %s are left out: %s", name, self.recipe.path, known)
+                left[name] = known
+                watch += watched(of)
+            else:
+                labels[name] = pyramid_like(known, images[0].spec, add=self._adding(known))
+        for name, recipe in self.labels.items():
             found = recipe.images(self._engine)
-            if name not in self.labels and (len(found) != 1 or found[0].spec.dtype.kind not in "biu"):
-                continue
             if len(found) != 1:
                 raise BadSource(f"The label file of {name!r} holds {len(found)} images; one is needed.")
-            label = aligned(found[0], images[0])
-            labels[name] = pyramid_like(label, images[0].spec, add=self._adding(label))
+            stated = aligned(found[0], images[0])
+            labels[name] = pyramid_like(stated, images[0].spec, add=self._adding(stated))
+        belonging: dict[str, Recipe] = {**brought, **self.labels}
         self.count, self.spec = len(images), images[0].spec
         self.shown = (*images, *labels.values())
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         beside = {name: (belonging[name], image) for name, image in labels.items()}
         told = provenance(self.recipe, images, beside) if self.told else {}
+        if told and left:
+            told["labels_left_out"] = left
         dataset = Dataset(named, labels, self.modified, told)
         node = self.layout.build(dataset)
         if not isinstance(node, Dir | Grid):
             raise Unsupported("The layout did not describe a folder.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
+        every.update((s.path, s) for s in watch)
         self.sources = tuple(every.values())
         self.members = _members(images) if single(self.recipe) else ()
         shown = {

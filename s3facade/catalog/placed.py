@@ -32,15 +32,35 @@ def resized(image: Opened, size: Mapping[str, float]) -> Opened:
 
 
 def aligned(label: Image, image: Image) -> Image:
-    """A label image that states no size of its own, where its image is: it counts the same voxels."""
+    """A label image that states no size of its own, where its image is: it counts the same voxels.
+
+    One that has not as many voxels as its image stays as it is: where it lies is not known.
+    """
     spec, like = label.spec, image.spec
-    if any(axis.unit for axis in spec.axes) or len(spec.levels) > 1:
+    if any(axis.unit for axis in spec.axes):
         return label
     known = {a.name: (a, s, o) for a, s, o in zip(like.axes, like.levels[0].scale, like.levels[0].origin, strict=True)}
-    level = spec.levels[0]
-    taken = [known.get(a.name, (a, s, o)) for a, s, o in zip(spec.axes, level.scale, level.origin, strict=True)]
-    level = replace(level, scale=tuple(s for _, s, _ in taken), origin=tuple(o for _, _, o in taken))
-    return _placed(label, replace(spec, axes=tuple(a for a, _, _ in taken), levels=(level,)))
+    if any(spec.length(a) not in {1, like.length(a)} for a in spec.names if a in known):
+        return label
+    first = spec.levels[0]
+    taken = [known.get(a.name, (a, s, o)) for a, s, o in zip(spec.axes, first.scale, first.origin, strict=True)]
+    factors = [s / was for (_, s, _), was in zip(taken, first.scale, strict=True)]
+
+    def moved(level: Level) -> Level:
+        scale = tuple(s * f for s, f in zip(level.scale, factors, strict=True))
+        apart = [(o - was) * f for o, was, f in zip(level.origin, first.origin, factors, strict=True)]
+        return replace(level, scale=scale, origin=tuple(o + d for (_, _, o), d in zip(taken, apart, strict=True)))
+
+    levels = tuple(moved(level) for level in spec.levels)
+    return _placed(label, replace(spec, axes=tuple(a for a, _, _ in taken), levels=levels))
+
+
+def shortened(image: Image, count: int) -> Image:
+    """The image with its ``count`` finest levels at most."""
+    spec = image.spec
+    if len(spec.levels) <= count or not isinstance(image, Opened):
+        return image
+    return _placed(image, replace(spec, levels=spec.levels[:count]))
 
 
 def _placed(image: AnyImage, spec: Spec) -> AnyImage:
