@@ -14,7 +14,7 @@ from conformance.corpus.corpus import root
 from conformance.formats import oracles
 from conformance.formats.counting import Count, Counting
 from conformance.formats.passing import passes
-from conformance.formats.reasons import acceptable, companion
+from conformance.formats.reasons import UNREAD, acceptable, companion
 from conformance.formats.told import NotTold, Otherwise, Told
 from s3facade import registry
 from s3facade.core.errors import SourceError
@@ -99,7 +99,8 @@ def examine(path: Path) -> FileRow:
     """Open ``path`` as the server would, and compare everything in it."""
     row = FileRow(path.relative_to(corpus()).as_posix(), recognised(path))
     if not row.reader:
-        row.kind = "unknown"
+        row.reason = UNREAD.get(row.path, "")
+        row.kind = "refused" if row.reason else "unknown"
         return row
     count = Count()
     began = time.monotonic()
