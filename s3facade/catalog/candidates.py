@@ -62,10 +62,12 @@ class Candidates:
         options = source.synthetic if source.synthetic is not None else source.options
         root = str(source.files.root if source.files else source.file.parent if source.file else "")
         about = (options, source.series, source.pixel_size, source.name, root, source.isolate)
+        stated = source.reader is not None
+        claimed = stated or source.file is not None or bool(source.captures)
         return [
             Candidate(
                 item.captures,
-                FileRecipe("" if synthetic else item.path, item.reader, *about, stated=source.reader is not None),
+                FileRecipe("" if synthetic else item.path, item.reader, *about, stated=stated, claimed=claimed),
             )
             for item in self._items(source)
         ]

@@ -311,7 +311,7 @@ class Catalog:
                 continue
             found.update(bucket.plan.broken)
             for prefix, mount in bucket.plan.mounts.items():
-                if mount.error is not None:
+                if mount.error is not None and not mount.silent:
                     found.add(Broken(mount.recipe.path or prefix, mount.error.public, mount.error.private))
         return sorted(found, key=lambda item: (item.path, item.reason, item.detail))
 

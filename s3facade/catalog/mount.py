@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from s3facade.catalog.inside import inside, label, watched
 from s3facade.catalog.placed import aligned
 from s3facade.catalog.provenance import provenance
-from s3facade.catalog.recipe import FaultyRecipe, Recipe, files, single
-from s3facade.core.errors import BadSource, SourceChanged, SourceError, SourceUnavailable, Unsupported
+from s3facade.catalog.recipe import FaultyRecipe, Recipe, claimed, files, single
+from s3facade.core.errors import BadSource, NoImage, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources
 from s3facade.core.keyspace import Dir, Grid
@@ -183,6 +183,11 @@ class Mount:
                 self._checked = begun + 1.0
                 self._node = node
             return node
+
+    @property
+    def silent(self) -> bool:
+        """Whether it does not open because the file holds no image, which nobody has said that it does."""
+        return isinstance(self.error, NoImage) and not claimed(self.recipe)
 
     def retry(self, now: float) -> bool:
         """Whether opening is worth a try: it never failed, the file has changed since, or a while has passed."""

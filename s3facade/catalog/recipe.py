@@ -43,6 +43,8 @@ class FileRecipe:
     """Read in a process of its own."""
     stated: bool = False
     """Whether the operator says which reader it is."""
+    claimed: bool = False
+    """Whether the operator means this file, by its name, a pattern or its reader; not whatever lies in a folder."""
 
     def images(self, engine: Engine) -> list[Image]:
         """Plans, with the levels that the file brings. Blocking; raises `SourceError`."""
@@ -181,6 +183,13 @@ def single(recipe: Recipe) -> bool:
             return False
         recipe = recipe.parents[0]
     return True
+
+
+def claimed(recipe: Recipe) -> bool:
+    """Whether somebody has to know that it shows nothing: not where a file merely lies in a folder that is shown."""
+    while isinstance(recipe, Pipeline) and single(recipe):
+        recipe = recipe.parents[0]
+    return not isinstance(recipe, FileRecipe) or recipe.claimed
 
 
 def files(recipe: Recipe) -> Iterator[str]:

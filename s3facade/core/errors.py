@@ -10,7 +10,9 @@
     │       └── BadAuthorization  BadQueryAuthorization  OriginDenied
     ├── SourceError                     the original file cannot be read
     │   ├── SourceUnavailable  SourceChanged            passing: try again
-    │   └── SourceNotFound  SourceDenied  BadSource  Unsupported
+    │   ├── SourceNotFound  SourceDenied  BadSource
+    │   └── Unsupported
+    │       └── NoImage                             of a format for data of all kinds: nobody has to know
     ├── LoadError                       the server cannot do it now
     │   └── Overloaded  TooCostly  TimedOut
     └── ConfigError                     exists only before serving
@@ -177,6 +179,13 @@ class BadSource(SourceError):
 
 class Unsupported(SourceError):
     """Well formed, but a kind of data this version cannot show truly."""
+
+
+class NoImage(Unsupported):
+    """Well formed, and none of an image, in a format for data of all kinds: nothing is wrong with it.
+
+    Where a whole folder is shown, it is left out without a word.
+    """
 
 
 class LoadError(FacadeError):

@@ -160,6 +160,12 @@ class Tree:
         return len(self.files) - 1
 
 
+def own_group(group: Any, name: str) -> Any:
+    """A group that is a member of ``group``, not linked from elsewhere; None if there is none of that name."""
+    item = None if _link(group, name)[0] is not None else group.get(name)
+    return item if hasattr(item, "keys") else None
+
+
 def _link(group: Any, name: str) -> tuple[str | None, str | None]:
     """Where a soft or external link leads, and to which file; nothing for members of the group itself."""
     import h5py

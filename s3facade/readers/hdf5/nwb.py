@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from s3facade.core.errors import Unsupported
+from s3facade.core.errors import NoImage, Unsupported
 from s3facade.core.spec import Channel
 from s3facade.core.units import MICROMETERS
 from s3facade.readers.hdf5.attributes import numbers, plain, text
@@ -31,7 +31,8 @@ def images(tree: Tree) -> list[AnyRaster]:
     """Its series of images, by path.
 
     Raises:
-        Unsupported: There are none.
+        NoImage: There are none.
+        Unsupported: They are in video files.
     """
     found, outside = [], []
     for group in list(tree.walk()):
@@ -47,7 +48,7 @@ def images(tree: Tree) -> list[AnyRaster]:
     if not found and outside:
         raise Unsupported(f"The images of {outside[0]!r} are in video files beside the NWB file, which are not read.")
     if not found:
-        raise Unsupported("The NWB file holds no series of images; a dataset can be named with the option `dataset`.")
+        raise NoImage("The NWB file holds no series of images; a dataset can be named with the option `dataset`.")
     return found
 
 

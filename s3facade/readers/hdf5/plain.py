@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from s3facade.core.errors import Unsupported
+from s3facade.core.errors import NoImage, Unsupported
 from s3facade.core.spec import Channel
 from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.arrays.stored import Stored, bands
@@ -40,7 +40,8 @@ def images(tree: Tree, options: Options) -> list[AnyRaster]:
     """The images of a file, by path.
 
     Raises:
-        Unsupported: There are none, or nobody says what their dimensions are.
+        NoImage: There are none.
+        Unsupported: Numbers cannot be shown, or nobody says what their dimensions are.
     """
     found = _named(tree, options.dataset) if options.dataset else _likely(tree)
     if options.axes is not None and not options.dataset:
@@ -157,10 +158,10 @@ def _likely(tree: Tree) -> list[Found]:
     if not found and refused:
         raise refused[0]
     if not found and numeric:
-        raise Unsupported(
+        raise NoImage(
             f"The HDF5 file holds no dataset that looks like an image; if one is, e.g. {numeric[0].name!r}, write it "
             "as the option `dataset`."
         )
     if not found:
-        raise Unsupported("The HDF5 file holds no image: no dataset of numbers with two dimensions or more.")
+        raise NoImage("The HDF5 file holds no image: no dataset of numbers with two dimensions or more.")
     return found

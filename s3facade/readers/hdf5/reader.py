@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from s3facade.core.errors import Unsupported
+from s3facade.core.errors import NoImage, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.arrays.raster import Freezing, TableRaster
-from s3facade.readers.hdf5 import bdv, imaris, nwb, plain
+from s3facade.readers.hdf5 import bdv, imaris, nwb, others, plain
 from s3facade.readers.hdf5.library import is_hdf5, opened
 from s3facade.readers.hdf5.pipeline import CLASSES
 from s3facade.readers.hdf5.plain import AnyRaster, Options
@@ -18,7 +18,7 @@ class Hdf5Reader:
     """HDF5: the datasets that are named, or those that look like images."""
 
     name: ClassVar[str] = "hdf5"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset({".h5", ".hdf5", ".he5", ".hdf", ".nwb"})
@@ -36,6 +36,7 @@ class Hdf5Reader:
 
         Raises:
             BadSource: The file contradicts itself, or is incomplete.
+            NoImage: It holds other data.
             Unsupported: An option that there is not; numbers, filters or dimensions that cannot be shown truly.
             SourceNotFound: A linked file is missing.
         """
@@ -45,6 +46,11 @@ class Hdf5Reader:
                 for special in (imaris, bdv, nwb):
                     if special.is_one(tree):
                         return list(special.images(tree))
+                if other := others.kind(tree):
+                    raise NoImage(
+                        f"The HDF5 file holds {other}, no image. If one of its datasets is an image, write its path as "
+                        "the option `dataset`."
+                    )
             return plain.images(tree, asked)
 
     def freeze(self, rasters: Sequence[AnyRaster]) -> bytes | None:

@@ -7,6 +7,7 @@ IV.A.2.l (filters).
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -240,7 +241,13 @@ def _available(code: int) -> bool:
 
 def _plain(kind: Any) -> bool:
     """Whether numbers are stored as NumPy knows them: all bits used, IEEE 754."""
-    if hasattr(kind, "get_super") and not hasattr(kind, "get_precision"):
+    import h5py
+
+    if kind.get_class() == h5py.h5t.BITFIELD:
+        # As PyTables writes Booleans; h5py does not tell which bits of others are used.
+        usual = [getattr(h5py.h5t, f"STD_B{bits}{order}") for bits in (8, 16, 32, 64) for order in ("LE", "BE")]
+        return any(kind.equal(one) for one in usual)
+    if kind.get_class() == h5py.h5t.ENUM:
         kind = kind.get_super()
     size = kind.get_size()
     if kind.get_precision() != 8 * size or kind.get_offset():
@@ -262,15 +269,19 @@ def _run(found: Found, sizes: tuple[int, ...], dtype: np.dtype[Any], value: floa
 
 def _index(dataset: Any, cell: tuple[int, ...], grid: tuple[int, ...]) -> tuple[Ints, Ints, Ints, Ints]:
     """Position in the grid, offset, bytes and mask of every chunk that was written."""
-    rows: list[tuple[int, ...]] = []
+    # Flat: a tuple for each of millions of chunks would take gigabytes.
+    numbers = array("q")
+    most = MAX_CHUNKS * (len(cell) + 3)
 
     def one(info: Any) -> None:
         # What is returned ends the walk; None goes on.
-        if len(rows) < MAX_CHUNKS:
-            rows.append((*info.chunk_offset, info.byte_offset, info.size, info.filter_mask))
+        if len(numbers) < most:
+            numbers.extend((*info.chunk_offset, info.byte_offset, info.size, info.filter_mask))
 
     dataset.id.chunk_iter(one)
-    found = np.array(rows, np.int64).reshape(-1, len(cell) + 3)
+    found = (
+        np.frombuffer(numbers, np.int64).reshape(-1, len(cell) + 3) if numbers else np.zeros((0, len(cell) + 3), int)
+    )
     at = found[:, :-3] // np.array(cell)
     inside = ((at >= 0) & (at < np.array(grid))).all(1)
     at, found = at[inside], found[inside]
