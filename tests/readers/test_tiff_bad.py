@@ -2,12 +2,14 @@
 
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from tiff_tools import Plain, compare, whole
 
 from s3facade.core.errors import BadSource, SourceDenied, SourceError, SourceNotFound, Unsupported
+from s3facade.readers.tiff.bomb import stated_voxels
 from s3facade.readers.tiff.reader import TiffReader
 
 IMAGE = np.arange(64 * 64, dtype="u2").reshape(64, 64)
@@ -267,6 +269,29 @@ def test_tile_that_claims_gigabytes_is_refused_before_it_is_decoded(tmp_path, co
         data[16:24] = b"\x00\x01\x00\x00" * 2
     with pytest.raises(BadSource, match="claims to be larger"):
         table.decode((0, 0), bytes(data))
+
+
+def test_sizes_that_compressed_images_state():
+    for shape in ((32, 40), (700, 33)):
+        grey, colour = np.zeros(shape, "u1"), np.zeros((*shape, 3), "u1")
+        for codec, image in (("lerc", grey), ("lerc", colour), ("jpegxl", grey), ("jpeg2k", grey)):
+            data = getattr(imagecodecs, f"{codec}_encode")(image)
+            assert stated_voxels(memoryview(data)) == image.size
+        for lossless in (True, False):
+            data = imagecodecs.webp_encode(colour, lossless=lossless)
+            assert stated_voxels(memoryview(data)) == grey.size * 4
+
+
+def test_a_tile_of_few_bytes_that_unpacks_to_gigabytes(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((32, 32), "u1"), tile=(32, 32), compression="lerc")
+    tile = imagecodecs.lerc_encode(np.zeros((32, 32), "u1"))
+    large = tile[:14] + struct.pack("<ii", 40_000, 40_000) + tile[22:]
+    path.write_bytes(path.read_bytes().replace(tile, large))
+    (raster,) = _open(path)
+    cell = raster.chunks(0).cell((0, 0))
+    with pytest.raises(BadSource, match="claims to be larger"):
+        raster.chunks(0).decode((0, 0), raster.files[0].pread(cell.offset, cell.nbytes))
 
 
 def test_ome_images_of_several_sizes_in_one_file(tmp_path):

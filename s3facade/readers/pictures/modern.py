@@ -79,7 +79,7 @@ def jxl(file: SourceFile, window: Window) -> Picture:
     """A JPEG XL's first picture (ISO/IEC 18181-1). Raises `BadSource`, `Unsupported`."""
     at = _codestream(window)
     bits = int.from_bytes(window(at, min(16, window.size - at)), "little") >> 16
-    width, height = _jxl_size(bits)
+    width, height = jxl_size(bits)
     return _probed(file, "jpegxl", width, height, [])
 
 
@@ -142,8 +142,8 @@ def _codestream(window: Window) -> int:
     raise BadSource("The JPEG XL file holds no codestream.")
 
 
-def _jxl_size(bits: int) -> tuple[int, int]:
-    """Width and height from the bits of the size header, least significant first."""
+def jxl_size(bits: int) -> tuple[int, int]:
+    """Width and height from the bits of the size header of JPEG XL, least significant first."""
     at = 0
 
     def take(count: int) -> int:
