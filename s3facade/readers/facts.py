@@ -12,6 +12,8 @@ import numpy as np
 from s3facade.core.spec import Axis, AxisName, Channel, Level, Spec
 
 UNITS: Mapping[str, str] = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
+_MOST = 1e100
+"""What is larger, infinite or no number is damage, and would make documents that are no JSON."""
 RGB = (("Red", "FF0000"), ("Green", "00FF00"), ("Blue", "0000FF"))
 
 
@@ -49,13 +51,15 @@ def described(
         names: Axes, a subsequence of t, c, z, y, x that ends in y, x.
         dtype: Of the voxels, native byte order.
         grids: One per level, finest first; those of `Stored` are ``Grid(stored.shape, stored.block)``.
-        facts: What the file says. Of no axis is a size made up.
+        facts: What the file says. Of no axis is a size made up; one that is no positive number is taken for unknown.
         channels: In place of those of ``facts``.
     """
     first = grids[0].shape
-    scale = tuple(facts.scale.get(a, 1.0) for a in names)
-    origin = tuple(facts.origin.get(a, 0.0) for a in names)
-    axes = tuple(Axis(a, UNITS.get(a) if a in facts.scale else None) for a in names)
+    stated = {a: s for a, s in facts.scale.items() if 0 < s < _MOST}
+    scale = tuple(stated.get(a, 1.0) for a in names)
+    places = (facts.origin.get(a, 0.0) for a in names)
+    origin = tuple(o if abs(o) < _MOST else 0.0 for o in places)
+    axes = tuple(Axis(a, UNITS.get(a) if a in stated else None) for a in names)
     count = first[list(names).index("c")] if "c" in names else 1
     known = (*(channels or facts.channels), *([Channel()] * count))[:count]
     levels = tuple(level(g, first, scale, origin) for g in grids)

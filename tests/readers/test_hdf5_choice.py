@@ -222,3 +222,10 @@ def test_nwb_in_rows_as_it_says(tmp_path):
     assert raster.spec.levels[0].scale[1:] == pytest.approx((5.0, 2.0, 1.0))
     (raster,) = read(nwb(tmp_path / "b.nwb", (4, 40, 30), rate=None, stamps=[1, 1.5, 2, 2.5]))
     assert raster.spec.levels[0].scale[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("told", [{"rate": 1e-320}, {"rate": 0.0, "stamps": [0.0, 1.0, np.nan]}])
+def test_nwb_of_times_that_are_none(tmp_path, told):
+    (raster,) = read(nwb(tmp_path / "a.nwb", (3, 40, 30), **told))
+    assert (raster.spec.axes[0].unit, raster.spec.levels[0].scale[0]) == (None, 1.0)
+    json.dumps(dict(raster.spec.attrs), allow_nan=False)

@@ -133,3 +133,24 @@ def test_a_real_one():
     with h5py.File(path, "r") as file:
         data = file["DataSet/ResolutionLevel 0/TimePoint 0/Channel 0/Data"][0]
     np.testing.assert_array_equal(whole(raster), data)
+
+
+def test_sizes_that_only_the_information_on_the_image_states(tmp_path):
+    """Levels then have no size; what is stored of the finest one is not all of the image."""
+    path = imaris(tmp_path / "a.ims", times=1, channels=1, extra={"X": "50", "Y": "40", "Z": "9"})
+    with h5py.File(path, "r+") as file:
+        for level in range(2):
+            group = file[f"DataSet/ResolutionLevel {level}/TimePoint 0/Channel 0"]
+            for axis in "XYZ":
+                del group.attrs[f"ImageSize{axis}"]
+    (raster,) = read(path, reader=ImarisReader())
+    assert [found.shape for found in raster.spec.levels] == [(9, 40, 50)]
+    assert raster.spec.levels[0].scale == (2.0, 0.5, 0.5)
+    assert "left out" in raster.spec.attrs["notes"][0]
+    check(path, raster, 1, 1)
+
+
+def test_an_extent_that_is_no_number_of_this_world(tmp_path):
+    (raster,) = read(imaris(tmp_path / "a.ims", extra={"ExtMax0": "1e308", "ExtMin0": "-1e308"}), reader=ImarisReader())
+    (x,) = (a for a in raster.spec.axes if a.name == "x")
+    assert (x.unit, raster.spec.levels[0].scale[-1], raster.spec.levels[0].origin[-1]) == (None, 1.0, 0.0)

@@ -14,7 +14,9 @@ from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.core.units import MICROMETERS
+from s3facade.readers.arrays.chunked import ChunkedTable
 from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raw import RawTable
 from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.hdf5.attributes import attributes, text
 from s3facade.readers.hdf5.library import Found, Tree, is_hdf5, opened
@@ -33,7 +35,7 @@ class ImarisReader:
     """Imaris files, by their name: HDF5 says what they are only inside."""
 
     name: ClassVar[str] = "imaris"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset({".ims"})
@@ -91,17 +93,29 @@ def _image(tree: Tree, data: Found, info: Found | None) -> TableRaster:
         raise Unsupported(
             f"The Imaris file has {levels} levels, {times} time points and {channels} channels: too many."
         )
-    cells, shapes = [], []
+    cells: list[ChunkedTable | RawTable] = []
+    shapes: list[tuple[int, ...]] = []
+    notes: list[str] = []
+    whole = False
     for level in range(levels):
         groups = _groups(tree, data, level, times, channels)
         pieces = [piece(_need(tree, "Data", g, dataset=True), tree.files[g.file]) for g in groups]
         size = _size(groups[0], pieces[0].sizes)
+        if size is None and not level:
+            image = tree.group("Image", info) if info else None
+            size = (_size(image, pieces[0].sizes, "") if image else None) or pieces[0].sizes
+            whole = size == pieces[0].sizes
+        elif size is None and whole:
+            size = pieces[0].sizes
+        elif size is None:
+            notes.append(f"Levels from {level} on are left out: the file does not say how large they are.")
+            break
         shapes.append(size)
         thin = shapes[0][0] == 1
         dims = ("t" if times > 1 else "", "c" if channels > 1 else "", "" if thin else "z", "y", "x")
         cells.append(table(pieces, dims, (times, channels), files=tree.files, inner=size))
     grids = [Grid(t.stored.shape, t.block) for t in cells]
-    facts = _facts(tree, info, shapes[0], times, channels, cells[0].codec)
+    facts = _facts(tree, info, shapes[0], times, channels, cells[0].codec, notes)
     spec = described(cells[0].stored.names, cells[0].dtype, grids, facts)
     return TableRaster(spec, tuple(tree.files), tuple(cells))
 
@@ -138,26 +152,29 @@ def _need(tree: Tree, path: str, start: Found, *, dataset: bool = False) -> Foun
     return found
 
 
-def _size(group: Found, stored: tuple[int, ...]) -> tuple[int, ...]:
-    """True size (z, y, x) of what is stored in whole blocks."""
+def _size(group: Found, stored: tuple[int, ...], prefix: str = "ImageSize") -> tuple[int, ...] | None:
+    """True size (z, y, x) of what is stored in whole blocks; None if the file does not state it all."""
     if len(stored) != 3:
         raise BadSource(f"{group.name}/Data has the shape {stored}; three dimensions are needed.")
     size = []
     for axis, n in zip("ZYX", stored, strict=True):
-        written = text(group.item, f"ImageSize{axis}")
+        written = text(group.item, f"{prefix}{axis}")
         value = _float(written)
-        if written is not None and (value is None or value != int(value) or not 1 <= value <= n):
-            raise BadSource(f"{group.name}: ImageSize{axis} is {written!r}, but {n} are stored.")
-        size.append(n if value is None else int(value))
+        if written is None:
+            return None
+        if value is None or value != int(value) or not 1 <= value <= n:
+            raise BadSource(f"{group.name}: {prefix}{axis} is {written!r}, but {n} are stored.")
+        size.append(int(value))
     return tuple(size)
 
 
-def _facts(tree: Tree, info: Found | None, size: tuple[int, ...], times: int, channels: int, codec: str) -> Facts:
+def _facts(
+    tree: Tree, info: Found | None, size: tuple[int, ...], times: int, channels: int, codec: str, notes: list[str]
+) -> Facts:
     attrs: dict[str, object] = {"codec": codec}
     if info is None:
-        return Facts(attrs=attrs)
+        return Facts(attrs={**attrs, "notes": notes} if notes else attrs)
     image = tree.group("Image", info)
-    notes: list[str] = []
     scale, origin = _extent(image, size, notes) if image else ({}, {})
     if image:
         name = (text(image.item, "Name") or "").strip()

@@ -5,6 +5,7 @@ Source: NWB Format Specification 2.7, nwb.image and nwb.ophys.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from s3facade.core.errors import NoImage, Unsupported
@@ -98,7 +99,7 @@ def _times(tree: Tree, group: Found, count: int) -> tuple[float | None, list[flo
     if stamps is None or tuple(stamps.item.shape or ()) != (count,) or count > MAX_TIMES:
         return None, []
     seconds = [float(v) for v in stamps.item[()]]
-    return interval(seconds), seconds
+    return (interval(seconds), seconds) if all(map(math.isfinite, seconds)) else (None, [])
 
 
 def _spacing(tree: Tree, plane: Found, dims: tuple[str, ...]) -> dict[str, float]:
