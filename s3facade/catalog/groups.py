@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 
 from s3facade import registry
+from s3facade.stores.local import at_once
 
 HEAD = 4096
 """Bytes of a document that it is judged by; longer ones say something."""
@@ -65,7 +66,7 @@ def _inside(folder: str) -> tuple[list[str], list[str]]:
 
 def _says_nothing(document: str, bare: Bare) -> bool:
     try:
-        with open(document, "rb") as file:
+        with open(document, "rb", opener=at_once) as file:
             head = file.read(HEAD)
     except OSError:
         return False

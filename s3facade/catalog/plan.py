@@ -24,7 +24,7 @@ from s3facade.core.errors import ConfigError, SourceDenied, SourceError, SourceU
 from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
 from s3facade.stores.files import describe, is_remote, store
-from s3facade.stores.local import GONE, fingerprint, translated
+from s3facade.stores.local import GONE, at_once, fingerprint, translated
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
@@ -169,13 +169,16 @@ class Planner:
             return remote.guess(path) or self._recognised(path)
         try:
             about = os.stat(path)
+            if not modes.S_ISREG(about.st_mode):
+                # To open a pipe would wait for whoever writes into it.
+                return ""
             key = (path, fingerprint(about))
             known = self._sniffed.get(key)
             if known is None and (told := self._remembered(key)) is not None:
                 known = self._sniffed[key] = told
             if known is not None:
                 return known
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=at_once) as file:
                 head = file.read(HEAD)
         except (*GONE, PermissionError):
             return ""

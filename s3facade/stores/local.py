@@ -89,6 +89,11 @@ def _looked(path: str) -> tuple[os.stat_result, str]:
         os.close(handle)
 
 
+def at_once(path: str, flags: int) -> int:
+    """A descriptor, as `os.open` gives it, that never waits: a pipe may have taken the place of a file since."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _within(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
 
@@ -134,7 +139,7 @@ class Handles:
         if held is not None:
             return held
         try:
-            handle = Handle(os.open(source.path, os.O_RDONLY | os.O_CLOEXEC))
+            handle = Handle(at_once(source.path, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
             raise translated(source.path, error) from error
         verify(handle, source)
@@ -206,7 +211,7 @@ class LocalFile:
     def stream(self) -> BinaryIO:
         """A buffered binary file; the caller closes it."""
         try:
-            file = open(self._source.path, "rb")  # noqa: SIM115 - the caller's to close
+            file = open(self._source.path, "rb", opener=at_once)  # noqa: SIM115 - the caller's to close
         except OSError as error:
             raise translated(self._source.path, error) from error
         if fingerprint(os.fstat(file.fileno())) != self._source.etag:

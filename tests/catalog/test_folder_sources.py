@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import subprocess
@@ -348,3 +349,13 @@ def test_groups_of_nothing_but_arrays_are_one_source(tmp_path: Path, engine: Eng
         "simulation/u.ome.zarr",
         "simulation/v.ome.zarr",
     ]
+
+
+@pytest.mark.parametrize("name", ["zarr.json", ".zgroup", "u.tif"])
+def test_pipes_are_not_waited_for(root: Path, engine: Engine, name: str) -> None:
+    (root / "piped").mkdir()
+    os.mkfifo(root / "piped" / name)
+    (root / ".zgroup").write_text('{"zarr_format": 2}')
+    begun = time.monotonic()
+    assert images(Catalog(zero([root]), engine)) == SHOWN
+    assert time.monotonic() - begun < 20
