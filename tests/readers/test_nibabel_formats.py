@@ -225,6 +225,20 @@ def test_minc_numbers_beyond_the_valid_range_and_mixed_axes(tmp_path):
     assert np.array(raster.spec.attrs["affine"])[:, 3].tolist() == [0, 5000, 10000]
 
 
+@pytest.mark.parametrize(("unit", "seconds"), [("ms", 0.5), ("s", 500.0), ("", None), ("volumes", None)])
+def test_minc_time_has_the_unit_that_is_stated_or_none(tmp_path, unit, seconds):
+    shutil.copy(BUNDLED / "minc2_4d.mnc", tmp_path / "a.mnc")
+    with h5py.File(tmp_path / "a.mnc", "r+") as file:
+        time = file["minc-2.0/dimensions/time"]
+        time.attrs["step"] = 500.0
+        if unit:
+            time.attrs["units"] = np.bytes_(unit)
+        else:
+            time.attrs.pop("units", None)
+    spec = one(MINC, tmp_path / "a.mnc").spec
+    assert (spec.levels[0].scale[0] if spec.axes[0].unit else None) == seconds
+
+
 FILES = {
     "bad.mgh": (MGH, None),
     "bad+orig.HEAD": (AFNI, BUNDLED / "scaled+tlrc.HEAD"),

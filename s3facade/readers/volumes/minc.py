@@ -65,7 +65,7 @@ class MincReader:
     """MINC 1 and 2. No options."""
 
     name: ClassVar[str] = "minc"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     apart: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = frozenset({".mnc", ".mnc.gz"})
@@ -202,8 +202,9 @@ def _facts(volume: Volume) -> Facts:
         if "irregular" in str(about.get("spacing", "")):
             raise Unsupported(f"The dimension {dim} of the MINC file has irregular spacing.")
         step = _number(about.get("step"))
-        if axis == "t" and step and step > 0:
-            scale["t"] = step * TIMES.get(str(about.get("units", "s")).strip().lower(), 1.0)
+        unit = str(about.get("units", "")).strip().lower()
+        if axis == "t" and step and step > 0 and unit in TIMES:
+            scale["t"] = step * TIMES[unit]
         if axis not in "xyz":
             continue
         k = "xyz".index(axis)
