@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 
 import imagecodecs
 import numpy as np
@@ -138,3 +140,28 @@ def test_a_colour_that_the_palette_of_a_bmp_has_not(tmp_path):
     (raster,) = opened(PictureReader, path)
     with pytest.raises(BadSource):
         whole(raster)
+
+
+_ANIMATED = """
+import sys
+import numpy as np
+from s3facade.readers.pictures.reader import PictureReader
+from s3facade.stores.local import LocalFile
+
+for _ in range(20):
+    (raster,) = PictureReader().open(LocalFile.open(sys.argv[1]), {})
+    cell = raster.chunks(0).cell((0, 0, 0))
+    found = raster.chunks(0).decode((0, 0, 0), raster.files[0].pread(cell.offset, cell.nbytes))
+np.save(sys.argv[2], found)
+"""
+
+
+def test_an_animated_avif_shows_its_still_picture(tmp_path):
+    """In a process of its own: one frame of a sequence, asked of imagecodecs, destroys memory."""
+    first = Image.fromarray(COLOURS)
+    first.save(tmp_path / "a.avif", save_all=True, append_images=[Image.fromarray(COLOURS[::-1].copy())] * 3)
+    command = [sys.executable, "-c", _ANIMATED, str(tmp_path / "a.avif"), str(tmp_path / "a.npy")]
+    subprocess.run(command, check=True, timeout=60)
+    with Image.open(tmp_path / "a.avif") as picture:
+        expected = np.asarray(picture)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), expected.transpose(2, 0, 1))

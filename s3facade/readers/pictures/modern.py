@@ -71,7 +71,7 @@ def avif(file: SourceFile, window: Window) -> Picture:
         at = head.find(b"ispe", at + 4)
     if not sizes:
         raise BadSource("The AVIF states no size (ispe).")
-    notes = [_ANIMATED] if head[8:12] == b"avis" else []
+    notes = ["The file is animated; its still picture is shown."] if head[8:12] == b"avis" else []
     return _probed(file, "avif", *max(sizes, key=lambda s: s[0] * s[1]), notes)
 
 

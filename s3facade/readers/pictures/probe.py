@@ -10,7 +10,7 @@ import numpy as np
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.arrays.chunked import MAX_CELL
-from s3facade.readers.pictures.whole import NAMES
+from s3facade.readers.pictures.whole import NAMES, still
 
 
 def probe(file: SourceFile, codec: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -27,8 +27,9 @@ def probe(file: SourceFile, codec: str) -> tuple[tuple[int, ...], np.dtype[Any]]
             "cannot be."
         )
     options = {} if codec == "gif" else {"index": 0}
+    data = bytes(file.pread(0, size))
     try:
-        found = np.asarray(getattr(imagecodecs, f"{codec}_decode")(bytes(file.pread(0, size)), **options))
+        found = np.asarray(getattr(imagecodecs, f"{codec}_decode")(still(data) if codec == "avif" else data, **options))
     except (ValueError, RuntimeError, TypeError, IndexError, MemoryError, OverflowError) as error:
         raise BadSource(f"The {NAMES[codec]} does not decode; it is damaged.", private=f"{error!r:.200}") from error
     if (

@@ -60,6 +60,8 @@ class Whole:
         encoded = bytes(data)
         if self.mode.startswith("skip:"):
             encoded = encoded[int(self.mode[5:]) :]
+        if self.codec == "avif":
+            encoded = still(encoded)
         if self.codec == "jpeg" and not ended(encoded):
             # libjpeg fills what is missing with grey
             raise ValueError("the JPEG ends before its last line")
@@ -77,6 +79,14 @@ class Whole:
         if turned:
             out = np.ascontiguousarray(upright(out, number))
         return out.data.cast("B")
+
+
+def still(data: bytes) -> bytes:
+    """An AVIF that is no sequence, so that its primary picture is decoded.
+
+    Asked for one frame of a sequence, imagecodecs 2026.3.6 writes behind the end of the array.
+    """
+    return data[:8] + b"avif" + data[12:]
 
 
 def upright(block: Block, number: int) -> Block:
