@@ -9,6 +9,7 @@ import struct
 from typing import Any, BinaryIO
 
 from s3facade.core.errors import BadSource
+from s3facade.readers.hdf5.superblock import SIZE, mended
 
 _GLOBAL = b"GCOL\x01\0\0\0"
 """Signature, version and reserved bytes of a collection of texts."""
@@ -46,6 +47,7 @@ class Guarded:
         at = self._base + (13 if version in (b"\0", b"\1") else 9)
         self._usual = head[at : at + 2] == b"\x08\x08"
         """Whether places and lengths have eight bytes, as nearly always."""
+        self._mended = mended(head[:SIZE], size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """As of a file."""
@@ -59,6 +61,8 @@ class Guarded:
         """As of a file. Raises `BadSource` for a heap that is damaged."""
         start = self._stream.tell()
         data = self._stream.read(size)
+        if self._mended is not None and start < SIZE:
+            data = self._mended[start : start + len(data)] + data[max(0, SIZE - start) :]
         if self._usual and len(data) <= MAX_METADATA:
             for mark, check in ((_GLOBAL, self._collection), (_LOCAL, self._names)):
                 at = data.find(mark)

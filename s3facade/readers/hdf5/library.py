@@ -188,8 +188,18 @@ def opened(file: SourceFile) -> Iterator[Tree]:
         BadSource: Whatever h5py finds wrong, inside the ``with``, too.
         Unsupported: It is larger than this version reads, or of a future version.
     """
-    with ExitStack() as stack, translated(file.source.path):
+    with ExitStack() as stack, _whole(file), translated(file.source.path):
         yield Tree(file, stack)
+
+
+@contextmanager
+def _whole(file: SourceFile) -> Iterator[None]:
+    """What is read while it is written may make no sense: then it is no damage. Raises `SourceChanged` instead."""
+    try:
+        yield
+    except BadSource:
+        file.pread(0, min(1, file.source.size))
+        raise
 
 
 @contextmanager
