@@ -267,3 +267,18 @@ def test_a_mosaic_is_told(tmp_path):
     (raster,) = opened(write(tmp_path / "a.dcm", volume(8, 8), **fields, **place))
     assert "mosaic" in raster.spec.attrs["notes"][0]
     assert "affine" not in raster.spec.attrs
+
+
+def test_slices_that_are_closer_than_a_micrometre(tmp_path):
+    data = volume(8, 4, 5)
+    series(tmp_path, data, step=(0, 0, 0.0008), PixelSpacing=[0.0008, 0.0008])
+    (raster,) = opened(tmp_path / "IM0002")
+    np.testing.assert_array_equal(voxels(raster, 0), data)
+    assert raster.spec.levels[0].scale == pytest.approx((0.8, 0.8, 0.8), rel=1e-3)
+
+
+def test_no_affine_where_sizes_of_pixels_differ(tmp_path):
+    series(tmp_path, volume(4, 4, 5), PixelSpacing=[[0.5, 0.25]] * 3 + [[0.6, 0.25]])
+    (raster,) = opened(tmp_path / "IM0000")
+    assert "affine" not in raster.spec.attrs
+    assert any("differ" in note for note in raster.spec.attrs["notes"])

@@ -48,7 +48,7 @@ def geometry(stack: Stack) -> Geometry:
         axes = {"x": first.orientation[:3], "y": first.orientation[3:], "z": first.normal or ()}
         here = {a: sum(p * v for p, v in zip(first.position, axis, strict=True)) for a, axis in axes.items()}
         origin = {a: v * _MM for a, v in here.items() if a in scale}
-    affine = _affine(first, last, len(slices), stack.step)
+    affine = _affine(first, last, len(slices), stack.step) if "x" in scale else None
     if affine is not None and len(slices) > 1 and _sheared(first, last):
         notes.append("Slices are shifted against each other, as by a tilted gantry; the affine tells by how much.")
     return Geometry(scale, origin, affine, tuple(notes))

@@ -103,10 +103,13 @@ def _ordered(group: list[Frame]) -> list[Stack]:
 
 def _places(group: list[Frame]) -> list[list[Frame]]:
     """Frames by place along the normal."""
+    # of microscopes and of micro-CT slices are closer than scanners can place theirs
+    finest = min((min(f.spacing) for f in group if f.spacing is not None), default=1.0)
+    same = min(_SAME, finest / 10)
     ordered = sorted(group, key=lambda f: (f.along or 0.0, f.instance, f.number))
     places: list[list[Frame]] = []
     for frame in ordered:
-        if places and abs((frame.along or 0.0) - (places[-1][0].along or 0.0)) <= _SAME:
+        if places and abs((frame.along or 0.0) - (places[-1][0].along or 0.0)) <= same:
             places[-1].append(frame)
         else:
             places.append([frame])
