@@ -154,7 +154,7 @@ class Planner:
             found = self._sniff(path)
             if found and registry.marks(found, name):
                 if walked and mixed(folder, found):
-                    return None
+                    continue
                 if asked or not getattr(registry.reader(found), "loose", False):
                     return path
                 continue

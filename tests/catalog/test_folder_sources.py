@@ -334,6 +334,12 @@ def test_mere_groups_do_not_hide_the_images_in_their_folder(root: Path, engine: 
     assert configured(root / "plain", file=str(root / "plain")) == ["x/plain.ome.zarr"]
 
 
+def test_a_mere_group_leaves_the_folder_to_other_documents(root: Path, engine: Engine) -> None:
+    (root / "volume" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    tifffile.imwrite(root / "volume" / "u.tif", PIXELS[0])
+    assert images(Catalog(zero([root]), engine)) == SHOWN
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_groups_of_nothing_but_arrays_are_one_source(tmp_path: Path, engine: Engine, version: int) -> None:
     root = tmp_path / "data"
