@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.corpus.corpus import root
 from conformance.formats import oracles
+from conformance.formats.corpus import root
 from conformance.formats.counting import Count, Counting
 from conformance.formats.passing import passes
 from conformance.formats.reasons import UNREAD, acceptable, companion

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.corpus.corpus import REPOSITORY
-from conformance.corpus.corpus import oracle as by_tifffile
 from conformance.formats.containers import bdv, hdf5, imaris, n5, precomputed, zarr
+from conformance.formats.corpus import REPOSITORY, by_tifffile
 from conformance.formats.series import dicom, itk, planes
 from conformance.formats.told import STORED, NotTold, Told, clean, ordered, stored
 from s3facade.core.protocols import Raster

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from conformance.corpus.corpus import REPOSITORY, root
+from conformance.formats.corpus import REPOSITORY, root
 from conformance.formats.examine import examine, files, table
 from conformance.formats.page import page
 from conformance.formats.passing import passes

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[2] / "tests" / "layouts"))
 
 from ome_schema import NS, check, parsed
 
-from conformance.corpus.corpus import root
+from conformance.formats.corpus import root
 from conformance.formats.examine import files, recognised
 from s3facade import registry
 from s3facade.core.errors import SourceError, Unsupported

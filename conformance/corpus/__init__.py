@@ -1,1 +1,0 @@
-"""Comparison with a corpus of real files."""
