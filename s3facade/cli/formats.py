@@ -36,7 +36,8 @@ def _names(reader: Reader) -> str:
     """Ends of names, and files that stand for their folder."""
     suffixes = sorted(getattr(reader, "suffixes", ()))
     markers = sorted(getattr(reader, "markers", ()))
-    return ", ".join((*suffixes, *markers)) or "by content alone"
+    # A name may end a file and stand for its folder: .zgroup, and *.htd for .htd.
+    return ", ".join(dict.fromkeys((*suffixes, *(m.removeprefix("*") for m in markers)))) or "by content alone"
 
 
 def _needs(name: str, reader: Reader) -> str:

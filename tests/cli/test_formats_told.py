@@ -21,6 +21,8 @@ def test_every_reader_has_its_names_and_needs(capsys):
     assert "nibabel of s3facade[neuro]" in about["parrec"]
     assert "by content alone" in about["synthetic"]
     assert all(line.startswith(" " * 13) for line in about.values())
+    told = [line.strip().partition(";")[0].split(", ") for line in about.values()]
+    assert all(len(names) == len(set(names)) for names in told)
 
 
 def test_what_is_missing_is_told_with_how_to_get_it(capsys, monkeypatch):
