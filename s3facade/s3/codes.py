@@ -39,6 +39,7 @@ CODES: Mapping[type[e.FacadeError], tuple[str, int]] = MappingProxyType(
         e.SourceDenied: ("InternalError", 500),
         e.BadSource: ("InternalError", 500),
         e.Unsupported: ("InternalError", 500),
+        e.NoImage: ("InternalError", 500),
         e.Overloaded: ("SlowDown", 503),
         e.TooCostly: ("ServiceUnavailable", 503),
         e.TimedOut: ("ServiceUnavailable", 503),
