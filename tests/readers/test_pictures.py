@@ -222,7 +222,17 @@ def test_run_lengths_of_a_bmp_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dots", "size"), [(2000000, 0.5), (2834.65, None), (11811, None), (23622, None), (1000, None), (47244, None)]
+    ("dots", "size"),
+    [
+        (2000000, 0.5),
+        (100000, 10),
+        (50000, 20),
+        (2834.65, None),
+        (11811, None),
+        (23622, None),
+        (1000, None),
+        (47244, None),
+    ],
 )
 def test_only_sizes_that_no_printer_means_are_physical(tmp_path, dots, size):
     data = saved(GREY, "PNG", dpi=(dots * 0.0254, dots * 0.0254))

@@ -34,6 +34,9 @@ def test_durations():
     [
         ((40000, 40000), 3, 0.25),  # centimetres: a microscope
         ((28.35, 28.35), 3, None),  # 72 dpi in disguise
+        ((118.11, 118.11), 3, None),  # 300 dpi
+        ((472.44, 472.44), 3, None),  # 1,200 dpi
+        ((1000, 1000), 3, 10),  # 2,540 dpi, but a whole number of micrometres
         ((72, 72), 2, None),
         ((300, 300), 2, None),
         ((1, 1), 1, None),

@@ -110,16 +110,23 @@ def _channels(picture: Picture, shape: Sequence[int], names: Sequence[str]) -> t
 def physical(per_metre: Mapping[str, float]) -> dict[str, float]:
     """µm per pixel from pixels per metre, where that can be a measure and is no resolution of a printer or a screen.
 
-    Nothing coarser than 100 µm, and no whole number of dots per inch up to 4,800: cameras, scanners and drawing
-    programs write these without knowing what the picture shows.
+    Nothing coarser than 100 µm, and nothing that is `printed`.
     """
     found = {}
     for axis, count in per_metre.items():
-        if not math.isfinite(count) or count < METRE / 100:
-            return {}
-        dots = count * 0.0254
-        # the count is a whole number itself in most formats
-        if dots <= 4800.5 and abs(dots - round(dots)) <= max(0.02, 1e-4 * dots):
+        if not math.isfinite(count) or count < METRE / 100 or printed(count):
             return {}
         found[axis] = METRE / count
     return found
+
+
+def printed(per_metre: float) -> bool:
+    """Whether so many pixels per metre are a whole number of dots per inch up to 4,800.
+
+    Cameras, scanners and drawing programs write these without knowing what the picture shows. Multiples of 127 are no
+    resolutions of theirs, but whole numbers of 50 pixels per centimetre: 10 µm or 20 µm per pixel.
+    """
+    dots = per_metre * 0.0254
+    whole = round(dots)
+    # the count is a whole number itself in most formats
+    return 0 < dots <= 4800.5 and whole % 127 != 0 and abs(dots - whole) <= max(0.02, 1e-4 * dots)

@@ -1,7 +1,7 @@
 """What TIFF files of many makers say about sizes, channels and colours; only what they say.
 
 Plain resolution tags count as physical only in centimetres and at 100 µm per pixel or finer: inches and coarser
-values are what drawing programs write for printers (72 dpi and the like).
+values are what drawing programs write for printers (72 dpi and the like), and so are whole numbers of dots per inch.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from s3facade.core.spec import Channel
 from s3facade.readers.facts import RGB, Facts
 from s3facade.readers.ome_xml import OmeImage, duration, length
+from s3facade.readers.pictures.picture import METRE, printed
 from s3facade.readers.tiff import microscopes, scanners
 from s3facade.readers.tiff.maker import known
 
@@ -89,7 +90,8 @@ def _centimetres(page: Any) -> dict[str, float]:
 
 def _plain(_tif: Any, page: Any, _series: Any) -> Facts:
     scale = _centimetres(page)
-    return Facts(scale if scale and max(scale.values()) <= 100 else {})
+    stated = scale and max(scale.values()) <= 100 and not any(printed(METRE / size) for size in scale.values())
+    return Facts(scale if stated else {})
 
 
 def _number(value: object) -> float | None:
