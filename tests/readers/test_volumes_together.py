@@ -22,6 +22,7 @@ from volume_tools import DATA
 from s3facade import registry
 from s3facade.readers.volumes.common import anonymous
 from s3facade.stores.local import LocalFile
+from s3facade.testing.reading import voxels
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "readers" / "volumes.md"
 VOLUMES = {"nifti", "mrc", "nrrd", "metaimage", "npy", "deltavision", "dm", "mgh", "afni", "minc", "parrec"}
@@ -81,6 +82,23 @@ def test_headers_that_itk_copies_from_dicom_do_not_say_whose_image_it_is(tmp_pat
 def test_par_files_do_not_say_whose_image_it_is():
     header = {"patient_name": "Doe", "exam_name": "Jane's head", "exam_date": "2020.01.02", "tech": "FEEPI"}
     assert anonymous(header) == {"exam_date": "2020.01.02", "tech": "FEEPI"}
+
+
+def test_headers_of_windows_separate_folders_by_back_slashes(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.raw").write_bytes(VALUES.tobytes())
+    sizes = " ".join(map(str, VALUES.shape[::-1]))
+    headers = {
+        "a.mhd": f"ObjectType = Image\nNDims = 3\nDimSize = {sizes}\nElementType = MET_SHORT\n"
+        "ElementDataFile = raw\\a.raw\n",
+        "a.nhdr": f"NRRD0004\ntype: short\ndimension: 3\nsizes: {sizes}\nendian: little\nencoding: raw\n"
+        "data file: raw\\a.raw\n",
+    }
+    for name, text in headers.items():
+        (tmp_path / name).write_text(text)
+        reader = next(n for n, r in registry.readers() if name[1:] in r.suffixes)
+        (raster,) = registry.reader(reader).open(LocalFile.open(tmp_path / name), {})
+        np.testing.assert_array_equal(voxels(raster, 0), VALUES)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from s3facade.core.errors import BadSource, Unsupported
+from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.operators import Buffer
 from s3facade.core.protocols import SourceFile
 from s3facade.readers.arrays.chunked import ChunkedTable, chunked
@@ -71,7 +71,17 @@ def members(file: SourceFile, names: Sequence[str]) -> list[SourceFile]:
     """The files that a header names. Raises `SourceNotFound`, `SourceDenied`, `BadSource`."""
     if not names or len(names) > MOST:
         raise BadSource(f"The header names {len(names)} files of numbers.")
-    return [file.sibling(name) for name in names]
+    return [_member(file, name) for name in names]
+
+
+def _member(file: SourceFile, name: str) -> SourceFile:
+    """The file called ``name``, or where it is if back-slashes separate folders, as on Windows."""
+    try:
+        return file.sibling(name)
+    except SourceNotFound:
+        if "\\" not in name:
+            raise
+    return file.sibling(name.replace("\\", "/"))
 
 
 def line_skip(file: SourceFile, start: int, lines: int) -> int:
