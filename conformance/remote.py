@@ -39,6 +39,8 @@ class Counting:
 
     root: Path
     latency: float = 0.0
+    status: int = 0
+    """What everything is answered with."""
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -46,6 +48,8 @@ class Counting:
         self.asked.append(f"{request.method} {request.path_qs} {request.headers.get('Range', '')}")
         if self.latency:
             await asyncio.sleep(self.latency)
+        if self.status:
+            return web.Response(status=self.status)
         key = unquote(request.raw_path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
         if "list-type" in request.query:
             return web.Response(body=self._listed(request.query.get("prefix", "")), content_type="application/xml")

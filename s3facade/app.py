@@ -192,11 +192,12 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int, ready: C
 
 
 def renew(catalog: Catalog) -> bool:
-    """Read the access keys and links of the configuration file again; what is broken changes nothing."""
+    """Read access keys, links and keys of stores from the configuration file again; what is broken changes nothing."""
     from s3facade.config.load import access_again  # pydantic is a quarter of the time to start
 
     try:
         catalog.settings = access_again(catalog.settings)
+        remotes.renew(catalog.settings)
     except ConfigError as error:
         log.error("access keys and links stay as they were: %s", error.explain())  # noqa: TRY400 - the user's mistake
         return False

@@ -15,7 +15,18 @@ def register(settings: Settings, *, workers: int = 1) -> None:
     """Make the stores of a configuration known; no I/O. Nothing is changed by one without stores."""
     if not settings.stores:
         return
-    addresses = {
+    limits = settings.limits
+    spool = Spool(os.path.join(caches.folder(limits), "spool"), limits.spool)
+    files.register(_addresses(settings), memory=limits.memory // workers // 16, spool=spool)
+
+
+def renew(settings: Settings) -> None:
+    """Use the credentials that the configuration has now; no I/O."""
+    files.renew(_addresses(settings))
+
+
+def _addresses(settings: Settings) -> dict[str, Address]:
+    return {
         s.name: Address(
             s.url,
             s.endpoint,
@@ -31,6 +42,3 @@ def register(settings: Settings, *, workers: int = 1) -> None:
         )
         for s in settings.stores
     }
-    limits = settings.limits
-    spool = Spool(os.path.join(caches.folder(limits), "spool"), limits.spool)
-    files.register(addresses, memory=limits.memory // workers // 16, spool=spool)

@@ -277,6 +277,8 @@ class Catalog:
                     raise
                 log.warning("an image is left out of a listing of %s: its file is gone", bucket)
             except SourceError as error:
+                if isinstance(node.token, Mount) and _withheld(node.token):
+                    raise
                 log.warning("left out of a listing of %s: %s", bucket, error.explain())
             return Dir({})
 
@@ -514,6 +516,12 @@ def _unreachable(mount: Mount) -> bool:
     return any(is_remote(path) and there(path) for path in files(mount.recipe))
 
 
+def _withheld(mount: Mount) -> bool:
+    """Whether the store of an image refuses it now, though it has been open: most likely it refuses everything."""
+    refused = mount.count > 0 and isinstance(mount.error, SourceDenied)
+    return refused and any(map(is_remote, files(mount.recipe)))
+
+
 def _created(plan: Plan) -> int:
     """Some time that stays the same: of the first folder or file."""
     paths = [f.path for f in plan.folders.values()] + [m.recipe.path for m in plan.mounts.values() if m.recipe.path]
@@ -563,7 +571,7 @@ def _tree(plan: Plan) -> Node:
         leaves[key] = (passed(describe(path)), True)
     for prefix, mount in plan.mounts.items():
         if prefix not in members:
-            leaves[prefix] = (Deferred(mount), mount.error is None)
+            leaves[prefix] = (Deferred(mount), mount.error is None or _withheld(mount))
     if set(leaves) == {""}:
         return leaves[""][0]
     return _nested(leaves)

@@ -42,7 +42,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def access_again(settings: Settings) -> Settings:
-    """``settings`` with the access keys and links that the configuration file has now; nothing else is renewed.
+    """``settings`` with the access keys, links and stores that the configuration file has now; nothing else is renewed.
 
     Raises:
         ConfigError: As `load`.
@@ -50,7 +50,7 @@ def access_again(settings: Settings) -> Settings:
     if settings.path is None:
         return settings
     now = load(settings.path)
-    return replace(settings, access=now.access, links=now.links)
+    return replace(settings, access=now.access, links=now.links, stores=now.stores)
 
 
 def _validate(document: Document) -> ConfigModel:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s3facade.core.errors import SourceError, SourceNotFound, SourceUnavailable
 from s3facade.core.image import Source
@@ -23,7 +23,7 @@ from s3facade.stores.remote import RemoteFile
 from s3facade.stores.s3 import S3
 from s3facade.stores.spool import Spool
 from s3facade.stores.store import RemoteStore
-from s3facade.stores.transport import Address
+from s3facade.stores.transport import Address, Transport
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
@@ -53,9 +53,23 @@ def register(addresses: Mapping[str, Address], *, memory: int = 32 << 20, spool:
     rest()
     _REMOTE.blocks, _REMOTE.spool = Blocks(memory), spool
     _REMOTE.stores = {
-        name: RemoteStore(name, a, S3(a) if a.url.startswith("s3://") else Http(a), _REMOTE.loop, _REMOTE.blocks)
-        for name, a in addresses.items()
+        name: RemoteStore(name, a, _transport(a), _REMOTE.loop, _REMOTE.blocks) for name, a in addresses.items()
     }
+
+
+def renew(addresses: Mapping[str, Address]) -> None:
+    """Use other credentials for stores that are known; whatever else differs is left as it is. Never waits."""
+    for name, new in addresses.items():
+        home = _REMOTE.stores.get(name)
+        if home is None:
+            continue
+        address = replace(home.address, key=new.key, secret=new.secret, token=new.token, anonymous=new.anonymous)
+        if address != home.address and (new.url, new.endpoint) == (address.url, address.endpoint):
+            home.renew(address, _transport(address))
+
+
+def _transport(address: Address) -> Transport:
+    return S3(address) if address.url.startswith("s3://") else Http(address)
 
 
 def rest() -> None:

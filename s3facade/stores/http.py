@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from s3facade.core.errors import SourceUnavailable, Unsupported
-from s3facade.stores.transport import SECOND, SMALL, Address, Page, Passing, Stat, changed, placed, refused, whole
+from s3facade.stores.transport import (
+    SECOND,
+    SMALL,
+    Address,
+    Page,
+    Passing,
+    Stat,
+    changed,
+    insecure,
+    placed,
+    refused,
+    whole,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -97,6 +109,8 @@ class Http:
                         yield response
                         return
                     url = self._followed(url, origin, response, key)
+        except aiohttp.ClientSSLError as error:
+            raise insecure(self._told(key), str(error)) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError) as error:
             raise Passing(f"{self._told(key)}: {type(error).__name__}") from error
         except aiohttp.ClientError as error:

@@ -47,6 +47,11 @@ class Loop:
         self._background.add(future)
         future.add_done_callback(self._background.discard)
 
+    @property
+    def running(self) -> bool:
+        """Whether it has begun in this process."""
+        return self._loop is not None and self._pid == os.getpid()
+
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run ``last`` and end the thread, if there is one; another begins when it is needed."""
         with self._lock:

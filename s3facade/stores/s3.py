@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from s3facade.core.errors import SourceDenied, Unsupported
-from s3facade.stores.transport import SECOND, Address, Page, Passing, Stat, changed, placed, refused, whole
+from s3facade.stores.transport import SECOND, Address, Page, Passing, Stat, changed, insecure, placed, refused, whole
 
 _CONNECT = 5.0
 """Seconds."""
@@ -27,9 +27,15 @@ class S3:
 
     async def head(self, key: str) -> Stat:
         """By HeadObject."""
-        async with self._asked(key) as client:
-            answer = await client.head_object(Bucket=self._bucket, Key=self._prefix + key)
-            return _stat(answer["ContentLength"], answer)
+        try:
+            async with self._asked(key) as client:
+                answer = await client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+                return _stat(answer["ContentLength"], answer)
+        except SourceDenied:
+            # Such an answer has no body that says why.
+            async with self._asked(key) as client:
+                await client.get_object(Bucket=self._bucket, Key=self._prefix + key, Range="bytes=0-0")
+            raise
 
     async def get(self, key: str, start: int, stop: int, stat: Stat) -> bytes:
         """By GetObject with If-Match."""
@@ -92,6 +98,8 @@ class S3:
             raise refused(status, code, self._told(key)) from None
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
             raise refused(403, type(error).__name__, self._told(key)) from None
+        except exceptions.SSLError as error:
+            raise insecure(self._told(key), str(error.kwargs.get("error", ""))) from error
         except exceptions.HTTPClientError as error:
             inner = error.kwargs.get("error")
             if isinstance(inner, SourceDenied):

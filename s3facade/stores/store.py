@@ -67,6 +67,12 @@ class RemoteStore:
         # Another address under the same name is another file, whatever its tag.
         self._salt = blake2b(f"{address.endpoint} {address.url}".encode(), digest_size=4).hexdigest()
 
+    def renew(self, address: Address, transport: Transport) -> None:
+        """Go on with other credentials; what is under way is tried again with them. Never waits."""
+        old, self.address, self.transport = self.transport, address, transport
+        if self._loop.running:
+            self._loop.begin(old.close)
+
     @property
     def lists(self) -> bool:
         """Whether it tells what is in a folder."""

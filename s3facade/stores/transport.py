@@ -19,6 +19,15 @@ from s3facade.core.errors import (
 SMALL = 4 << 20
 """Bytes of a file that is read from a server that knows no ranges: the whole of it, for each range."""
 SECOND = 10**9
+KEYS = (
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "RequestTimeTooSkewed",
+)
+"""Refusals of S3 that are about who asks, not about what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,13 @@ def refused(status: int, code: str, address: str) -> SourceError | Passing:
             "in `stores:`.",
             private=private,
         )
-    if status in (401, 403, 407) or code in ("ExpiredToken", "InvalidToken"):
+    if status in (401, 407) or code in KEYS:
+        # Of all files alike, and until the operator has changed it: none of them is broken.
+        return SourceUnavailable(
+            "The store does not accept the key that the server shows; renew it in `stores:` and send SIGHUP.",
+            private=private,
+        )
+    if status == 403:
         return SourceDenied("The store refuses to let the server read; check its key and permissions.", private=private)
     if status in (408, 425, 429) or status >= 500:
         return Passing(private)
@@ -126,6 +141,15 @@ def refused(status: int, code: str, address: str) -> SourceError | Passing:
 def changed(address: str) -> SourceChanged:
     """The file is not the one that was described."""
     return SourceChanged("The source file has changed; ask again.", private=address)
+
+
+def insecure(address: str, reason: str) -> SourceUnavailable:
+    """Why nothing is sent to a server that does not prove to be the one that is meant."""
+    return SourceUnavailable(
+        "No secure connection to the source store can be made; check its certificate, and AWS_CA_BUNDLE (S3) or "
+        "SSL_CERT_FILE (web servers) where the server runs.",
+        private=f"{address}: {reason}",
+    )
 
 
 def whole(size: int, address: str) -> None:

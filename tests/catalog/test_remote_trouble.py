@@ -18,7 +18,7 @@ from s3facade import registry, remotes
 from s3facade.catalog.across import Across
 from s3facade.catalog.catalog import Catalog
 from s3facade.config.load import load
-from s3facade.core.errors import NoSuchKey, SourceUnavailable
+from s3facade.core.errors import NoSuchKey, SourceDenied, SourceUnavailable
 from s3facade.engine.engine import Engine
 
 PLANE = np.zeros((8, 8), np.uint8)
@@ -92,6 +92,22 @@ def test_a_listing_is_whole_or_unavailable(server: Counting, engine: Engine, tmp
     with pytest.raises(SourceUnavailable, match="cannot be reached"):
         made.page_now("far-away", "", "", "", 10)
     server.latency = 0.0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_images_of_a_store_that_refuses_the_server_are_not_left_out(
+    server: Counting, engine: Engine, tmp_path: Path, status: int
+) -> None:
+    made = catalog(server, engine, tmp_path, "0.3 s")
+    assert len(made.page_now("far-away", "", "", "", 10)) > 2
+    server.status = status
+    time.sleep(0.8)
+    for _ in range(2):
+        with pytest.raises((SourceUnavailable, SourceDenied)):
+            made.page_now("far-away", "", "", "", 10)
+        made.rescan()
+    server.status = 0
+    assert len(made.page_now("far-away", "", "", "", 10)) > 2
 
 
 def test_nobody_waits_for_the_store_of_another_bucket(server: Counting, engine: Engine, tmp_path: Path) -> None:

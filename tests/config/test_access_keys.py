@@ -4,10 +4,12 @@ import os
 
 import pytest
 
+from s3facade import remotes
 from s3facade.auth.configured import authenticator, credential, links
 from s3facade.config.load import access_again, load
 from s3facade.config.settings import Grant
 from s3facade.core.errors import ConfigError
+from s3facade.stores import files
 
 TEXT = """\
 sources: {demo: {synthetic: {shape: {y: 8, x: 8}}}}
@@ -101,6 +103,22 @@ def test_only_access_and_links_are_read_again(config, monkeypatch):
     config.write_text("buckets: [")
     with pytest.raises(ConfigError):
         access_again(before)
+
+
+def test_credentials_of_stores_are_read_again(config, monkeypatch):
+    monkeypatch.setitem(os.environ, "B", "b-secret-b")
+    stores = "stores: {lab: {url: 's3://lab', endpoint: 'http://127.0.0.1:1', key: k, secret: old-secret}}\n"
+    config.write_text(stores + TEXT)
+    before = load(config)
+    remotes.register(before)
+    try:
+        config.write_text(stores.replace("old-secret", "new-secret") + TEXT)
+        after = access_again(before)
+        remotes.renew(after)
+        assert [s.secret for s in after.stores] == ["new-secret"]
+        assert files.store("lab:/x").address.secret == "new-secret"
+    finally:
+        files.register({})
 
 
 def test_folders_as_buckets(tmp_path):

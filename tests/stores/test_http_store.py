@@ -130,7 +130,25 @@ def test_a_store_that_hangs_is_asked_by_one_thread_at_a_time(server: FaultServer
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize(("status", "error"), [(403, SourceDenied), (401, SourceDenied), (404, SourceUnavailable)])
+def test_credentials_can_be_renewed(server: FaultServer, tmp_path: Path) -> None:
+    register(server, tmp_path, secret=SECRET)
+    file = files.file(files.describe("web:/a.bin"))
+    server.down = 401
+    with pytest.raises(SourceUnavailable, match="does not accept the key") as caught:
+        file.pread(0, 10)
+    assert SECRET not in caught.value.explain()
+    server.down = 0
+    address = Address(server.url + "data/", timeout=4.0, secret="another")
+    files.renew({"web": address, "new": address})
+    server.forget()
+    assert file.pread(0, 10) == DATA[:10]
+    assert [headers["Authorization"] for headers in server.headers] == ["Bearer another"]
+    files.renew({"web": replace(address, url=server.url, secret="for somebody else")})
+    assert file.pread(2_000_000, 10) == DATA[2_000_000:2_000_010]
+    assert server.headers[-1]["Authorization"] == "Bearer another", "another place is another store"
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, SourceDenied), (401, SourceUnavailable), (404, SourceUnavailable)])
 def test_refusals_by_name(server: FaultServer, status: int, error: type[Exception]) -> None:
     server.down = status
     with pytest.raises(error):
