@@ -229,3 +229,18 @@ def test_nwb_of_times_that_are_none(tmp_path, told):
     (raster,) = read(nwb(tmp_path / "a.nwb", (3, 40, 30), **told))
     assert (raster.spec.axes[0].unit, raster.spec.levels[0].scale[0]) == (None, 1.0)
     json.dumps(dict(raster.spec.attrs), allow_nan=False)
+
+
+def test_names_that_are_no_utf_8(tmp_path):
+    """As programs of the days of Latin-1 wrote them."""
+    array, other = some(20, 30), some(21, 31)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["plain"] = array
+        file["plain"].attrs[b"\xb5m"] = 3
+        file[b"Gr\xf6\xdfe/\xb5m"] = other
+    first, second = read(tmp_path / "a.h5")
+    names = [r.spec.attrs["name"] for r in (first, second)]
+    assert names == [r"Gr\xf6\xdfe/\xb5m", "plain"]
+    np.testing.assert_array_equal(whole(first), other)
+    np.testing.assert_array_equal(whole(second), array)
+    assert second.spec.attrs["original"]["dataset"] == {r"\xb5m": 3}

@@ -40,7 +40,7 @@ def attributes(item: Any) -> dict[str, Any]:
     for name in list(item.attrs)[:MAX_NUMBER]:
         value = attribute(item, name)
         if value is not None:
-            found[str(name)] = value
+            found[name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)] = value
     return found
 
 

@@ -22,7 +22,7 @@ from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.hdf5.attributes import text
 from s3facade.readers.hdf5.bdv_place import placed
 from s3facade.readers.hdf5.bdv_xml import Setup, Views
-from s3facade.readers.hdf5.library import Found, Tree
+from s3facade.readers.hdf5.library import Found, Tree, names
 from s3facade.readers.hdf5.tables import Piece, piece, table
 
 MAX_LEVELS = 32
@@ -34,14 +34,14 @@ _TIME = re.compile(r"t(\d{5,9})")
 
 def is_one(tree: Tree) -> bool:
     """Whether an HDF5 file holds the voxels of a BigDataViewer dataset."""
-    return any(_SETUP.fullmatch(n) and tree.dataset(f"{n}/resolutions") for n in sorted(tree.root.item)[:64])
+    return any(_SETUP.fullmatch(n) and tree.dataset(f"{n}/resolutions") for n in names(tree.root.item)[:64])
 
 
 def images(tree: Tree) -> list[TableRaster]:
     """The setups of an HDF5 file without its XML file: nothing is known of their sizes. Raises `SourceError`."""
-    names = list(tree.root.item)
-    setups = sorted(int(m[1]) for n in names if (m := _SETUP.fullmatch(n)))
-    times = sorted(int(m[1]) for n in names if (m := _TIME.fullmatch(n)))
+    members = names(tree.root.item)
+    setups = sorted(int(m[1]) for n in members if (m := _SETUP.fullmatch(n)))
+    times = sorted(int(m[1]) for n in members if (m := _TIME.fullmatch(n)))
     there = [Setup(n, None, None, None, "", {}) for n in setups if any(tree.group(f"t{t:05}/s{n:02}") for t in times)]
     missing = frozenset((t, s.number) for t in times for s in there if tree.group(f"t{t:05}/s{s.number:02}") is None)
     note = "This is the voxel file of a BigDataViewer dataset; sizes and places of its images stand in its .xml file."
@@ -63,12 +63,12 @@ def shown(tree: Tree, ahead: Sequence[SourceFile], views: Views, notes: Sequence
     """
     if len(views.setups) * len(views.times) > MAX_VIEWS:
         raise Unsupported("The BigDataViewer dataset has too many views.")
-    names = [s.name for s in views.setups]
+    called = [s.name for s in views.setups]
     made = []
     for setup in views.setups:
         times = [t for t in views.times if (t, setup.number) not in views.missing]
         if times:
-            unique = setup.name if names.count(setup.name) == 1 else None
+            unique = setup.name if called.count(setup.name) == 1 else None
             made.append(_image(tree, ahead, views, setup, unique, notes))
     if not made:
         raise BadSource("The BigDataViewer dataset has no views: there are no setups, or all are listed as missing.")

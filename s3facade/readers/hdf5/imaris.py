@@ -19,7 +19,7 @@ from s3facade.readers.arrays.raster import Freezing, TableRaster
 from s3facade.readers.arrays.raw import RawTable
 from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.hdf5.attributes import attributes, text
-from s3facade.readers.hdf5.library import Found, Tree, is_hdf5, opened
+from s3facade.readers.hdf5.library import Found, Tree, is_hdf5, names, opened
 from s3facade.readers.hdf5.pipeline import CLASSES
 from s3facade.readers.hdf5.tables import piece, table
 from s3facade.readers.hdf5.times import interval, iso, moment
@@ -137,7 +137,7 @@ def _groups(tree: Tree, data: Found, level: int, times: int, channels: int) -> l
 def _numbered(group: Found, what: str) -> int:
     """How many members are called ``what`` and a number; they are counted from 0 without gaps."""
     pattern = re.compile(re.escape(what) + r" (\d{1,7})")
-    found = {int(m[1]) for name in group.item if (m := pattern.fullmatch(name))}
+    found = {int(m[1]) for name in names(group.item) if (m := pattern.fullmatch(name))}
     if found != set(range(len(found))) or not found:
         raise BadSource(
             f"The Imaris file is incomplete: in {group.name!r}, {what} 0 to {max(found, default=0)} are not all there."
@@ -204,7 +204,7 @@ def _facts(
         attrs["notes"] = notes
     attrs["original"] = {
         name: {k: v[:_TEXT] for k in list(attributes(group.item)) if (v := text(group.item, k))}
-        for name in sorted(info.item)[:64]
+        for name in names(info.item)[:64]
         if (group := tree.group(name, info))
     }
     found = tuple(_channel(tree.group(f"Channel {c}", info)) for c in range(channels))

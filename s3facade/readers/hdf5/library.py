@@ -41,7 +41,8 @@ class Found:
     @property
     def name(self) -> str:
         """Path in its file."""
-        return str(self.item.name or "/")
+        name = self.item.name or "/"
+        return name if isinstance(name, str) else bytes(name).decode("utf-8", "backslashreplace")
 
     @property
     def is_dataset(self) -> bool:
@@ -82,7 +83,7 @@ class Tree:
             name = steps.pop()
             target, other = _link(here.item, name)
             if target is None:
-                item = here.item.get(name)
+                item = _member(here.item, name)
                 if not (hasattr(item, "keys") or hasattr(item, "chunks")):
                     return None
                 here = Found(item, here.file)
@@ -127,9 +128,9 @@ class Tree:
             yield here
             if not here.is_dataset:
                 below = []
-                for name in sorted(here.item.keys(), reverse=True):
+                for name in reversed(names(here.item)):
                     if _link(here.item, name)[0] is None:
-                        item = here.item.get(name)
+                        item = _member(here.item, name)
                         if hasattr(item, "keys") or hasattr(item, "chunks"):
                             below.append(Found(item, here.file))
                 ahead += below
@@ -160,9 +161,18 @@ class Tree:
         return len(self.files) - 1
 
 
+def names(group: Any) -> list[str]:
+    """The members of a group, sorted; bytes that are no UTF-8, as older programs wrote them, are escaped."""
+    return sorted(n if isinstance(n, str) else n.decode("utf-8", "surrogateescape") for n in group)
+
+
+def _member(group: Any, name: str) -> Any:
+    return group.get(name.encode("utf-8", "surrogateescape"))
+
+
 def own_group(group: Any, name: str) -> Any:
     """A group that is a member of ``group``, not linked from elsewhere; None if there is none of that name."""
-    item = None if _link(group, name)[0] is not None else group.get(name)
+    item = None if _link(group, name)[0] is not None else _member(group, name)
     return item if hasattr(item, "keys") else None
 
 

@@ -13,7 +13,7 @@ from s3facade.core.spec import Channel
 from s3facade.core.units import MICROMETERS
 from s3facade.readers.hdf5.attributes import numbers, plain, text
 from s3facade.readers.hdf5.axes import Meaning
-from s3facade.readers.hdf5.library import Found, Tree
+from s3facade.readers.hdf5.library import Found, Tree, names
 from s3facade.readers.hdf5.plain import AnyRaster, raster
 from s3facade.readers.hdf5.times import interval, iso
 
@@ -117,7 +117,7 @@ def _spacing(tree: Tree, plane: Found, dims: tuple[str, ...]) -> dict[str, float
 def _channel(tree: Tree, plane: Found) -> Channel:
     excitation = _number(tree.dataset("excitation_lambda", plane))
     indicator = tree.dataset("indicator", plane)
-    lights = [tree.group(name, plane) for name in sorted(plane.item)[:64] if "channel" in name.lower()]
+    lights = [tree.group(name, plane) for name in names(plane.item)[:64] if "channel" in name.lower()]
     emission = next((e for g in lights if g and (e := _number(tree.dataset("emission_lambda", g)))), None)
     return Channel(_scalar(indicator) if indicator else None, emission=emission, excitation=excitation)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from s3facade.readers.hdf5.attributes import text
-from s3facade.readers.hdf5.library import Tree, own_group
+from s3facade.readers.hdf5.library import Tree, names, own_group
 
 
 def kind(tree: Tree) -> str | None:
@@ -16,7 +16,7 @@ def kind(tree: Tree) -> str | None:
     encoding = (text(root, "encoding-type") or "").lower()
     if encoding in ("anndata", "mudata"):
         return "annotated data (AnnData)"
-    members = set(root)
+    members = set(names(root))
     if members >= {"X", "obs", "var"}:
         return "annotated data (AnnData)"
     if any(name in root.attrs for name in ("keras_version", "model_config")) or _keras(tree, members):
