@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,8 @@ Measure: TypeAlias = Callable[[Buffer | None], Sequence[Number]]
 
 WIDTH = 24
 """Characters of the longest number: a double such as -1.7976931348623157e+308."""
+LONG = 4096
+"""Bytes of a document from which on it is kept packed."""
 _MARK = re.compile(r'"\\u0000(\d+)\\u0000"')
 
 
@@ -71,9 +74,13 @@ def json_file(document: Document, modified: int, version: int) -> File:
 
 
 def literal_file(data: bytes, media_type: str, modified: int) -> File:
-    """Bytes at hand as a key."""
-    body = Object((Literal(data),))
-    return File(len(data), media_type, digest(data.decode(), media_type), modified, lambda: body)
+    """Bytes at hand as a key. Long ones are kept packed: a server has one or two for each of its images."""
+    identity = digest(data.decode(), media_type)
+    if len(data) < LONG:
+        body = Object((Literal(data),))
+        return File(len(data), media_type, identity, modified, lambda: body)
+    packed = zlib.compress(data, 1)
+    return File(len(data), media_type, identity, modified, lambda: Object((Literal(zlib.decompress(packed)),)))
 
 
 def _render(pieces: Sequence[bytes], fields: Sequence[tuple[int, int]], measured: Sequence[Sequence[Number]]) -> bytes:

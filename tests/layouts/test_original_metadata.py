@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 
 from s3facade.catalog.provenance import ORIGINAL, original
 from s3facade.core.image import Dataset
+from s3facade.layouts.documents import literal_file
 from s3facade.layouts.ome_xml import metadata
 from s3facade.layouts.ome_zarr import OmeZarr
 from s3facade.testing import in_memory
@@ -41,3 +43,19 @@ def test_never_in_the_attributes():
     assert b"secret" not in b"".join(
         bytes(part.data) for part in tree.children["zarr.json"].body().parts if hasattr(part, "data")
     )
+
+
+def test_long_documents_are_kept_packed():
+    """A server keeps them for each of thousands of images."""
+    data = b"".join(b"<M K='name %d'>value</M>" % n for n in range(4000))
+    tracemalloc.start()
+    try:
+        kept = [literal_file(data + b"%d" % n, "application/xml", 0) for n in range(20)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 20 * len(data) / 4
+    for n, file in enumerate(kept):
+        (part,) = file.body().parts
+        assert bytes(part.data) == data + b"%d" % n
+        assert file.size == len(part.data)
