@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 from s3facade.core.image import Source
 
@@ -110,7 +111,7 @@ class Blocks:
                     self._live.pop(key, None)
 
         task = asyncio.create_task(fetched())
-        task.add_done_callback(_seen)
+        task.add_done_callback(seen)
         self._live.update(dict.fromkeys(keys, task))
         return task
 
@@ -125,7 +126,7 @@ class Blocks:
                 self.held_bytes -= len(gone)
 
 
-def _seen(task: asyncio.Task[dict[int, bytes]]) -> None:
+def seen(task: asyncio.Task[Any]) -> None:
     """Have asyncio believe that somebody looked at the error: all who wanted to know may have gone."""
     if not task.cancelled():
         task.exception()

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from s3facade.core.errors import SourceChanged, SourceError, SourceNotFound, SourceUnavailable
 from s3facade.core.image import Source
-from s3facade.stores.blocks import AHEAD, BLOCK, Blocks
+from s3facade.stores.blocks import AHEAD, BLOCK, Blocks, seen
 from s3facade.stores.known import Known, Listing
 from s3facade.stores.loop import Loop
 from s3facade.stores.pieces import Piece, together
@@ -60,6 +60,8 @@ class RemoteStore:
         self._looked: dict[str, float] = {}
         """When folders were last looked at in the background."""
         self._lonely: dict[str, int] = {}
+        self._live: dict[Piece, asyncio.Task[dict[Piece, bytes]]] = {}
+        """Pieces that are on their way."""
         self._doubted = 0.0
         """When folders were last said to hold something else."""
         # Half of the connections: who wants something now must not stand behind what somebody may want.
@@ -237,22 +239,49 @@ class RemoteStore:
         return found if len(found) == len(pieces) else self._run(lambda: self.exact(pieces))
 
     async def exact(self, pieces: Sequence[Piece]) -> list[bytes]:
-        """Each piece, past the blocks; near ones together, all at once."""
+        """Each piece, past the blocks; near ones together, all at once, and what somebody else waits for as well once.
+
+        Chunks of one row of strips are wanted by as many threads as there are, at the same time.
+        """
         found: dict[Piece, bytes] = {}
-        for piece in pieces:
+        flights: dict[Piece, asyncio.Task[dict[Piece, bytes]]] = {}
+        missing = []
+        for piece in dict.fromkeys(pieces):
             held = self.blocks.held(piece.source, piece.start, piece.stop)
             if held is not None:
                 found[piece] = held
-        spans = list(together([piece for piece in dict.fromkeys(pieces) if piece not in found]))
-        read = await asyncio.gather(*(self._fetch(s[0].source, s[0].start, max(p.stop for p in s)) for s in spans))
-        for span, data in zip(spans, read, strict=True):
-            base = span[0].start
-            found.update((p, data[p.start - base : p.stop - base] if len(span) > 1 else data) for p in span)
+            elif piece in self._live:
+                flights[piece] = self._live[piece]
+            else:
+                missing.append(piece)
+        for span in together(missing):
+            flights.update(dict.fromkeys(span, self._fly(span)))
+        if flights:
+            # Not gathered: who is called off must not call off what others wait for.
+            await asyncio.wait(set(flights.values()))
+            found.update((piece, flight.result()[piece]) for piece, flight in flights.items())
         return [found[piece] for piece in pieces]
+
+    def _fly(self, span: Sequence[Piece]) -> asyncio.Task[dict[Piece, bytes]]:
+        base = span[0].start
+
+        async def fetched() -> dict[Piece, bytes]:
+            try:
+                data = await self._fetch(span[0].source, base, max(piece.stop for piece in span))
+                return {p: data[p.start - base : p.stop - base] if len(span) > 1 else data for p in span}
+            finally:
+                for piece in span:
+                    self._live.pop(piece, None)
+
+        task = asyncio.create_task(fetched())
+        task.add_done_callback(seen)
+        self._live.update(dict.fromkeys(span, task))
+        return task
 
     async def close(self) -> None:
         """End the connections; others are made when they are needed."""
         self.blocks.clear()
+        self._live.clear()
         await self.transport.close()
 
     async def _fetch(self, source: Source, start: int, stop: int) -> bytes:

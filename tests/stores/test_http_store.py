@@ -55,6 +55,21 @@ def test_reads_are_exact_and_near_ones_share_a_request(server: FaultServer) -> N
     assert server.count() == 2, "the first two are near each other"
 
 
+def test_what_several_threads_want_at_the_same_time_is_fetched_once(server: FaultServer) -> None:
+    file = files.file(files.describe("web:/a.bin"))
+    wanted = [(file, at, 5000) for at in (0, 5000, 1_000_000, 1_005_000, 2_000_000)]
+    expected = [DATA[at : at + n] for _, at, n in wanted]
+    server.latency = 0.3
+    server.forget()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: files.read_many(wanted), range(8))) == [expected] * 8
+    assert server.count() == 3
+    server.down = 503
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(file.pread, 1_500_000, 1_200_000) for _ in range(2)]
+        assert all(isinstance(future.exception(), SourceUnavailable) for future in both), "errors are shared"
+
+
 def test_a_stream_reads_the_whole_in_few_requests(server: FaultServer) -> None:
     file = files.file(files.describe("web:/a.bin"))
     with file.stream() as stream:
