@@ -20,6 +20,7 @@ import yaml
 from volume_tools import DATA
 
 from s3facade import registry
+from s3facade.core.errors import BadSource
 from s3facade.readers.volumes.common import anonymous
 from s3facade.stores.local import LocalFile
 from s3facade.testing.reading import voxels
@@ -142,3 +143,22 @@ def test_served(served):
     np.testing.assert_allclose(told["affine"], np.c_[TURNED, (1, -2, 3)] * 1000)
     assert told["frame"] == "LPS"
     assert "millimetres" in told["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.mhd", "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nElementType = MET_SHORT\nElementDataFile =\n"),
+        ("a.nhdr", "NRRD0004\ntype: short\ndimension: 2\nsizes: 1 1\nendian: little\nencoding: raw\ndata file: \n"),
+        (
+            "a.mha",
+            "ObjectType = Image\nNDims = 3\nDimSize = 1 1 1\nElementType = MET_SHORT\nOffset = 1e306 1 1\n"
+            + "ElementDataFile = LOCAL\n\0\0",
+        ),
+    ],
+)
+def test_headers_without_a_file_and_with_places_that_are_no_numbers(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    reader = next(n for n, r in registry.readers() if f".{name.partition('.')[2]}" in r.suffixes)
+    with pytest.raises(BadSource, match=r"empty|no numbers"):
+        registry.reader(reader).open(LocalFile.open(tmp_path / name), {})

@@ -157,7 +157,12 @@ def placed(matrix: Matrix, scale: Mapping[str, float]) -> tuple[dict[str, float]
     Returns:
         The origin by axis, empty unless the axes of image and frame are parallel and run the same way, with the voxel
         sizes of ``scale``: a position along an axis means that of the frame only then.
+
+    Raises:
+        BadSource: Places or sizes that are no numbers; products of large ones, for instance.
     """
+    if not (np.isfinite(matrix).all() and finite(*scale.values())):
+        raise BadSource("The header gives voxels sizes or places that are no numbers.")
     rows = [[float(v) for v in row] for row in matrix[:3]]
     turn = matrix[:3, :3]
     sizes = np.array([scale.get(a, math.nan) for a in "xyz"])

@@ -193,6 +193,8 @@ def _names(about: Header) -> list[str]:
     if given.startswith("LIST"):
         return list(about.listed)
     words = given.split()
+    if not words:
+        raise BadSource("The tag ElementDataFile of the header is empty; it names the file of the numbers, or LOCAL.")
     if "%" in words[0] and len(words) >= 3:
         try:
             first, last, step = (int(w) for w in [*words[1:4], "1"][:3])
@@ -219,8 +221,10 @@ def _facts(about: Header, count: int, unit: float | None) -> Facts:
     matrix = np.eye(4)
     # Row i of the tag is the direction of axis i.
     directions = np.eye(count) if turn is None else np.reshape(turn, (count, count)).T
-    matrix[:n, :n] = (directions * np.array(spacing or [1.0] * count))[:n, :n] * length
-    matrix[:n, 3] = np.array(offset or [0.0] * count)[:n] * length
+    # what is too large is found by `placed`
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix[:n, :n] = (directions * np.array(spacing or [1.0] * count))[:n, :n] * length
+        matrix[:n, 3] = np.array(offset or [0.0] * count)[:n] * length
     if n < 3:
         scale_of = {**scale, "z": 1.0}
         origin, _ = placed(matrix, scale_of)

@@ -145,6 +145,8 @@ def _files(about: Header) -> list[str]:
     if given.upper().startswith("LIST"):
         return list(about.listed)
     words = given.rsplit(None, 4)
+    if not words:
+        raise BadSource("The field data file of the NRRD header is empty; it names the file of the numbers.")
     for count in (4, 3):
         pattern = given.rsplit(None, count)
         if len(pattern) == count + 1 and "%" in pattern[0] and all(w.lstrip("-").isdecimal() for w in pattern[1:]):
@@ -186,9 +188,11 @@ def _facts(about: Header, names: Sequence[str], unit: float | None) -> Facts:
     origin: dict[str, float] = {}
     if length and sorted(vectors) == ["x", "y", "z"] and {len(v) for v in vectors.values()} == {3}:
         matrix = np.eye(4)
-        matrix[:3, :3] = np.array([vectors[a] for a in "xyz"]).T * length
-        if len(about.origin) == 3:
-            matrix[:3, 3] = np.array(about.origin) * length
+        # what is too large is found by `placed`
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix[:3, :3] = np.array([vectors[a] for a in "xyz"]).T * length
+            if len(about.origin) == 3:
+                matrix[:3, 3] = np.array(about.origin) * length
         origin, rows = placed(matrix, scale)
         if len(about.origin) == 3:
             attrs |= {"affine": rows, "frame": about.frame or "space of the file"}
