@@ -295,13 +295,30 @@ class LocalFile:
             raise SourceUnavailable("A part of the source is a link that leads nowhere now.", private=place)
 
     def names(self, below: str = "") -> list[str]:
-        """What is in the folder of the file, or ``below`` it. Raises `SourceNotFound`, `SourceDenied`."""
+        """What is in the folder of the file, or ``below`` it. Raises `SourceNotFound`, `SourceDenied`.
+
+        Links that lead back to a folder on the way here are left out: whoever goes through folders would not end.
+        """
         folder = self.folder(below)
         try:
             with os.scandir(folder.source.path) as entries:
-                return sorted(e.name + "/" * e.is_dir() for e in entries)
+                return sorted(
+                    e.name + "/" * e.is_dir() for e in entries if not e.is_symlink() or not self._returns(e.path)
+                )
         except OSError as error:
             raise translated(folder.source.path, error) from error
+
+    def _returns(self, link: str) -> bool:
+        """Whether a link leads to a folder that it lies in, by its path or in truth."""
+        root = os.path.realpath(os.path.dirname(self._source.path))
+        target, path = os.path.realpath(link), os.path.dirname(link)
+        while _within(path, root):
+            if _within(os.path.realpath(path), target):
+                return True
+            if path == root:
+                break
+            path = os.path.dirname(path)
+        return False
 
     def folder(self, below: str = "") -> LocalFile:
         """The folder of the file, or one below it, as a source without bytes. Raises as `names`."""

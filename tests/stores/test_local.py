@@ -127,3 +127,21 @@ def test_a_folder_that_may_not_be_entered_is_an_error_not_an_absence(tmp_path: P
                 look("0/1")
     finally:
         (tmp_path / "0").chmod(0o700)
+
+
+def test_links_that_lead_back_are_not_listed(tmp_path: Path) -> None:
+    for name in ("a", "b", "b/c"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "self").symlink_to(".")
+    (tmp_path / "a" / "up").symlink_to("..")
+    (tmp_path / "a" / "to_b").symlink_to("../b")
+    (tmp_path / "b" / "to_a").symlink_to("../a")
+    (tmp_path / "b" / "link").symlink_to("../file")
+    (tmp_path / "latest").symlink_to("b")
+    file = LocalFile.open(tmp_path / "file")
+    assert file.names() == ["a/", "b/", "file", "latest/"]
+    assert file.names("a") == ["to_b/"]
+    assert file.names("a/to_b") == ["c/", "link"]
+    assert file.names("b") == ["c/", "link", "to_a/"]
+    assert file.names("b/to_a") == []
