@@ -153,7 +153,7 @@ def test_served(served):
         (
             "a.mha",
             "ObjectType = Image\nNDims = 3\nDimSize = 1 1 1\nElementType = MET_SHORT\nOffset = 1e306 1 1\n"
-            + "ElementDataFile = LOCAL\n\0\0",
+            "ElementDataFile = LOCAL\n\0\0",
         ),
     ],
 )
