@@ -152,8 +152,10 @@ def test_served(served):
         ("a.nhdr", "NRRD0004\ntype: short\ndimension: 2\nsizes: 1 1\nendian: little\nencoding: raw\ndata file: \n"),
         (
             "a.mha",
-            "ObjectType = Image\nNDims = 3\nDimSize = 1 1 1\nElementType = MET_SHORT\nOffset = 1e306 1 1\n"
-            "ElementDataFile = LOCAL\n\0\0",
+            (
+                "ObjectType = Image\nNDims = 3\nDimSize = 1 1 1\nElementType = MET_SHORT\nOffset = 1e306 1 1\n"
+                "ElementDataFile = LOCAL\n\0\0"
+            ),
         ),
     ],
 )
