@@ -26,9 +26,17 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+# What JSON knows itself is not gone through in Python first: identities are made for each of thousands of files.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
+
+
 def canonical(value: object) -> str:
     """One spelling for equal values: JSON with sorted keys; dataclasses by class name and fields."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return _ENCODER.encode(value)
+    except TypeError:
+        # Keys of several types have no order, and some have no form.
+        return _ENCODER.encode(plain(value))
 
 
 def digest(*parts: object) -> str:
