@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from s3facade.core.errors import SourceDenied, Unsupported
@@ -38,13 +39,14 @@ class S3:
             raise
 
     async def get(self, key: str, start: int, stop: int, stat: Stat) -> bytes:
-        """By GetObject with If-Match."""
+        """By GetObject, with If-Match as far as there are tags."""
         told = self._told(key)
         async with self._asked(key) as client:
             span = f"bytes={start}-{stop - 1}"
-            answer = await client.get_object(Bucket=self._bucket, Key=self._prefix + key, Range=span, IfMatch=stat.tag)
+            answer = await client.get_object(Bucket=self._bucket, Key=self._prefix + key, Range=span, **_pinned(stat))
             async with answer["Body"] as body:
-                if _tag(answer) != stat.tag:
+                now = _stat(stat.size, answer)
+                if now.tag != stat.tag or (not stat.tag and now.modified != stat.modified):
                     raise changed(told)
                 size = answer["ContentLength"]
                 if "ContentRange" in answer:
@@ -177,8 +179,19 @@ def _straight() -> Any:
 
 
 def _tag(answer: Any) -> str:
-    # Some servers quote tags in one kind of answer and not in another.
-    return '"' + str(answer.get("ETag", "")).strip('"') + '"'
+    # Some servers quote tags in one kind of answer and not in another; proxies that compress make them weak; a few
+    # servers have none.
+    tag = str(answer.get("ETag", ""))
+    if tag.startswith("W/"):
+        return tag
+    return f'"{bare}"' if (bare := tag.strip('"')) else ""
+
+
+def _pinned(stat: Stat) -> dict[str, Any]:
+    """Conditions under which the range is wanted. A weak tag cannot be one; it is compared in the answer alone."""
+    if not stat.tag:
+        return {"IfUnmodifiedSince": datetime.fromtimestamp(stat.modified // SECOND, UTC)}
+    return {} if stat.tag.startswith("W/") else {"IfMatch": stat.tag}
 
 
 def _stat(size: int, answer: Any) -> Stat:

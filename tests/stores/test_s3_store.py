@@ -160,3 +160,18 @@ def test_a_child_begins_connections_of_its_own(address: Address) -> None:
         finally:
             os._exit(status)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.parametrize("tags", ["weak", "none"])
+def test_tags_that_are_weak_or_missing(address: Address, tags: str) -> None:
+    with fault_server({"lab-raw/run/a.bin": DATA}) as front:
+        front.weak, front.tags = tags == "weak", tags != "none"
+        files.register({"lab": replace(address, endpoint=front.url.rstrip("/"))})
+        file = files.file(files.describe("lab:/a.bin"))
+        assert file.pread(5, 10) == DATA[5:15]
+        assert "If-Match" not in front.headers[-1]
+        front.files["lab-raw/run/a.bin"] = DATA[::-1]
+        front.modified = "Thu, 02 Jan 2025 00:00:00 GMT"
+        files.store("lab:/").blocks.empty()
+        with pytest.raises(SourceChanged):
+            file.pread(5, 10)
