@@ -21,6 +21,7 @@ from s3facade.catalog.recipe import files, single
 from s3facade.catalog.shelf import Shelf
 from s3facade.config.settings import Access, BucketConfig, ListSizes, Settings, ShelfConfig
 from s3facade.core.errors import (
+    LoadError,
     NoSuchBucket,
     NoSuchKey,
     SourceChanged,
@@ -377,7 +378,7 @@ class Catalog:
         if (not mount.sources and mount.error is None) or (mount.error is not None and mount.retry(now)):
             try:
                 mount.open(now)
-            except SourceError as error:
+            except (SourceError, LoadError) as error:
                 log.debug("does not open: %s", error.explain())
 
     def _look_again(self, bucket: str) -> bool:

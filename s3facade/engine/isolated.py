@@ -34,6 +34,8 @@ from s3facade.stores import files
 PORTABLE = Portable([Spec, Axis, Channel, Level, Source])
 POISONED = 60.0
 """Seconds for which a file that has just crashed its reader is refused without another try."""
+HUNG = 600.0
+"""Seconds for which one is refused that could not be opened within the deadline, though it had a process to itself."""
 _START = 30.0
 """Seconds that a process may take to import its reader."""
 _GRACE = 5.0
@@ -75,7 +77,8 @@ class Lane:
         self._owner = os.getpid()
         self._others: list[_Process] = []
         """Of the process that this one was forked from: not ours to talk to, or to end."""
-        self._poisoned: dict[tuple[str, str], float] = {}
+        self._poisoned: dict[tuple[str, str], tuple[float, bool]] = {}
+        """By path and tag: until when a file is refused, and whether opening it hangs; else it crashes."""
 
     def open(self, source: Source, reader: Reader, options: Mapping[str, object]) -> list[IsolatedRaster]:
         """The images of a file. Raises `SourceError`, also where the reader crashes, and `LoadError`."""
@@ -125,21 +128,31 @@ class Lane:
 
     def _call(self, request: Mapping[str, Any], nbytes: int) -> tuple[Any, bytearray]:
         path, etag = request["source"][0], request["source"][3]
-        if time.monotonic() - self._poisoned.get((path, etag), -POISONED) < POISONED:
-            raise _crashed(path, "it did so less than a minute ago")
+        refused = self._poisoned.get((path, etag))
+        if refused is not None and time.monotonic() < refused[0]:
+            raise _hangs(path) if refused[1] else _crashed(path, "it did so less than a minute ago")
         until = time.monotonic() + self._deadline
         if not self._free.acquire(timeout=self._deadline):
             raise _late(path)
+        begun = time.monotonic()
         try:
             return self._tried(request, nbytes, until)
         except _Died as died:
-            self._poisoned = {k: t for k, t in self._poisoned.items() if time.monotonic() - t < POISONED}
-            self._poisoned[path, etag] = time.monotonic()
+            self._poison(path, etag, POISONED, hangs=False)
             raise _crashed(path, str(died)) from None
         except TimeoutError:
-            raise _late(path) from None
+            if request["do"] == "read" or until - begun < self._deadline / 2:
+                raise _late(path) from None
+            # Who asks again and again would keep a process from all other files.
+            self._poison(path, etag, HUNG, hangs=True)
+            raise _hangs(path) from None
         finally:
             self._free.release()
+
+    def _poison(self, path: str, etag: str, seconds: float, *, hangs: bool) -> None:
+        now = time.monotonic()
+        self._poisoned = {k: v for k, v in self._poisoned.items() if now < v[0]}
+        self._poisoned[path, etag] = (now + seconds, hangs)
 
     def _tried(self, request: Mapping[str, Any], nbytes: int, until: float) -> tuple[Any, bytearray]:
         """The answer of an idle process, or of a new one: an idle one may have been killed before it was asked."""
@@ -328,6 +341,13 @@ def _reason(code: int | None) -> str:
 
 def _crashed(path: str, how: str) -> BadSource:
     return BadSource("The reader of this file crashes on it; the file may be damaged.", private=f"{path}: {how}")
+
+
+def _hangs(path: str) -> BadSource:
+    return BadSource(
+        "Opening the source file takes longer than the server allows; it may be damaged, or its disk be slow.",
+        private=path,
+    )
 
 
 def _late(path: str) -> TimedOut:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from flimsy import SIZE, FlimsyReader
 
-from s3facade.core.errors import BadSource, SourceNotFound, TimedOut, Unsupported
+from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.region import Region
 from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.engine.index import Index
@@ -104,8 +104,12 @@ def test_what_hangs_is_ended_and_others_go_on(folder):
         image = opened(running, written(folder / "next", "data pixels"))[0]
         np.testing.assert_array_equal(running.read(image, 0, WHOLE), PIXELS)
         assert not slow.done()
-        with pytest.raises(TimedOut):
+        with pytest.raises(BadSource, match="takes longer"):
             slow.result()
+    begun = time.monotonic()
+    with pytest.raises(BadSource, match="takes longer"):
+        opened(running, bad)
+    assert time.monotonic() - begun < 1, "who asks again must not keep a process from other files"
     running.close()
 
 

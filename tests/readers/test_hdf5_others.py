@@ -11,8 +11,9 @@ from hdf5_tools import read, whole
 from s3facade import registry
 from s3facade.catalog.catalog import Catalog
 from s3facade.config.zero import zero
-from s3facade.core.errors import NoImage
+from s3facade.core.errors import NoImage, TimedOut
 from s3facade.engine.engine import Engine
+from s3facade.engine.isolated import Lane
 
 RNG = np.random.default_rng(5)
 
@@ -131,3 +132,22 @@ def test_in_a_folder_they_are_left_out_without_a_word_and_named_where_they_are_a
     assert [Path(b.path).name for b in folder.broken()] == ["cut.h5"]
     assert [Path(b.path).name for b in named.broken()] == ["weights.h5"]
     assert "Keras" in named.broken()[0].reason
+
+
+def test_one_file_that_waits_too_long_does_not_keep_the_others_from_being_looked_at(tmp_path, monkeypatch):
+    for name in "ab":
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["x"] = np.zeros((20, 30), np.uint8)
+    parse = Lane.parse
+
+    def slow(lane, source, *others):
+        if source.path.endswith("a.h5"):
+            raise TimedOut("Reading the source file takes too long; try again.")
+        return parse(lane, source, *others)
+
+    monkeypatch.setattr(Lane, "parse", slow)
+    catalog = Catalog(zero([tmp_path]), Engine(registry.reader))
+    catalog.probe(math.inf)
+    catalog.engine.close()
+    assert catalog.unopened() == 1
+    assert not catalog.broken()
