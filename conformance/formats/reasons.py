@@ -9,13 +9,10 @@ from fnmatch import fnmatch
 COMPANIONS: dict[str, str] = {
     "*/.DS_Store": "left behind by a desktop",
     "*.txt": "text",
-    "*.md": "text",
-    "*.HTD": "what ImageXpress says about a plate; its images are TIFFs beside it",
     "*.dzi": "a Deep Zoom description whose tiles are not here",
     "ome-xml/MMStack.ome.xml": "OME-XML about TIFFs that are not here",
     "ome-xml/tubhiswt.ome.xml": "OME-XML about TIFFs that are not here",
     "ome-tiff/*/metadata/*.ome.xml": "what Leica says about a field; its images are OME-TIFFs beside it",
-    "n5_viewer_multiscale_modern/attributes.json": "attributes of a group that holds no array of its own",
 }
 """By pattern: what a file is that is no image."""
 
@@ -29,7 +26,6 @@ UNREAD: dict[str, str] = {
 
 REFUSED: dict[str, str] = {
     "neuroglancer-testdata/zarr/zarr_v2/*/.zarray": "values of type '([<>|][SU]\\d+|\\|O)'",
-    "neuroglancer-testdata/zarr/*": "complex",
 }
 """By pattern of the path: part of the sentence of the refusal."""
 

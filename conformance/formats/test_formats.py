@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from fnmatch import fnmatch
 
 import pytest
 
@@ -11,6 +12,7 @@ from conformance.formats.corpus import REPOSITORY, root
 from conformance.formats.examine import examine, files, table
 from conformance.formats.page import page
 from conformance.formats.passing import passes
+from conformance.formats.reasons import COMPANIONS, REFUSED, UNREAD
 from s3facade.readers.tiff.reader import TiffReader
 from s3facade.stores.local import LocalFile
 
@@ -44,6 +46,18 @@ def test_most_are_compared(rows):
     images = [image for row in rows if row.kind == "opens" for image in row.images]
     alone = [image for image in images if image.pixels.startswith("not compared")]
     assert len(alone) <= 0.06 * len(images), [image.pixels for image in alone]
+
+
+def test_every_reason_is_needed(rows):
+    """What is excused is there, and is not read meanwhile."""
+    left = {row.path for row in rows if row.kind == "companion"}
+    refused = {row.path: row.reason for row in rows if row.kind == "refused"}
+    idle = [p for p in COMPANIONS if not any(fnmatch(f"/{path}", f"*/{p.removeprefix('*/')}") for path in left)]
+    idle += [
+        p for p, part in REFUSED.items() if not any(fnmatch(f, p) and re.search(part, r) for f, r in refused.items())
+    ]
+    idle += [path for path in UNREAD if path not in refused]
+    assert not idle
 
 
 def test_the_page_names_every_folder(rows):
