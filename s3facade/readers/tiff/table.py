@@ -14,6 +14,7 @@ from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
 from s3facade.readers.arrays.stored import owned
+from s3facade.readers.tiff import lzw
 from s3facade.readers.tiff.bomb import stated_voxels
 from s3facade.readers.tiff.coding import Coding
 from s3facade.readers.tiff.geometry import PAGE, Geometry
@@ -182,6 +183,8 @@ class SegmentTable:
                 private=f"cell {index}, page {page}, segment {number}: {stated_voxels(memoryview(data))} values",
             )
         try:
+            if self.codec.startswith("lzw"):
+                lzw.check(data)
             return decoder(data, number)
         except (ValueError, RuntimeError, TypeError, IndexError, NotImplementedError, MemoryError, OSError) as error:
             # imagecodecs derives its errors from RuntimeError, tifffile from ValueError
