@@ -80,12 +80,12 @@ def _answer(request: dict[str, Any], arena: int) -> object:
 def _parsed(request: dict[str, Any]) -> object:
     """The images frozen, and what was asked for; what cannot be frozen is described, to be read here."""
     asked: dict[str, Source | None] = {}
-    rasters = _opened(request, asked)
+    rasters = _fresh(request, asked)
     freezer = cast(Freezer, _reader(request))
     frozen = freezer.freeze(rasters)
     if frozen is not None:
-        _rasters.pop(_name(request, rasters), None)
         return (frozen, (), asked)
+    _keep(request, rasters)
     return (None, [(r.spec, [f.source for f in r.files], freezer.freeze([r])) for r in rasters], asked)
 
 
@@ -102,13 +102,20 @@ def _known(request: dict[str, Any]) -> Sequence[Raster]:
 
 
 def _opened(request: dict[str, Any], asked: dict[str, Source | None]) -> Sequence[Raster]:
-    """The images of a file as it is now, and the others that it depends on."""
-    file = LocalFile(Source(*request["source"]), asked)
-    rasters = lanes.opened(_reader(request), file, request["options"])
+    """The images of a file as it is now, kept to be read."""
+    rasters = _fresh(request, asked)
+    _keep(request, rasters)
+    return rasters
+
+
+def _fresh(request: dict[str, Any], asked: dict[str, Source | None]) -> Sequence[Raster]:
+    return lanes.opened(_reader(request), LocalFile(Source(*request["source"]), asked), request["options"])
+
+
+def _keep(request: dict[str, Any], rasters: Sequence[Raster]) -> None:
     _rasters[_name(request, rasters)] = rasters
     while len(_rasters) > _OPEN:
         _rasters.popitem(last=False)
-    return rasters
 
 
 def _reader(request: dict[str, Any]) -> Reader:
