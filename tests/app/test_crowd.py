@@ -136,7 +136,7 @@ def test_five_hundred_dropped_requests_leave_nothing_behind(tmp_path: Path, monk
         for x in range(4):  # everything is imported and opened by then
             at_once(server, 8, f"/images/slow/a.ome.zarr/0/c/3/{x}")
         server.eventually(lambda: idle(server))
-        before = {p.pid: (files(p), p.memory_info().rss, p.num_threads()) for p in workers_of(server)}
+        before = {p.pid: (files(p), p.memory_info().rss) for p in workers_of(server)}
         start = computed(tmp_path)
         keys = [f"/images/slow/a.ome.zarr/{i % 2}/c/{i % 3}/{i // 3 % 2}" for i in range(500)]
         with ThreadPoolExecutor(50) as pool:
@@ -155,8 +155,9 @@ def test_five_hundred_dropped_requests_leave_nothing_behind(tmp_path: Path, monk
 
         server.eventually(as_before)
         for process in workers_of(server):
-            _, rss, threads = before[process.pid]
-            assert process.num_threads() <= threads + 2
+            _, rss = before[process.pid]
+            # a worker that was not asked before starts its pools now; none starts a thread for each request
+            assert process.num_threads() <= 12
             # the cache may have filled meanwhile, up to its part of the 256 MiB; requests hold nothing beyond it
             assert process.memory_info().rss - rss < 96 << 20
         assert server.get("/images/slow/a.ome.zarr/0/c/0/0").body == (PIXELS[:256, :256] + 1).tobytes()
