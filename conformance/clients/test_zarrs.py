@@ -63,7 +63,8 @@ class TestZarrs(ZarrContract):
     def test_list_with_delimiter(self, program, levels):
         found = program.ask("members", bucket="images", prefix="pyramid.ome.zarr/")
         assert "pyramid.ome.zarr/zarr.json" in found["keys"]
-        assert found["prefixes"] == [f"pyramid.ome.zarr/{i}/" for i in range(len(levels["pyramid.ome.zarr"]))]
+        names = [*range(len(levels["pyramid.ome.zarr"])), "OME"]
+        assert found["prefixes"] == [f"pyramid.ome.zarr/{name}/" for name in names]
 
     def test_signed_pixels(self, private, samples, levels):
         with running([str(PROGRAM), private.facade.url], private.key, private.secret) as program:

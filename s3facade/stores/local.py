@@ -229,7 +229,7 @@ class LocalFile:
                 raise SourceNotFound(f"The file refers to {name!r}, which is missing.", private=self._source.path)
         finally:
             if self._asked is not None:
-                self._asked[place] = found
+                self._asked[self._shown(root, place)] = found
         return LocalFile(found, self._asked)
 
     def find(self, name: str) -> LocalFile | None:
@@ -261,6 +261,10 @@ class LocalFile:
             raise SourceDenied("The file refers to a name with a zero byte.", private=self._source.path)
         return os.path.abspath(os.path.join(root, name))
 
+    def _shown(self, root: str, place: str) -> str:
+        """``place`` by the name that the file's own folder was given by, as whoever walks through it calls it."""
+        return os.path.dirname(self._source.path).rstrip("/") + place[len(root.rstrip("/")) :]
+
     def _described(self, root: str, place: str, name: str) -> Source | None:
         """The file at ``place``, links followed inside ``root`` only; None if there is none."""
         try:
@@ -283,7 +287,7 @@ class LocalFile:
             raise SourceDenied(f"The file refers to {name!r}, outside its own folder.", private=self._source.path)
         if not stat.S_ISREG(about.st_mode):
             raise SourceDenied(f"The file refers to {name!r}, which is no plain file.", private=self._source.path)
-        return _source(place, about)
+        return _source(self._shown(root, place), about)
 
     def _surely_absent(self, place: str) -> None:
         """Raise `SourceUnavailable` or `SourceChanged` where a file may only be out of sight."""
@@ -310,7 +314,7 @@ class LocalFile:
 
     def _returns(self, link: str) -> bool:
         """Whether a link leads to a folder that it lies in, by its path or in truth."""
-        root = os.path.realpath(os.path.dirname(self._source.path))
+        root = os.path.dirname(self._source.path)
         target, path = os.path.realpath(link), os.path.dirname(link)
         while _within(path, root):
             if _within(os.path.realpath(path), target):
@@ -333,7 +337,7 @@ class LocalFile:
                 raise outside
             if not stat.S_ISDIR(about.st_mode):
                 raise SourceNotFound(f"The file refers to the folder {below!r}, which is none.", private=place)
-            found = Source(place, 0, about.st_mtime_ns, f"{about.st_mtime_ns}-{about.st_ino}")
+            found = Source(self._shown(root, place), 0, about.st_mtime_ns, f"{about.st_mtime_ns}-{about.st_ino}")
         except GONE as error:
             raise SourceNotFound(
                 f"The file refers to the folder {below!r}, which is missing.", private=place
@@ -344,7 +348,7 @@ class LocalFile:
             raise translated(place, error) from error
         finally:
             if self._asked is not None:
-                self._asked[place] = found
+                self._asked[self._shown(root, place)] = found
         return LocalFile(found, self._asked)
 
     def path(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from s3facade.core.errors import BadSource, SourceChanged, SourceDenied, SourceNotFound, SourceUnavailable
+from s3facade.core.image import Source
 from s3facade.stores.local import Handles, LocalFile, describe, unchanged
 
 
@@ -145,3 +146,25 @@ def test_links_that_lead_back_are_not_listed(tmp_path: Path) -> None:
     assert file.names("a/to_b") == ["c/", "link"]
     assert file.names("b") == ["c/", "link", "to_a/"]
     assert file.names("b/to_a") == []
+
+
+def test_siblings_are_called_as_whoever_walks_through_the_folder_calls_them(tmp_path):
+    (tmp_path / "real/below").mkdir(parents=True)
+    for name in ("a", "b", "below/c"):
+        (tmp_path / "real" / name).write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    asked: dict[str, Source | None] = {}
+    given = str(tmp_path / "link")
+    file = LocalFile(describe(f"{given}/a"), asked)
+    assert file.sibling("b").source.path == f"{given}/b"
+    assert file.sibling("below/c").sibling("c").source.path == f"{given}/below/c"
+    assert file.folder("below").source.path == f"{given}/below"
+    assert file.folder().source.path == given
+    assert file.find("below/c").source.path == f"{given}/below/c"
+    with pytest.raises(SourceNotFound):
+        file.sibling("none")
+    assert set(asked) == {f"{given}/{name}" for name in ("b", "below/c", "below", "none")} | {given}
+    with pytest.raises(SourceDenied):
+        file.sibling("../link2/x")
+    (tmp_path / "real/below/again").symlink_to(tmp_path / "real")
+    assert file.names("below") == ["c"]
