@@ -75,6 +75,7 @@ def main() -> int:
         help="4 GB TIFF, written there when absent (about 2 GB on disk)",
     )
     parser.add_argument("--out", type=Path, help=f"Markdown page to write, e.g. {DOC.relative_to(DOC.parents[1])}")
+    parser.add_argument("--keep", action="store_true", help="keep the rows of the page that this run does not measure")
     parser.add_argument("--note", default="", help="sentence about this run, for the page")
     asked = parser.parse_args()
     chosen = set((asked.only or ",".join(PARTS)).split(","))
@@ -114,6 +115,8 @@ def main() -> int:
     print(f"{time.monotonic() - start:.0f} s")
     if asked.out:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
+        if asked.keep and asked.out.exists():
+            table = figures.table(found, asked.out.read_text("utf-8"))
         page = PAGE.format(
             machine=figures.machine(),
             nginx=rival.version(),

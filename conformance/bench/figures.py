@@ -70,9 +70,12 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {kernel}, Python {platform.python_version()}"
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """Figures as a Markdown table."""
+def table(figures: Sequence[Figure], before: str = "") -> str:
+    """Figures as a Markdown table, behind the rows of the page ``before`` that they do not measure again."""
+    measured = {f.what for f in figures}
+    rows = [line for line in before.splitlines() if line.startswith("| ")][2:]
     lines = ["| what | figure | goal | behind it |", "| --- | --- | --- | --- |"]
+    lines += [line for line in rows if line.split(" | ")[0].removeprefix("| ") not in measured]
     lines += [
         f"| {f.what} | {number(f.value)} {f.unit} | {f.verdict()} | {f.detail} |".replace("  ", " ") for f in figures
     ]
