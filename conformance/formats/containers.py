@@ -109,7 +109,7 @@ def _by_zarr(top: Path) -> Arrays | None:
             for name, array in found.items()
             if isinstance(array, library.Array) and array.dtype.kind in "biuf"
         }
-    except (TypeError, ValueError, KeyError, NotImplementedError):
+    except (TypeError, ValueError, KeyError, NotImplementedError):  # codecs and types of others; TensorStore is asked
         return None
 
 

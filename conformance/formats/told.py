@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,12 +45,7 @@ class Told:
         """Raises `NotTold`."""
         if self.find is None:
             raise NotTold(self.library or "no other library here reads it")
-        try:
-            return self.find(image, level, raster)
-        except (NotTold, Otherwise):
-            raise
-        except Exception as error:
-            raise NotTold(clean(f"{self.library} fails: {type(error).__name__}: {error}")) from error
+        return self.find(image, level, raster)
 
     def tolerance(self, raster: Raster) -> float:
         """How far apart numbers may be."""
@@ -76,11 +70,6 @@ class Told:
                 wrong.append(f"channels {ours_named}, not {list(self.names[image])}")
             same = True
         return "differ: " + "; ".join(wrong) if wrong else "equal" if same else "-"
-
-
-def clean(text: str) -> str:
-    """Without where the corpus lies on this machine."""
-    return re.sub(r"/[^\"' ]*/", "", text)[:120]
 
 
 def ordered(array: np.ndarray, axes: Sequence[str], raster: Raster, level: int = 0) -> np.ndarray:
