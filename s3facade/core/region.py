@@ -87,6 +87,14 @@ def cell(index: tuple[int, ...], block: tuple[int, ...]) -> Region:
     )
 
 
+def place(at: Iterable[int], counts: Iterable[int]) -> int:
+    """Number of the cell at ``at`` in a grid of ``counts`` cells per axis, in C order."""
+    number = 0
+    for i, n in zip(at, counts, strict=True):
+        number = number * n + i
+    return number
+
+
 def grid(shape: tuple[int, ...], block: tuple[int, ...]) -> tuple[int, ...]:
     """Number of cells per axis that cover ``shape``."""
     return tuple(-(-s // n) for s, n in zip(shape, block, strict=True))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
+from s3facade.core.region import place
 from s3facade.readers.arrays.raw import Ints, Linear
 from s3facade.readers.arrays.stored import Stored, owned
 
@@ -78,16 +79,14 @@ class ChunkedTable:
         return self.number.newbyteorder("=") if self.values is None else self.values.dtype
 
     def _place(self, index: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-        at, place = self.stored.locate(index), 0
-        for i, n in zip(at, self.stored.grid, strict=True):
-            place = place * n + i
-        return place, self.stored.extent(at)
+        at = self.stored.locate(index)
+        return place(at, self.stored.grid), self.stored.extent(at)
 
     def cell(self, index: tuple[int, ...]) -> Cell | None:
         """Where a chunk lies; None if it was never written."""
-        place, _ = self._place(index)
-        nbytes = int(self.counts[place])
-        return Cell(int(self.files[place % len(self.files)]), int(self.offsets[place]), nbytes) if nbytes else None
+        number, _ = self._place(index)
+        nbytes = int(self.counts[number])
+        return Cell(int(self.files[number % len(self.files)]), int(self.offsets[number]), nbytes) if nbytes else None
 
     def decode(self, index: tuple[int, ...], data: Buffer | None) -> Block:
         """The voxels of a chunk, clipped to the array.
@@ -95,12 +94,12 @@ class ChunkedTable:
         Raises:
             BadSource: The bytes do not decode to these voxels.
         """
-        place, extent = self._place(index)
+        number, extent = self._place(index)
         if data is None:
             block: Block = self.stored.arrange(np.full(extent, self.fill, self.number))
         else:
             shape = extent if self.cut else self.stored.cell
-            numbers = self._numbers(data, math.prod(shape), int(self.skipped[place % len(self.skipped)]), index)
+            numbers = self._numbers(data, math.prod(shape), int(self.skipped[number % len(self.skipped)]), index)
             block = self.stored.arrange(numbers.reshape(shape)[tuple(slice(n) for n in extent)])
         if self.values is not None:
             return self.values(block)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,16 +46,18 @@ class TableRaster:
 
 
 class Freezing:
-    """`TableRaster` as bytes and back, for the ``freeze`` and ``thaw`` of a reader.
+    """Rasters made of tables as bytes and back: a reader's ``freeze`` and ``thaw``.
 
     Args:
         classes: Frozen dataclasses of portable fields that occur in the tables beside those of this package: filters.
+        raster: Their class; its fields are a description, files, and tables of the levels, in this order.
     """
 
-    def __init__(self, classes: Iterable[type[Any]] = ()) -> None:
+    def __init__(self, classes: Iterable[type[Any]] = (), raster: Callable[..., Any] = TableRaster) -> None:
+        self._raster = raster
         self._portable = Portable([Spec, Axis, Channel, Level, Stored, RawTable, ChunkedTable, Linear, *classes])
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
+    def freeze(self, rasters: Sequence[Any]) -> bytes | None:
         """The rasters as bytes, with the paths of their files."""
         # As JSON, so that lists stay lists.
         frozen = [
@@ -64,9 +66,9 @@ class Freezing:
         ]
         return self._portable.dump(frozen)
 
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> list[TableRaster]:
+    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> list[Any]:
         """The rasters again. Raises `ValueError` if the data are of another version."""
         return [
-            TableRaster(replace(spec, attrs=json.loads(attrs)), tuple(files[p] for p in paths), tuple(tables))
+            self._raster(replace(spec, attrs=json.loads(attrs)), tuple(files[p] for p in paths), tuple(tables))
             for spec, attrs, paths, tables in self._portable.load(data)
         ]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
+from s3facade.core.region import place
 from s3facade.readers.arrays.stored import Stored, bands, owned
 
 Ints = npt.NDArray[np.int64]
@@ -73,29 +74,24 @@ class RawTable:
         """Of the image."""
         return self.number.newbyteorder("=") if self.values is None else self.values.dtype
 
-    def _run(self, at: tuple[int, ...]) -> tuple[int, int, tuple[int, ...], int]:
-        """Offset in the file, bytes, extent, and how far behind the offset the first voxel lies."""
-        place = 0
-        for i, n in zip(at[: self.outer], self.stored.sizes, strict=False):
-            place = place * n + i
+    def _run(self, index: tuple[int, ...]) -> tuple[int, int, int, tuple[int, ...], int]:
+        """Place, offset in the file, bytes, extent, and how far behind the offset the first voxel lies."""
+        at = self.stored.locate(index)
+        number = place(at[: self.outer], self.stored.sizes[: self.outer])
         extent = self.stored.extent(at)
-        start, back, ahead = int(self.offsets[place]), 0, self.number.itemsize
+        start, back, ahead = int(self.offsets[number]), 0, self.number.itemsize
         for i, n, stride, size in zip(
             at[self.outer :], self.stored.cell[self.outer :], self.strides, extent[self.outer :], strict=True
         ):
             start += i * n * stride
             far = (size - 1) * stride
             back, ahead = back + min(far, 0), ahead + max(far, 0)
-        return start + back, ahead - back, extent, -back
+        return number, start + back, ahead - back, extent, -back
 
     def cell(self, index: tuple[int, ...]) -> Cell:
         """Where the run of bytes of a cell lies."""
-        at = self.stored.locate(index)
-        offset, nbytes, _, _ = self._run(at)
-        place = 0
-        for i, n in zip(at[: self.outer], self.stored.sizes, strict=False):
-            place = place * n + i
-        return Cell(int(self.files[place % len(self.files)]), offset, nbytes)
+        number, offset, nbytes, _, _ = self._run(index)
+        return Cell(int(self.files[number % len(self.files)]), offset, nbytes)
 
     def decode(self, index: tuple[int, ...], data: Buffer | None) -> Block:
         """The voxels of a cell: ``data`` themselves where they are bytes, and nothing has to be done to them.
@@ -103,7 +99,7 @@ class RawTable:
         Raises:
             BadSource: ``data`` has another length than the cell.
         """
-        _, nbytes, extent, first = self._run(self.stored.locate(index))
+        _, _, nbytes, extent, first = self._run(index)
         if data is None or len(data) != nbytes:
             raise BadSource("Part of the image's numbers is missing.", private=f"cell {index}: {nbytes} bytes expected")
         strides = (0,) * self.outer + self.strides

@@ -11,14 +11,12 @@ from s3facade.core.operators import Block
 from s3facade.core.protocols import ChunkTable, SourceFile
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
-from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raster import Freezing
 from s3facade.readers.czi.images import images
 from s3facade.readers.czi.mosaic import Mosaic
 from s3facade.readers.czi.pixels import JPEG_XR, Pixels
 from s3facade.readers.czi.tables import Table, codecs
 from s3facade.readers.trees import no_options
-
-_FREEZING = Freezing([Mosaic, Pixels])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,9 @@ class CziRaster:
         return table.read(self.files[0], region)
 
 
+_FREEZING = Freezing([Mosaic, Pixels], CziRaster)
+
+
 class CziReader:
     """CZI files of Zeiss ZEN."""
 
@@ -70,10 +71,5 @@ class CziReader:
         no_options(options, "CZI")
         return [CziRaster(spec, (file,), tables) for spec, tables in images(file)]
 
-    def freeze(self, rasters: Sequence[CziRaster]) -> bytes | None:
-        """The images as bytes."""
-        return _FREEZING.freeze([TableRaster(r.spec, r.files, r.tables) for r in rasters])  # type: ignore[arg-type]
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[CziRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return [CziRaster(r.spec, r.files, r.tables) for r in _FREEZING.thaw(data, files)]  # type: ignore[arg-type]
+    freeze = staticmethod(_FREEZING.freeze)
+    thaw = staticmethod(_FREEZING.thaw)

@@ -62,10 +62,5 @@ class DicomReader:
             files.append(file.folder())
         return images(Series(tuple(found), tuple(files), identifying == "keep"))
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return _FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return _FREEZING.thaw(data, files)
+    freeze = staticmethod(_FREEZING.freeze)
+    thaw = staticmethod(_FREEZING.thaw)

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 
 from s3facade.core.errors import Unsupported
 from s3facade.core.protocols import SourceFile
-from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.hdf5 import bdv, bdv_xml
 from s3facade.readers.hdf5.library import opened
-from s3facade.readers.hdf5.pipeline import CLASSES
+from s3facade.readers.hdf5.pipeline import FREEZING
 
 
 class BdvReader:
@@ -43,10 +43,5 @@ class BdvReader:
         with opened(voxels) as tree:
             return bdv.shown(tree, (file,), views)
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return Freezing(CLASSES).freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return Freezing(CLASSES).thaw(data, files)
+    freeze = staticmethod(FREEZING.freeze)
+    thaw = staticmethod(FREEZING.thaw)

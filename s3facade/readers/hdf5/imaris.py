@@ -15,12 +15,12 @@ from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.core.units import MICROMETERS
 from s3facade.readers.arrays.chunked import ChunkedTable
-from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.arrays.raw import RawTable
 from s3facade.readers.facts import Facts, Grid, described
 from s3facade.readers.hdf5.attributes import attributes, text
 from s3facade.readers.hdf5.library import Found, Tree, is_hdf5, names, opened
-from s3facade.readers.hdf5.pipeline import CLASSES
+from s3facade.readers.hdf5.pipeline import FREEZING
 from s3facade.readers.hdf5.tables import piece, table
 from s3facade.readers.hdf5.times import interval, iso, moment
 
@@ -58,13 +58,8 @@ class ImarisReader:
                 raise Unsupported("The file is HDF5, but not of Imaris 5.5 or later: it has no group 'DataSet'.")
             return images(tree)
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return Freezing(CLASSES).freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return Freezing(CLASSES).thaw(data, files)
+    freeze = staticmethod(FREEZING.freeze)
+    thaw = staticmethod(FREEZING.thaw)
 
 
 def is_one(tree: Tree) -> bool:

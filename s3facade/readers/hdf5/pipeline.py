@@ -11,11 +11,13 @@ import numpy as np
 from s3facade.core.errors import Unsupported
 from s3facade.readers.arrays import filters
 from s3facade.readers.arrays.chunked import Filter
+from s3facade.readers.arrays.raster import Freezing
 from s3facade.readers.hdf5.blosc2_frame import Blosc2Frame
 from s3facade.readers.hdf5.packed import ScaleOffset, scale_offset
 
 CLASSES: tuple[type[Any], ...] = (*filters.FILTERS, ScaleOffset, Blosc2Frame)
-"""All filters that tables of HDF5 files may have, for `Freezing`."""
+"""All filters that tables of HDF5 files may have."""
+FREEZING = Freezing(CLASSES)
 NAMES: Mapping[int, str] = {
     5: "n-bit", 305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "Bitshuffle",
     32013: "ZFP", 32014: "FPZIP", 32015: "Zstandard", 32017: "SZ", 32018: "FCIDECOMP", 32019: "JPEG", 32020: "VBZ",

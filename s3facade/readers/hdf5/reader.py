@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 
 from s3facade.core.errors import NoImage, Unsupported
 from s3facade.core.protocols import SourceFile
-from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raster import TableRaster
 from s3facade.readers.hdf5 import bdv, imaris, nwb, others, plain
 from s3facade.readers.hdf5.library import is_hdf5, opened
-from s3facade.readers.hdf5.pipeline import CLASSES
+from s3facade.readers.hdf5.pipeline import FREEZING
 from s3facade.readers.hdf5.plain import AnyRaster, Options
 
 
@@ -56,11 +56,11 @@ class Hdf5Reader:
     def freeze(self, rasters: Sequence[AnyRaster]) -> bytes | None:
         """The images as bytes; None if one of them is read by the library."""
         tables = [r for r in rasters if isinstance(r, TableRaster)]
-        return Freezing(CLASSES).freeze(tables) if len(tables) == len(rasters) else None
+        return FREEZING.freeze(tables) if len(tables) == len(rasters) else None
 
     def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
         """What was frozen. Raises `ValueError`."""
-        return Freezing(CLASSES).thaw(data, files)
+        return FREEZING.thaw(data, files)
 
 
 def _options(options: Mapping[str, object]) -> Options:

@@ -37,10 +37,5 @@ class Nd2Reader:
         no_options(options, "ND2")
         return list(images(file))
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return _FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return _FREEZING.thaw(data, files)
+    freeze = staticmethod(_FREEZING.freeze)
+    thaw = staticmethod(_FREEZING.thaw)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from s3facade.core.protocols import SourceFile
-from s3facade.readers.arrays.raster import Freezing, TableRaster
+from s3facade.readers.arrays.raster import Freezing
 from s3facade.readers.oif.compound import SIGNATURE
 from s3facade.readers.oif.images import OifRaster, image
 from s3facade.readers.oif.scattered import Scattered
 from s3facade.readers.trees import no_options
 
-_FREEZING = Freezing([Scattered])
+_FREEZING = Freezing([Scattered], OifRaster)
 
 
 class OifReader:
@@ -41,10 +41,5 @@ class OifReader:
         no_options(options, "OIF")
         return [image(file)]
 
-    def freeze(self, rasters: Sequence[OifRaster]) -> bytes | None:
-        """The image as bytes."""
-        return _FREEZING.freeze([TableRaster(r.spec, r.files, r.tables) for r in rasters])  # type: ignore[arg-type]
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[OifRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return [OifRaster(r.spec, r.files, r.tables) for r in _FREEZING.thaw(data, files)]  # type: ignore[arg-type]
+    freeze = staticmethod(_FREEZING.freeze)
+    thaw = staticmethod(_FREEZING.thaw)

@@ -11,7 +11,7 @@ import numpy as np
 
 from s3facade.core.operators import Block
 from s3facade.core.protocols import SourceFile
-from s3facade.core.region import Region
+from s3facade.core.region import Region, place
 from s3facade.readers.arrays.raw import Ints
 from s3facade.readers.arrays.stored import Stored
 
@@ -57,11 +57,8 @@ class Scattered:
         return out
 
     def _plane(self, files: Sequence[SourceFile], index: tuple[int, ...]) -> Block:
-        at = self.stored.locate(index)
-        place = 0
-        for i, n in zip(at, self.stored.grid, strict=True):
-            place = place * n + i
-        pieces = range(int(self.first[place]), int(self.first[place + 1]))
+        number = place(self.stored.locate(index), self.stored.grid)
+        pieces = range(int(self.first[number]), int(self.first[number + 1]))
         data = b"".join(
             bytes(files[int(self.files[k])].pread(int(self.offsets[k]), int(self.sizes[k]))) for k in pieces
         )

@@ -80,13 +80,8 @@ class PictureReader:
         window = Window(file)
         return [raster(file, _picture(file, window, options))]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The image as bytes."""
-        return _FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return _FREEZING.thaw(data, files)
+    freeze = staticmethod(_FREEZING.freeze)
+    thaw = staticmethod(_FREEZING.thaw)
 
 
 def _picture(file: SourceFile, window: Window, options: Mapping[str, object]) -> Picture:

@@ -63,13 +63,8 @@ class Cv8000Reader:
         )
         return images(file, planes, about)
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return FREEZING.thaw(data, files)
+    freeze = staticmethod(FREEZING.freeze)
+    thaw = staticmethod(FREEZING.thaw)
 
 
 def _planes(data: bytes) -> tuple[list[Plane], int]:

@@ -72,13 +72,8 @@ class HarmonyReader:
         about = with_scale(about, x=_length(first, "ImageResolutionX"), y=_length(first, "ImageResolutionY"))
         return images(file, _planes(listed), about)
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return FREEZING.thaw(data, files)
+    freeze = staticmethod(FREEZING.freeze)
+    thaw = staticmethod(FREEZING.thaw)
 
 
 def _length(values: Mapping[str, str], name: str) -> float | None:

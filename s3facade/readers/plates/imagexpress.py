@@ -75,13 +75,8 @@ class ImageXpressReader:
         )
         return images(file, planes, about, lambda known, look: _refined(known, look, planes))
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return FREEZING.thaw(data, files)
+    freeze = staticmethod(FREEZING.freeze)
+    thaw = staticmethod(FREEZING.thaw)
 
 
 def _stated(data: bytes) -> dict[str, list[str]]:

@@ -57,13 +57,8 @@ class MicroManagerReader:
         about = _about(summary if isinstance(summary, dict) else {}, first, planes)
         return images(file, planes, about)
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """The images as bytes."""
-        return FREEZING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """What was frozen. Raises `ValueError`."""
-        return FREEZING.thaw(data, files)
+    freeze = staticmethod(FREEZING.freeze)
+    thaw = staticmethod(FREEZING.thaw)
 
 
 def _value(value: Any) -> Any:

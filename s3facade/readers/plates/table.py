@@ -11,6 +11,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
+from s3facade.core.region import place
 from s3facade.readers.arrays.raw import Ints
 from s3facade.readers.plates.member import plane
 
@@ -47,10 +48,7 @@ class PlaneTable:
         return (*([1] * len(self.outer)), *self.shape)
 
     def _place(self, index: tuple[int, ...]) -> int:
-        place = 0
-        for i, n in zip(index, self.outer, strict=False):
-            place = place * n + i
-        return place
+        return place(index[: len(self.outer)], self.outer)
 
     def cell(self, index: tuple[int, ...]) -> Cell | None:
         """The file of a plane; None where there is none."""

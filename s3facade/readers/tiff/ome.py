@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from s3facade.core.errors import BadSource, SourceNotFound, Unsupported
 from s3facade.core.protocols import SourceFile
+from s3facade.core.region import place
 from s3facade.readers.ome_xml import MAX_XML, OmeData, OmeDocument, OmeImage, parse_ome
 from s3facade.readers.tiff.pages import ForeignMetadata, Opener, Pages, Plan, samples
 from s3facade.readers.tiff.stack import Stack
@@ -168,8 +169,5 @@ def _planes(image: OmeImage, members: _Members) -> Plan:
         at = [data.first[a] for a in letters]
         if any(not 0 <= i < n for i, n in zip(at, sizes, strict=True)):
             continue  # ImageJ and Leica leave entries behind for planes that were cropped away
-        number = 0
-        for i, n in zip(at, sizes, strict=True):
-            number = number * n + i
-        plan[number] = (members.number(data), (data.ifd, -1 if data.count is None else data.count))
+        plan[place(at, sizes)] = (members.number(data), (data.ifd, -1 if data.count is None else data.count))
     return plan

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Block, Buffer
 from s3facade.core.protocols import Cell
+from s3facade.core.region import place
 from s3facade.readers.arrays.stored import owned
 from s3facade.readers.tiff import lzw
 from s3facade.readers.tiff.bomb import stated_voxels
@@ -127,9 +128,7 @@ class SegmentTable:
         page, at = self.geometry.locate(index)
         dims = self.geometry.dims[-PAGE:]
         if self.group == 1:
-            number = 0
-            for d, i in zip(dims, at, strict=True):
-                number = number * d.grid + i
+            number = place(at, [d.grid for d in dims])
             return page, at, number, number + 1
         total = self.offsets.shape[1] // (dims[0].size * dims[1].size)
         base = (at[0] * dims[1].size + at[1]) * total

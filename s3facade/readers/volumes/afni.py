@@ -84,13 +84,8 @@ class AfniReader:
             table = scaled(plain_table, factors, np.zeros_like(factors), wide(number))
         return [image(table, [file, voxels], _facts(about), _channels(about, sizes[3], timed=timed))]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _second() -> Any:

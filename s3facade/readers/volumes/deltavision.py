@@ -80,13 +80,8 @@ class DeltaVisionReader:
             raise Unsupported(f"The DeltaVision file has pixels of type {kind}; complex numbers are not shown.")
         return [_raster(file, about, order)]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _raster(file: SourceFile, about: Any, order: str) -> TableRaster:

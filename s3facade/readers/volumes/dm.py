@@ -86,13 +86,8 @@ class DigitalMicrographReader:
             raise Unsupported(" ".join(refused[:1]) or "The file of DigitalMicrograph holds no image.")
         return found
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _thumbnails(root: Mapping[str, Any]) -> set[int]:

@@ -84,13 +84,8 @@ class MghReader:
         table = raw(dims, sizes[::-1], np.dtype(_TYPES[kind]), _DATA, end=[room(whole)])
         return [image(table, [whole], _facts(about, sizes, whole, _DATA + _bytes(sizes, kind)))]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _bytes(sizes: Sequence[int], kind: int) -> int:

@@ -129,13 +129,8 @@ class MrcReader:
             raise Unsupported(f"The file holds complex numbers (mode {int(about['mode'])}): a transform, not an image.")
         return [_raster(about, order, whole)]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _raster(about: Any, order: str, file: SourceFile) -> TableRaster:

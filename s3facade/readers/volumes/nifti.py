@@ -73,13 +73,8 @@ class NiftiReader:
             raise Unsupported("This is a CIFTI-2 file: its rows are vertices and voxels in a list, not an image.")
         return [_raster(about, files, told, known.get("unit"))]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _is_header(name: str) -> bool:

@@ -63,13 +63,8 @@ class NpyReader:
             return [_array(file, 0, file.source.size, axes)]
         return _archive(file, axes)
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _archive(file: SourceFile, axes: str | None) -> list[TableRaster]:

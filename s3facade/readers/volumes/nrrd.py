@@ -69,13 +69,8 @@ class NrrdReader:
         channels = colours(about.number, about.sizes[tinted.index(True)]) if any(tinted) else ()
         return [image(table, files, _facts(about, names, known.get("unit")), channels)]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _names(about: Header, given: str | None) -> list[str]:

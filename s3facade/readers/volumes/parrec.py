@@ -80,13 +80,8 @@ class ParRecReader:
         )
         return [image(table, [file, numbers], facts)]
 
-    def freeze(self, rasters: Sequence[TableRaster]) -> bytes | None:
-        """See `Freezer`."""
-        return _KEEPING.freeze(rasters)
-
-    def thaw(self, data: bytes, files: Mapping[str, SourceFile]) -> Sequence[TableRaster]:
-        """See `Freezer`."""
-        return _KEEPING.thaw(data, files)
+    freeze = staticmethod(_KEEPING.freeze)
+    thaw = staticmethod(_KEEPING.thaw)
 
 
 def _damaged(error: BaseException) -> BadSource:

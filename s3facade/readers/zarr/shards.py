@@ -12,6 +12,7 @@ import numpy as np
 from s3facade.core.errors import BadSource
 from s3facade.core.operators import Buffer
 from s3facade.core.protocols import SourceFile
+from s3facade.core.region import place
 from s3facade.readers.folders.documents import part
 from s3facade.readers.folders.indexes import INDEXES, Index
 from s3facade.readers.folders.places import Keys
@@ -81,10 +82,7 @@ class Shards:
             return None
         start, nbytes = 0, file.source.size
         for level, inner in reversed(steps):
-            place = 0
-            for i, n in zip(inner, level.counts, strict=True):
-                place = place * n + i
-            offset, size = map(int, level.index(file, start, nbytes)[place])
+            offset, size = map(int, level.index(file, start, nbytes)[place(inner, level.counts)])
             if offset == size == _NONE:
                 return None
             if offset + size > nbytes:
