@@ -26,8 +26,9 @@ from s3facade import __version__, caches, registry, remotes
 from s3facade.auth import configured
 from s3facade.catalog.builder import Builder
 from s3facade.catalog.catalog import REST, Catalog, Viewable
-from s3facade.catalog.plan import Broken
-from s3facade.config.settings import FilesView, Settings
+from s3facade.catalog.contents import Broken
+from s3facade.config.settings import Settings
+from s3facade.config.views.files import FilesView
 from s3facade.core.errors import ConfigError, FacadeError
 from s3facade.engine.engine import Engine, EngineLimits
 from s3facade.s3.server import create_server

@@ -70,6 +70,7 @@ failure goes to who waits, a reader in a process of its own, a Python function o
 LIBRARY = {
     ("config", "BaseModel"),
     ("config", "Model"),
+    ("config", "ImagesModel"),
     ("s3", "RequestHandler"),
     ("stores", "RawIOBase"),
     ("stores", "AIOHTTPSession"),

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from s3facade.catalog.across import Across
-from s3facade.catalog.folder import Folder, passed
+from s3facade.catalog.contents import Broken, Plan
+from s3facade.catalog.folder import Copy, Folder
 from s3facade.catalog.mount import Mount
-from s3facade.catalog.plan import Broken, Plan, Planner
+from s3facade.catalog.plan import Planner
 from s3facade.catalog.recipe import files, single
 from s3facade.catalog.shelf import Shelf
 from s3facade.config.settings import Access, BucketConfig, ListSizes, Settings, ShelfConfig
@@ -31,7 +32,8 @@ from s3facade.core.errors import (
 )
 from s3facade.core.identity import etag
 from s3facade.core.image import Source
-from s3facade.core.keyspace import Deferred, Dir, File, Grid, Node, find, scan
+from s3facade.core.keyspace import Deferred, Dir, File, Node, find, is_leaf, scan
+from s3facade.core.keyspace import Opened as KeySpace
 from s3facade.core.objects import Passed
 from s3facade.engine.engine import Engine
 from s3facade.stores.files import describe, doubt, is_remote, there, unchanged
@@ -149,14 +151,16 @@ class Catalog:
         if entry is None:
             return None
         now = time.monotonic()
-        met: list[tuple[Mount, Dir | Grid]] = []
+        met: list[tuple[Mount, KeySpace]] = []
 
-        def resolve(node: Deferred) -> Dir | Grid:
+        def resolve(node: Deferred) -> KeySpace:
             if isinstance(node.token, Mount) and (known := node.token.peek(now)) is not None:
                 met.append((node.token, known))
                 return known
             if isinstance(node.token, Folder) and (listed := node.token.peek()) is not None:
                 return listed
+            if isinstance(node.token, Copy):
+                return node.token.open()
             raise _Cold
 
         try:
@@ -179,9 +183,9 @@ class Catalog:
         """`find`, blocking."""
         entry = self._entry(bucket)
         now = time.monotonic()
-        met: list[tuple[Mount, Dir | Grid]] = []
+        met: list[tuple[Mount, KeySpace]] = []
 
-        def resolve(node: Deferred) -> Dir | Grid:
+        def resolve(node: Deferred) -> KeySpace:
             opened = _opened(node, now)
             if isinstance(node.token, Mount):
                 met.append((node.token, opened))
@@ -269,7 +273,7 @@ class Catalog:
         entry = self._entry(bucket)
         now = time.monotonic()
 
-        def resolve(node: Deferred) -> Dir | Grid:
+        def resolve(node: Deferred) -> KeySpace:
             try:
                 return _opened(node, now)
             except SourceUnavailable:
@@ -314,7 +318,7 @@ class Catalog:
                 continue
             found.update(bucket.plan.broken)
             for prefix, mount in bucket.plan.mounts.items():
-                if mount.error is not None and not mount.silent:
+                if mount.error is not None and not mount.silent and not mount.beside:
                     found.add(Broken(mount.recipe.path or prefix, mount.error.public, mount.error.private))
         return sorted(found, key=lambda item: (item.path, item.reason, item.detail))
 
@@ -322,7 +326,7 @@ class Catalog:
         """Prefixes of the images that a bucket shows, sorted; opened or not."""
         plan = self._entry(bucket).plan
         members = _members(plan)
-        return sorted(p for p, m in plan.mounts.items() if m.error is None and p not in members)
+        return sorted(p for p, m in plan.mounts.items() if m.error is None and not m.beside and p not in members)
 
     def mounts(self, bucket: str, prefix: str = "") -> Sequence[tuple[str, Mount]]:
         """Images whose keys start with ``prefix``, or that it leads into, sorted; opened or not.
@@ -335,7 +339,9 @@ class Catalog:
         return [
             (name, mount)
             for name, mount in sorted(plan.mounts.items())
-            if name not in members and (name.startswith(prefix) or f"{prefix}/".startswith(f"{name}/" if name else ""))
+            if name not in members
+            and not mount.beside
+            and (name.startswith(prefix) or f"{prefix}/".startswith(f"{name}/" if name else ""))
         ]
 
     def viewable(self, bucket: str, prefix: str) -> Viewable:
@@ -356,6 +362,7 @@ class Catalog:
             count += sum(
                 m.error is None and not m.sources and bool(m.recipe.path) and not _owned(m, shown)
                 for m in bucket.plan.mounts.values()
+                if not m.beside
             )
         return count
 
@@ -365,7 +372,7 @@ class Catalog:
             shown = _claimed(bucket.plan)
             for mount in bucket.plan.mounts.values():
                 # Each file of a series would look at all the others: a thousand slices, a million times.
-                if not _owned(mount, shown):
+                if not mount.beside and not _owned(mount, shown):
                     self._probe(mount, until)
                     shown.update((source.path, mount.recipe.path) for source in mount.members)
         self._swap()
@@ -494,7 +501,7 @@ class Catalog:
         if unseen is not None:
             raise unseen.with_traceback(None)
 
-    def _found(self, key: str, file: File, met: Sequence[tuple[Mount, Dir | Grid]]) -> Found:
+    def _found(self, key: str, file: File, met: Sequence[tuple[Mount, KeySpace]]) -> Found:
         mount, node = met[-1] if met else (None, None)
         pin = file.identity if mount is None or node is None else mount.pin(node)
         source = None
@@ -504,11 +511,11 @@ class Catalog:
         return Found(key, file, etag(file.identity, key), mount, source, self.generation, pin)
 
 
-def _opened(node: Deferred, now: float) -> Dir | Grid:
+def _opened(node: Deferred, now: float) -> KeySpace:
     token = node.token
     if isinstance(token, Mount):
         return token.open(now)
-    assert isinstance(token, Folder)  # noqa: S101 - trees are made below, of these two
+    assert isinstance(token, Folder | Copy)  # noqa: S101 - trees are made below, of these three
     return token.open()
 
 
@@ -569,10 +576,12 @@ def _tree(plan: Plan) -> Node:
     for prefix, folder in plan.folders.items():
         leaves[prefix] = (Deferred(folder), True)
     for key, path in plan.files.items():
-        leaves[key] = (passed(describe(path)), True)
+        leaves[key] = (Deferred(Copy(path), leaf=True), True)
+    for key, file in plan.documents.items():
+        leaves[key] = (file, True)
     for prefix, mount in plan.mounts.items():
         if prefix not in members:
-            leaves[prefix] = (Deferred(mount), mount.error is None or _withheld(mount))
+            leaves[prefix] = (Deferred(mount, leaf=mount.leaf), mount.error is None or _withheld(mount))
     if set(leaves) == {""}:
         return leaves[""][0]
     return _nested(leaves)
@@ -591,7 +600,7 @@ def _nested(leaves: Mapping[str, tuple[Node, bool]]) -> Dir:
         folder = _nested(inner)
         here[head] = (folder, bool(folder.order))
     children = {name: node for name, (node, _) in here.items()}
-    order = sorted((n if isinstance(c, File) else n + "/", n) for n, (c, shown) in here.items() if shown)
+    order = sorted((n if is_leaf(c) else n + "/", n) for n, (c, shown) in here.items() if shown)
     return Dir(children, tuple(order))
 
 

@@ -18,6 +18,7 @@ from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Node
 from s3facade.core.objects import Object, Passed
+from s3facade.stores.files import describe
 from s3facade.stores.local import GONE, fingerprint, translated
 
 VERSION = 1
@@ -41,6 +42,19 @@ def passed(source: Source) -> File:
         modified=source.modified,
         body=lambda: Object(parts),
     )
+
+
+class Copy:
+    """One file as it is; the token of a `Deferred` leaf."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def open(self) -> File:
+        """The file as it is now. One ``stat``. Raises `SourceError`."""
+        return passed(describe(self.path))
 
 
 class Folder:

@@ -15,7 +15,8 @@ from s3facade.catalog.recipe import FaultyRecipe, Recipe, claimed, files, single
 from s3facade.core.errors import BadSource, NoImage, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources
-from s3facade.core.keyspace import Dir, Grid
+from s3facade.core.keyspace import Deferred, File
+from s3facade.core.keyspace import Opened as KeySpace
 from s3facade.core.protocols import Layout
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
@@ -71,6 +72,8 @@ class Mount:
         *,
         told: bool = True,
         sampled: bool = False,
+        about: Mapping[str, object] | None = None,
+        beside: bool = False,
     ) -> None:
         self.recipe = recipe
         self.modified = modified
@@ -78,14 +81,20 @@ class Mount:
         """Whether it shows how it was made."""
         self.sampled = sampled
         """Whether levels that would read too much show samples."""
+        self.about: Mapping[str, object] = about or {}
+        """What the operator says about it."""
+        self.beside = beside
+        """Whether it is a document about an image, and no image."""
         self.layout = layout
+        self.leaf = bool(getattr(layout, "leaf", False))
+        """Whether it is shown as a single file."""
         self.labels = labels
         self.error: SourceError | None = recipe.error() if isinstance(recipe, FaultyRecipe) else None
         """Why it could not be opened the last time."""
         self._failed = (0.0, "")
         self._engine = engine
         self._lock = threading.Lock()
-        self._node: Dir | Grid | None = None
+        self._node: KeySpace | None = None
         self.sources: tuple[Source, ...] = ()
         """Every file behind it; known once it has been open."""
         self.members: tuple[Source, ...] = ()
@@ -108,7 +117,7 @@ class Mount:
         """The digest of what it shows now; see `pin`."""
         return self._named[1]
 
-    def pin(self, node: Dir | Grid) -> str:
+    def pin(self, node: KeySpace) -> str:
         """The digest of all that the bytes below ``node`` depend on; empty if ``node`` is not the newest one."""
         newest, name = self._named
         return name if newest is node else ""
@@ -118,7 +127,7 @@ class Mount:
         return self._made_of() == other._made_of()
 
     def _made_of(self) -> object:
-        return (self.recipe, self.layout, self.labels, self.modified, self.told, self.sampled)
+        return (self.recipe, self.layout, self.labels, self.modified, self.told, self.sampled, self.about)
 
     def fresh(self, now: float, *, wait: bool = False) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds.
@@ -148,7 +157,7 @@ class Mount:
             self._checked = begun + max(1.0, REST * self._took)
             return true
 
-    def _look(self, node: Dir | Grid, sources: Sequence[Source]) -> bool:
+    def _look(self, node: KeySpace, sources: Sequence[Source]) -> bool:
         """Whether files are what they were. If not, that is forgotten at once: nobody must be told that all is well."""
         if all(map(unchanged, sources)):
             return True
@@ -156,11 +165,11 @@ class Mount:
             self._node = None
         return False
 
-    def peek(self, now: float, *, wait: bool = False) -> Dir | Grid | None:
+    def peek(self, now: float, *, wait: bool = False) -> KeySpace | None:
         """The key space, if it is known and true; ``wait`` as of `fresh`."""
         return self._node if self.fresh(now, wait=wait) else None
 
-    def open(self, now: float) -> Dir | Grid:
+    def open(self, now: float) -> KeySpace:
         """The key space. Blocking. Raises `SourceError`, and remembers it in `error`."""
         with self._lock:
             node = self.peek(now, wait=True)
@@ -198,7 +207,7 @@ class Mount:
         if self.error is not None and not self.retry(now):
             raise self.error.with_traceback(None)
 
-    def _build(self) -> Dir | Grid:
+    def _build(self) -> KeySpace:
         images = [pyramid(image, add=self._adding(image)) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         brought = {name: r for name, r in inside(self.recipe, images).items() if name not in self.labels}
@@ -225,10 +234,10 @@ class Mount:
         told = provenance(self.recipe, images, beside) if self.told else {}
         if told and left:
             told["labels_left_out"] = left
-        dataset = Dataset(named, labels, self.modified, told)
+        dataset = Dataset(named, labels, self.modified, told, self.about)
         node = self.layout.build(dataset)
-        if not isinstance(node, Dir | Grid):
-            raise Unsupported("The layout did not describe a folder.")
+        if isinstance(node, File) != self.leaf or isinstance(node, Deferred):
+            raise Unsupported(f"The layout did not describe a {'file' if self.leaf else 'folder'}.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
         every.update((s.path, s) for s in watch)
         self.sources = tuple(every.values())
@@ -236,7 +245,8 @@ class Mount:
         shown = {
             name: image.spec.identity for name, image in (*named.items(), *((f"/{n}", i) for n, i in labels.items()))
         }
-        self._named = (node, digest("mount", type(self.layout).__name__, self.layout.version, self.layout, shown))
+        how = (type(self.layout).__name__, self.layout.version, self.layout, self.about)
+        self._named = (node, digest("mount", *how, shown))
         return node
 
     def _adding(self, image: Image) -> Add:

@@ -5,56 +5,32 @@ from __future__ import annotations
 import os
 import stat as modes
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from s3facade import registry
 from s3facade.catalog import remote
-from s3facade.catalog.candidates import Candidate, Candidates, Item
-from s3facade.catalog.folder import Folder
+from s3facade.catalog.arrange import files, images
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.candidates import Candidates, Item
+from s3facade.catalog.contents import Broken, Plan
 from s3facade.catalog.groups import document, mixed
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.watch import RACY, Watch
-from s3facade.codecs.compress import compressed
-from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, StepConfig
-from s3facade.core.errors import ConfigError, SourceDenied, SourceError, SourceUnavailable, Unsupported
-from s3facade.core.protocols import Layout
+from s3facade.catalog.watch import RACY
+from s3facade.config.settings import BucketConfig, Settings, SourceConfig
+from s3facade.config.views.files import FilesView
+from s3facade.config.views.image import ImageView
+from s3facade.core.errors import ConfigError, SourceDenied, SourceUnavailable, Unsupported
 from s3facade.engine.engine import Engine
 from s3facade.stores.files import describe, is_remote, store
 from s3facade.stores.local import GONE, at_once, fingerprint, translated
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
+ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {ImageView: images.arrange, FilesView: files.arrange}
+"""What fills the plan, by kind of view."""
 FOLDERS = frozenset({".zarr", ".n5", ".ngff", ".precomputed"})
 """Extensions of folders that are one image."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A file that is not shown, and why."""
-
-    path: str
-    reason: str
-    """A sentence that may be shown to anybody."""
-    detail: str = ""
-    """What only the operator may see."""
-
-
-@dataclass
-class Plan:
-    """What one bucket holds: nodes by prefix, and what was left out."""
-
-    mounts: dict[str, Mount] = field(default_factory=dict)
-    folders: dict[str, Folder] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    """Path of a single file by key."""
-    broken: list[Broken] = field(default_factory=list)
-    watch: Watch = field(default_factory=Watch)
-    unseen: SourceError | None = None
-    """Why nothing is known about what it holds: its keys are not absent then."""
 
 
 class Planner:
@@ -76,50 +52,10 @@ class Planner:
             SourceUnavailable: A folder cannot be looked at now; nothing is known about what it holds.
         """
         plan = Plan()
-        candidates = Candidates(self._settings, lambda source: self._items(source, plan))
+        desk = Desk(self._settings, self._engine, Candidates(self._settings, lambda s: self._items(s, plan)), plan)
         for view in bucket.views:
-            if isinstance(view, FilesView):
-                if view.root.is_file():
-                    plan.files[view.path or view.root.name] = str(view.root)
-                else:
-                    plan.folders[view.path] = Folder(os.path.realpath(view.root), str(view.root))
-            else:
-                self._images(view, candidates, plan)
+            ARRANGERS[type(view)](view, desk)
         return plan
-
-    def _images(self, view: ImageView, candidates: Candidates, plan: Plan) -> None:
-        layout = _layout(view)
-        last = () if view.dtype is None else (_cast(view.dtype),)
-        shown = candidates.of(view.source)
-        for candidate in shown:
-            joined: dict[str, Recipe] = {}
-            for name, of in view.labels.items():
-                found = candidates.partners(of, candidate.captures).all(candidate.captures, alike=len(shown) > 1)
-                if len(found) > 1:
-                    sentence = f"{len(found)} label files of {name!r} belong to it."
-                    plan.broken.append(Broken(candidate.recipe.path, sentence))
-                elif found:
-                    joined[name] = found[0].recipe
-            prefix = self._prefix(view, candidate, plan)
-            if prefix is not None:
-                recipe = candidate.recipe
-                if last and not isinstance(recipe, FaultyRecipe):
-                    recipe = Pipeline("", (recipe,), last)
-                options = {"told": view.recipe, "sampled": view.preview == "strided"}
-                plan.mounts[prefix] = Mount(self._engine, recipe, layout, joined, self._settings.modified, **options)
-
-    def _prefix(self, view: ImageView, item: Candidate, plan: Plan) -> str | None:
-        prefix = view.path.fill(item.captures)
-        if prefix in plan.mounts and "stem" in view.path.names:
-            # a.tif and a.svs in one folder: the second keeps its extension in the key.
-            prefix = view.path.fill({**item.captures, "stem": item.captures["path"]})
-        taken = plan.mounts.get(prefix)
-        if taken is not None:
-            plan.broken.append(
-                Broken(item.recipe.path, f"Its keys {prefix!r} are those of {taken.recipe.path} already.")
-            )
-            return None
-        return prefix
 
     def _items(self, source: SourceConfig, plan: Plan) -> Iterator[Item]:
         if source.synthetic is not None:
@@ -210,17 +146,6 @@ class Planner:
         index = self._engine.index
         found = None if index is None else index.get(("sniffed", *key, self._readers))
         return None if found is None else found.decode()
-
-
-def _cast(dtype: str) -> Step:
-    """The last step of a view that asks for another type."""
-    return Step(StepConfig("cast", {"dtype": dtype}, "", Path(), registry.transform("cast")(dtype)))
-
-
-def _layout(view: ImageView) -> Layout:
-    codec = None if view.codec is None else compressed(*view.codec)
-    made: Layout = registry.layout(view.type)(chunks=view.chunks, shards=view.shards, codec=codec)
-    return made
 
 
 Marker: TypeAlias = Callable[..., str | None]

@@ -8,7 +8,8 @@ import math
 from s3facade.app import open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.cli.what import Commands, add_what, settings
-from s3facade.config.settings import BucketConfig, FilesView
+from s3facade.config.settings import BucketConfig
+from s3facade.config.views.files import FilesView
 
 
 def add(commands: Commands) -> None:

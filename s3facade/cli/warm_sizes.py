@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from s3facade.catalog.catalog import Catalog, Found
 from s3facade.cli.progress import duration
-from s3facade.config.settings import ImageView, Settings
+from s3facade.config.settings import Settings
+from s3facade.config.views.image import ImageView
 from s3facade.core.errors import SourceError, TooCostly
 from s3facade.core.keyspace import successor
 from s3facade.core.objects import Object
@@ -25,7 +26,7 @@ SELDOM = 30.0
 def wanted(settings: Settings, bucket: str) -> bool:
     """Whether the bucket has views of which only computing tells the sizes."""
     views = [view for b in settings.buckets if b.name == bucket for view in b.views]
-    return any(isinstance(view, ImageView) and view.codec is not None for view in views)
+    return any(isinstance(view, ImageView) and view.options.get("codec") is not None for view in views)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,80 +6,20 @@ Values arrive as strings, since YAML scalars are not typed on the way (see `s3fa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from s3facade.codecs.compress import LEVELS
+from s3facade.config.models.base import Dtype, Model, Names, Options, PixelSize, Preview, Shape, count
+from s3facade.config.models.views import AnyView
 from s3facade.config.names import BUCKET, bucket_name
-from s3facade.config.scalars import free
 from s3facade.config.steps import StepSchema, split
 from s3facade.core import units
 
-SPACE = ("z", "y", "x")
-AXES = ("t", "c", *SPACE)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.*:\[\]_-]+")
 _PLACE = re.compile(r"^(s3|https?)://[^/?#@\s]+(/[^?#\s]*)?$")
 _SERVER = re.compile(r"^https?://[^/?#@\s]+/?$")
 _SERVED = {"type": "string", "pattern": _SERVER.pattern}
-_COUNT = {"type": "integer", "minimum": 1}
-
-
-def _count(value: object) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise ValueError(f"must be a whole number of at least 1, not {text!r}")
-    return int(text)
-
-
-def _axes(value: object, axes: tuple[str, ...]) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must be a mapping of axes, as in {{y: …, x: …}}, not {value!r}")  # noqa: TRY004
-    wrong = [k for k in value if k not in axes]
-    if wrong or not value:
-        raise ValueError(f"has the axis {wrong[0]!r}; use {', '.join(axes)}" if wrong else "names no axis")
-    return value
-
-
-def _sizes(value: object) -> int | dict[str, int]:
-    if isinstance(value, Mapping):
-        return {k: _count(v) for k, v in _axes(value, AXES).items()}
-    return _count(value)
-
-
-def _shards(value: object) -> int | dict[str, int] | Literal[False]:
-    return False if value is False or str(value).lower() == "false" else _sizes(value)
-
-
-def _codec(value: object) -> tuple[str, int | None] | None:
-    if isinstance(value, Mapping):
-        if "name" not in value or value.keys() - {"name", "level"}:
-            raise ValueError(f"must be a codec, or as in {{name: zstd, level: 3}}, not {dict(value)!r}")
-        name, level = str(value["name"]), _count(value["level"]) if "level" in value else None
-    else:
-        name, level = str(value), None
-    if name == "raw" and level is None:
-        return None
-    if name not in LEVELS:
-        raise ValueError(f"must be raw, {', '.join(LEVELS)}, not {name!r}")
-    if level is not None and level > LEVELS[name]:
-        raise ValueError(f"has levels from 1 to {LEVELS[name]} for {name}, not {level}")
-    return name, level
-
-
-def _pixel_size(value: object) -> dict[str, float]:
-    if isinstance(value, Mapping):
-        return {k: units.length(v) for k, v in _axes(value, SPACE).items()}
-    pixel = units.length(value)
-    return {"y": pixel, "x": pixel}
-
-
-def _shape(value: object) -> dict[str, int]:
-    shape = _axes(value, AXES)
-    if not {"y", "x"} <= shape.keys():
-        raise ValueError("needs the axes y and x")
-    return {a: _count(shape[a]) for a in AXES if a in shape}
 
 
 def _origins(value: object) -> tuple[str, ...]:
@@ -100,10 +40,6 @@ def _enough(value: int) -> int:
 
 def _room(value: object) -> int:
     return 0 if value is False or str(value).lower() in ("off", "false") else units.size(value)
-
-
-def _switched(value: object) -> object:
-    return "off" if value is False or value == "false" else value
 
 
 def _some(value: float) -> float:
@@ -147,31 +83,15 @@ def _shelf(value: object) -> object:
 
 
 def _workers(value: object) -> int | None:
-    return None if str(value) == "auto" else _count(value)
+    return None if str(value) == "auto" else count(value)
 
-
-_SIZES = {"anyOf": [_COUNT, {"type": "object", "propertyNames": {"enum": [*AXES]}, "additionalProperties": _COUNT}]}
-_LENGTH = {"type": "string", "examples": ["0.5 um"]}
-_PIXELS = {"anyOf": [_LENGTH, {"type": "object", "propertyNames": {"enum": [*SPACE]}, "additionalProperties": _LENGTH}]}
 
 _ORIGINS = {"anyOf": [{"const": "*"}, {"const": "off"}, {"type": "array", "items": {"type": "string"}}]}
+_ROOM = {"anyOf": [{"const": "off"}, {"type": "string", "examples": ["200 GiB"]}]}
+_WORKERS = {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}]}
 
 BucketName = Annotated[str, AfterValidator(bucket_name), Field(pattern=BUCKET.pattern)]
-Chunks = Annotated[Any, BeforeValidator(_sizes), WithJsonSchema(_SIZES)]
-_CODEC = {"enum": ["raw", *LEVELS]}
-_LEVELLED = {
-    "type": "object",
-    "properties": {"name": {"enum": [*LEVELS]}, "level": _COUNT},
-    "required": ["name"],
-    "additionalProperties": False,
-}
-Codec = Annotated[Any, BeforeValidator(_codec), WithJsonSchema({"anyOf": [_CODEC, _LEVELLED]})]
-Shards = Annotated[Any, BeforeValidator(_shards), WithJsonSchema({"anyOf": [{"const": False}, *_SIZES["anyOf"]]})]
-PixelSize = Annotated[Any, BeforeValidator(_pixel_size), WithJsonSchema(_PIXELS)]
-Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SIZES["anyOf"][1])]
-Options = Annotated[dict[str, Any], BeforeValidator(free)]
 Bytes = Annotated[Any, BeforeValidator(units.size), WithJsonSchema({"type": "string", "examples": ["4 GiB"]})]
-_ROOM = {"anyOf": [{"const": "off"}, {"type": "string", "examples": ["200 GiB"]}]}
 Room = Annotated[Any, BeforeValidator(_room), WithJsonSchema(_ROOM)]
 Seconds = Annotated[Any, BeforeValidator(units.duration), WithJsonSchema({"type": "string", "examples": ["10 s"]})]
 Rate = Annotated[Any, BeforeValidator(units.rate), WithJsonSchema({"type": "string", "examples": ["100/s"]})]
@@ -179,23 +99,9 @@ Origins = Annotated[Any, BeforeValidator(_origins), WithJsonSchema(_ORIGINS)]
 HeaderValue = Annotated[str, AfterValidator(_header)]
 Granted = Annotated[str, AfterValidator(_granted)]
 AccessName = Literal["public", "private", "key-only"]
-Preview = Annotated[Literal["off", "strided"], BeforeValidator(_switched)]
 Secret = Annotated[str, Field(min_length=8)]
-Workers = Annotated[Any, BeforeValidator(_workers), WithJsonSchema({"anyOf": [{"const": "auto"}, _COUNT]})]
-Dtype = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+Workers = Annotated[Any, BeforeValidator(_workers), WithJsonSchema(_WORKERS)]
 Step = Annotated[Any, BeforeValidator(split), StepSchema()]
-Names = Annotated[
-    list[str],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
-
-
-class Model(BaseModel):
-    """Unknown keys are refused: a misspelled option must not be ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class StoreModel(Model):
@@ -307,52 +213,6 @@ class ImageModel(Model):
     """Transforms, in order, each a mapping of one key: its name and its options."""
 
 
-class OmeZarrView(Model):
-    """Every image of a source as OME-Zarr 0.5."""
-
-    type: Literal["ome-zarr"]
-    """The layout."""
-    from_: Annotated[str, Field(alias="from")]
-    """Name of a source or image."""
-    path: str
-    """Key prefix, as in `{name}.ome.zarr`."""
-    chunks: Chunks | None = None
-    """Voxels per chunk: one number for every space axis, or by axis; default: chosen per image."""
-    shards: Shards | None = None
-    """Voxels per shard, as `chunks`; `false`: no sharding; default: chosen per image."""
-    codec: Codec = None
-    """`raw` (default), or what each chunk is compressed with: `zstd`, `gzip` or `blosc`; with a level as in
-    `{name: zstd, level: 3}`. There are no shards then, and sizes are known only once they were computed."""
-    dtype: Dtype | None = None
-    """Cast to this type, for viewers that cannot read the original one."""
-    labels: dict[str, str] = {}
-    """Label images by name: a source or image whose captures match."""
-    recipe: bool = True
-    """Whether `s3facade.json` beside the voxels says what files they were made of and how."""
-    preview: Preview | None = None
-    """As of the bucket, for this view alone."""
-
-    @model_validator(mode="after")
-    def _no_shards(self) -> OmeZarrView:
-        if self.codec is not None and self.shards:
-            raise ValueError(
-                "has `shards` and a `codec`: chunks in a shard need sizes that are known beforehand, which compressed "
-                "ones have not; leave out one of the two"
-            )
-        return self
-
-
-class FilesViewModel(Model):
-    """Files as they are."""
-
-    type: Literal["files"]
-    """The layout."""
-    root: str
-    """A folder, or one file."""
-    path: str = ""
-    """Key prefix; empty: the root of the bucket."""
-
-
 class BucketModel(Model):
     """One bucket."""
 
@@ -371,7 +231,7 @@ class BucketModel(Model):
     preview: Preview = "off"
     """Levels that would read more than `limits: read` at once: `off`, refused until they are kept; `strided`, shown
     from a part of the blocks of the original."""
-    views: Annotated[list[Annotated[OmeZarrView | FilesViewModel, Field(discriminator="type")]], Field(min_length=1)]
+    views: Annotated[list[AnyView], Field(min_length=1)]
     """What the bucket shows."""
 
 

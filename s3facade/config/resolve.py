@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from s3facade.config import model as m
@@ -14,12 +15,9 @@ from s3facade.config.settings import (
     ALWAYS,
     BucketConfig,
     CredentialConfig,
-    FilesView,
     Grant,
-    ImageView,
     Limits,
     LinksConfig,
-    Preview,
     Server,
     Settings,
     ShelfConfig,
@@ -27,7 +25,9 @@ from s3facade.config.settings import (
     StoreConfig,
     View,
 )
-from s3facade.config.template import compile_template
+from s3facade.config.template import Template, compile_template
+from s3facade.config.views.files import FilesView
+from s3facade.config.views.image import ImageView, Preview
 from s3facade.core.errors import ConfigError
 
 
@@ -67,6 +67,41 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
         pipelines.sources, pipelines.images, buckets, access, links, shelf, limits, server,
         document.path, modified, stores,
     )  # fmt: skip
+
+
+@dataclass
+class _Desk:
+    """What the views of one bucket are resolved with: `s3facade.config.models.base.Resolving`."""
+
+    resolver: _Resolver
+    captures: Mapping[str, frozenset[str]]
+    preview: Preview
+
+    def problem(self, at: Path_, sentence: object) -> None:
+        self.resolver.problem(at, sentence)
+
+    def absolute(self, text: str) -> Path:
+        return self.resolver.absolute(text)
+
+    def far(self, text: str) -> bool:
+        return places.split(text, self.resolver.stores) is not None
+
+    def reference(self, at: Path_, name: str) -> frozenset[str] | None:
+        return self.resolver.reference(at, name, self.captures)
+
+    def template(self, at: Path_, text: str, source: str) -> Template:
+        return self._checked(at, compile_template(text), source)
+
+    def filled(self, at: Path_, text: str, source: str) -> Template:
+        return self._checked(at, compile_template(text, path=True), source)
+
+    def _checked(self, at: Path_, template: Template, source: str) -> Template:
+        known = self.reference((*at[:-1], "from"), source)
+        for name in template.names:
+            if known is not None and name not in known:
+                names = [*sorted(known - {*ALWAYS}), *(a for a in ALWAYS if a in known)]
+                self.problem(at, unknown(name, f"capture of {source!r}", names))
+        return template
 
 
 class _Resolver:
@@ -142,10 +177,11 @@ class _Resolver:
 
     def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]]) -> BucketConfig:
         views: list[View] = []
+        desk = _Desk(self, captures, c.preview)
         for i, view in enumerate(c.views):
             at: Path_ = ("buckets", name, "views", i)
             try:
-                views.append(self.view(at, view, captures, c.preview))
+                views.append(view.resolve(at, desk))
             except ConfigError as error:
                 self.problem((*at, "path"), error)
         self.overlaps(name, views)
@@ -153,60 +189,23 @@ class _Resolver:
         return BucketConfig(name, *doors, warm=c.warm, list_sizes=c.list_sizes)
 
     def overlaps(self, name: str, views: list[View]) -> None:
-        """Two views must not claim the same keys, as far as their paths tell before any file is seen."""
-        paths = [v.path.text if isinstance(v, ImageView) else v.path for v in views]
-        for i, outer in enumerate(paths):
-            for k, inner in enumerate(paths):
-                if _covers(outer, inner) or (inner == outer and i < k and "{" not in outer):
+        """Two views must not claim the same keys, as far as their paths tell before any file is seen.
+
+        Views of files and of single images have all that lies below their path to themselves.
+        """
+        paths = [(v, v.path if isinstance(v.path, str) else v.path.text) for v in views]
+        for i, (one, outer) in enumerate(paths):
+            for k, (other, inner) in enumerate(paths):
+                alone = isinstance(one, ImageView | FilesView)
+                same = inner == outer and i < k and "{" not in outer and (alone or type(one) is type(other))
+                if same or (alone and _covers(outer, inner)):
                     at: Path_ = ("buckets", name, "views", k, "path")
                     self.problem(at, f"its keys lie among those of the view with the path {outer!r}; keep them apart")
-
-    def view(
-        self,
-        at: Path_,
-        c: m.OmeZarrView | m.FilesViewModel,
-        captures: Mapping[str, frozenset[str]],
-        preview: Preview,
-    ) -> View:
-        path = compile_template(c.path)
-        if isinstance(c, m.FilesViewModel):
-            if path.names:
-                raise ConfigError("a view of files has no captures; write a plain prefix")
-            if places.split(c.root, self.stores) is not None:
-                raise ConfigError("a view of files shows folders of this machine; clients can read the store itself")
-            return FilesView(self.absolute(c.root), c.path)
-        known = self.reference((*at, "from"), c.from_, captures)
-        for name in path.names:
-            if known is not None and name not in known:
-                names = [*sorted(known - {*ALWAYS}), *(a for a in ALWAYS if a in known)]
-                self.problem((*at, "path"), unknown(name, f"capture of {c.from_!r}", names))
-        for label, target in c.labels.items():
-            self.label((*at, "labels", label), label, target, known, captures)
-        shown = c.preview or preview
-        of = (c.type, c.from_, path, c.chunks, c.shards, c.dtype, dict(c.labels), c.recipe, shown)
-        return ImageView(*of, codec=c.codec)
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
         if name not in captures:
             self.problem(at, unknown(name, "source or image", list(captures)))
         return captures.get(name)
-
-    def label(
-        self,
-        at: Path_,
-        label: str,
-        target: str,
-        known: frozenset[str] | None,
-        captures: Mapping[str, frozenset[str]],
-    ) -> None:
-        if not label or "/" in label or label.startswith("."):
-            self.problem(at, f"{label!r} cannot name a label image; use letters, digits, - and _")
-        theirs = self.reference(at, target, captures)
-        if known is None or theirs is None:
-            return
-        mine, theirs = known - {*ALWAYS}, theirs - {*ALWAYS}
-        if (mine or theirs) and not mine & theirs:
-            self.problem(at, f"{target!r} shares no capture with the image: give both patterns the same {{name}}")
 
     def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:
         at: Path_ = ("access", i)

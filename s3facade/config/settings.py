@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from s3facade.config.pattern import Pattern
-from s3facade.config.template import Template
+from s3facade.config.views.files import FilesView
+from s3facade.config.views.image import ImageView
 
 Access = Literal["public", "private", "key-only"]
-Preview = Literal["off", "strided"]
-"""What becomes of levels that would read more than ``limits.read`` for one block: refused, or made of samples."""
 ListSizes = Literal["compute", "omit"]
 ALWAYS = ("stem", "path")
 """Captured for every file: its path below the pattern's fixed folder, without and with the image extension."""
@@ -111,42 +110,8 @@ class ImageConfig:
     """Captures: images that differ in these alone become one by the first step, in the order of their values."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageView:
-    """A layout over every image of a source or pipeline."""
-
-    type: str
-    """Name of the layout."""
-    source: str
-    """Name of a source or pipeline."""
-    path: Template
-    """Key prefix of one image, without a final slash; ``""`` is the root of the bucket."""
-    chunks: Sizes | None = None
-    """Voxels per inner chunk; None: chosen per image."""
-    shards: Sizes | Literal[False] | None = None
-    """Voxels per shard; False: one object per chunk; None: chosen per image."""
-    dtype: str | None = None
-    """Cast to this type."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Source or pipeline of label images, by label name; joined to the images by equal captures."""
-    recipe: bool = True
-    """Whether a document beside the voxels says how they were made."""
-    preview: Preview = "off"
-    codec: tuple[str, int | None] | None = None
-    """What chunks are compressed with, and its level, None being the usual one; None: they are raw."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilesView:
-    """Files as they are."""
-
-    root: Path
-    """Absolute. A folder, shown below ``path``; or one file, whose key ``path`` is."""
-    path: str
-    """Key prefix without a final slash; ``""`` is the root of the bucket."""
-
-
 View = ImageView | FilesView
+"""Everything that a bucket can show; see `s3facade.config.views`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s3facade.config.pattern import compile_pattern
-from s3facade.config.settings import BucketConfig, FilesView, ImageView, Settings, SourceConfig, View
+from s3facade.config.settings import BucketConfig, Settings, SourceConfig, View
 from s3facade.config.template import compile_template
+from s3facade.config.views.files import FilesView
+from s3facade.config.views.image import ImageView
 from s3facade.core.errors import ConfigError
 
 

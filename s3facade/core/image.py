@@ -76,6 +76,8 @@ class Dataset:
     recipe: Mapping[str, object] = field(default_factory=dict)
     """How it was made, JSON-compatible, for a document beside the voxels; ``digest`` names the whole of it, ``steps``
     are the names of the transforms. Empty: nothing is told."""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What the operator says about it that no file does (name, licence, organism, …), JSON-compatible."""
 
 
 class Composite(Protocol):

@@ -1,7 +1,7 @@
 """Key spaces: trees that describe every key of a bucket, and the two ways through them.
 
 `find` says whether a key exists; `scan` lists keys from any point in UTF-8 byte order. Both are pure but for
-``resolve``, which opens a `Deferred` node (a folder, an image file) when a path leads into it.
+``resolve``, which opens a `Deferred` node (a folder, an image file) when a path leads to or into it.
 
 Why `scan` needs no state but the last key: each token is ordered *with the separator that follows it*
 (``"0/" < "00"``, ``"a!" < "a/"``), so depth-first order is key order, and any key can be sought in one descent.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeAlias
 
+from s3facade.core.named import NamedGrid
 from s3facade.core.objects import Object
 
 
@@ -55,7 +56,7 @@ class Dir:
 
     def __post_init__(self) -> None:
         if self.order is _ALL:
-            tokens = ((n if isinstance(c, File) else n + "/", n) for n, c in self.children.items())
+            tokens = ((n if is_leaf(c) else n + "/", n) for n, c in self.children.items())
             object.__setattr__(self, "order", tuple(sorted(tokens)))
 
 
@@ -80,13 +81,25 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A directory whose children need I/O; ``token`` tells ``resolve`` what to open."""
+    """A directory whose children need I/O, or a file that needs some to be described.
+
+    ``token`` tells ``resolve`` what to open.
+    """
 
     token: object
+    leaf: bool = False
+    """Whether it is a file."""
 
 
-Node: TypeAlias = File | Dir | Grid | Deferred
-Resolve: TypeAlias = Callable[[Deferred], "Dir | Grid"]
+Opened: TypeAlias = File | Dir | Grid
+Node: TypeAlias = Opened | Deferred
+Resolve: TypeAlias = Callable[[Deferred], Opened]
+"""Gives a `File` for a leaf. What cannot be opened, and is to be left out of a listing, is an empty `Dir`."""
+
+
+def is_leaf(node: Node) -> bool:
+    """Whether it stands at a key, and not at the beginning of keys."""
+    return isinstance(node, File) or (isinstance(node, Deferred) and node.leaf)
 
 
 def find(node: Node, key: str, resolve: Resolve) -> File | None:
@@ -94,17 +107,18 @@ def find(node: Node, key: str, resolve: Resolve) -> File | None:
     while True:
         if isinstance(node, Deferred):
             node = resolve(node)
-        if isinstance(node, Grid):
-            index = _parse(node, key)
+        if isinstance(node, Grid | NamedGrid):
+            index = _parse(node, key) if isinstance(node, Grid) else node.parse(key)
             return None if index is None else node.leaf(index)
         if isinstance(node, File):
             return None
         head, slash, rest = key.partition("/")
         child = node.children.get(head)
-        if child is None or isinstance(child, File) == bool(slash):
+        if child is None or is_leaf(child) == bool(slash):
             return None
-        if isinstance(child, File):
-            return child
+        if not slash:
+            opened = resolve(child) if isinstance(child, Deferred) else child
+            return opened if isinstance(opened, File) else None
         node, key = child, rest
 
 
@@ -185,6 +199,8 @@ def _walk(
 ) -> Iterator[tuple[str, File | None]]:
     """Keys ``>= bound`` below ``node``, whose keys all start with ``base``; None stands for an unopened folder."""
     if isinstance(node, Deferred):
+        if node.leaf and base < bound:
+            return
         if closed(base):
             yield base, None
             return
@@ -194,6 +210,9 @@ def _walk(
             yield base, node
     elif isinstance(node, Grid):
         for index, key in _numbers(node, base, bound, ()):
+            yield key, node.leaf(index)
+    elif isinstance(node, NamedGrid):
+        for index, key in node.keys(base, bound):
             yield key, node.leaf(index)
     elif (rest := _rest(base, bound)) is not None:
         start = bisect_left(node.order, (rest,))

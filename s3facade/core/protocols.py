@@ -244,7 +244,10 @@ class Freezer(Protocol):
 
 
 class Layout(Protocol):
-    """A directory format: dataset to key space. A frozen dataclass; its fields are its options."""
+    """A directory format, or a file format: dataset to key space. A frozen dataclass; its fields are its options.
+
+    One that shows an image as a single file gives a `File`, and states ``leaf: ClassVar[bool] = True``.
+    """
 
     version: ClassVar[int]
     """Bump when any key's bytes would change."""

@@ -15,7 +15,7 @@ import pytest
 
 from s3facade.app import Announcement
 from s3facade.catalog.catalog import Viewable
-from s3facade.catalog.plan import Broken
+from s3facade.catalog.contents import Broken
 from s3facade.cli.lines import aws, neuroglancer, rclone
 from s3facade.cli.main import parser
 from s3facade.cli.serve import announcement, override

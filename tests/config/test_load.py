@@ -6,9 +6,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from s3facade.codecs.compress import compressed
 from s3facade.config.load import load
 from s3facade.config.model import schema
-from s3facade.config.settings import FilesView, ImageView, Settings
+from s3facade.config.settings import Settings
+from s3facade.config.views.files import FilesView
+from s3facade.config.views.image import ImageView
 from s3facade.core.errors import ConfigError
 from s3facade.transforms.values.cast import Cast
 
@@ -72,14 +75,14 @@ def test_views(tmp_path):
     scans, other = loaded(tmp_path).buckets
     image, files = scans.views
     assert isinstance(image, ImageView)
-    assert (image.source, image.chunks, image.shards, image.labels) == (
+    assert (image.source, image.options["chunks"], image.options["shards"], image.labels) == (
         "small",
         512,
         {"z": 64, "y": 64},
         {"nuclei": "masks"},
     )
     assert files == FilesView(tmp_path / "data/scans", "files")
-    assert (other.access, other.views[0].shards) == ("public", False)
+    assert (other.access, other.views[0].options["shards"]) == ("public", False)
 
 
 def test_plain_scalars_are_text_as_in_yaml_1_2(tmp_path):
@@ -242,8 +245,8 @@ def test_the_published_schema_accepts_what_the_loader_accepts():
 )
 def test_codecs(tmp_path, codec, expected):
     text = TEXT.replace("path: NO, shards: false}", f"path: NO, codec: {codec}}}")
-    assert loaded(tmp_path, text).buckets[1].views[0].codec == expected
-    assert loaded(tmp_path).buckets[1].views[0].codec is None
+    assert loaded(tmp_path, text).buckets[1].views[0].options["codec"] == (compressed(*expected) if expected else None)
+    assert loaded(tmp_path).buckets[1].views[0].options["codec"] is None
     assert loaded(tmp_path).buckets[1].list_sizes == "compute"
     chosen = text.replace("no1:\n", "no1:\n    list_sizes: omit\n")
     assert loaded(tmp_path, chosen).buckets[1].list_sizes == "omit"

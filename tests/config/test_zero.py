@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from s3facade.config.settings import FilesView
+from s3facade.config.views.files import FilesView
 from s3facade.config.zero import zero
 from s3facade.core.errors import ConfigError
 

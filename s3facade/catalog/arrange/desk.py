@@ -1,0 +1,123 @@
+"""What arrangers work with: what there is, and the plan of the bucket that they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3facade import registry
+from s3facade.catalog.candidates import Candidate, Candidates
+from s3facade.catalog.contents import Broken, Plan
+from s3facade.catalog.mount import Mount
+from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
+from s3facade.config.settings import Settings, StepConfig
+from s3facade.core.protocols import Layout
+from s3facade.engine.engine import Engine
+from s3facade.layouts.documents import literal_file
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One bucket in the making. Blocking: candidates are found by walking folders."""
+
+    settings: Settings
+    engine: Engine
+    candidates: Candidates
+    plan: Plan
+
+    def of(self, name: str) -> list[Candidate]:
+        """Every image of a source or pipeline, in order of path."""
+        return self.candidates.of(name)
+
+    def show(
+        self,
+        key: str,
+        candidate: Candidate,
+        layout: Layout,
+        *,
+        labels: Mapping[str, Recipe] | None = None,
+        about: Mapping[str, object] | None = None,
+        told: bool = True,
+        sampled: bool = False,
+        dtype: str | None = None,
+    ) -> bool:
+        """Show an image at a prefix, or at a key if ``layout`` is one of single files.
+
+        Args:
+            key: Without a final slash; "" is the root of the bucket.
+            candidate: The image, or the images of one file.
+            layout: How it is shown.
+            labels: Label images by name.
+            about: What the operator says about it: `Dataset.about`.
+            told: Whether it shows how it was made.
+            sampled: Whether levels that would read too much show samples.
+            dtype: Cast to this type.
+
+        Returns:
+            False if something else is shown there: that is told among what is broken.
+        """
+        if not self._free(key, candidate.recipe.path):
+            return False
+        recipe = candidate.recipe
+        if dtype is not None and not isinstance(recipe, FaultyRecipe):
+            recipe = Pipeline("", (recipe,), (_cast(dtype),))
+        modified = self.settings.modified
+        self.plan.mounts[key] = Mount(
+            self.engine, recipe, layout, labels or {}, modified, told=told, sampled=sampled, about=about
+        )
+        return True
+
+    def beside(
+        self, key: str, candidate: Candidate, layout: Layout, *, about: Mapping[str, object] | None = None
+    ) -> bool:
+        """Show a document about an image, which is opened when the document is asked for; as `show`."""
+        if not self._free(key, candidate.recipe.path):
+            return False
+        modified = self.settings.modified
+        self.plan.mounts[key] = Mount(self.engine, candidate.recipe, layout, {}, modified, about=about, beside=True)
+        return True
+
+    def write(self, key: str, data: bytes, media_type: str, modified: int = 0) -> bool:
+        """Show a text that follows from names and tables alone.
+
+        Args:
+            key: Of the object.
+            data: UTF-8.
+            media_type: As ``application/json``.
+            modified: Nanoseconds since 1970 of the newest table behind it; the configuration file's time if later.
+        """
+        if not self._free(key, ""):
+            return False
+        self.plan.documents[key] = literal_file(data, media_type, max(modified, self.settings.modified))
+        return True
+
+    def copy(self, key: str, path: str | Path) -> bool:
+        """Show a file of this machine or of a store as it is."""
+        if not self._free(key, str(path)):
+            return False
+        self.plan.files[key] = str(path)
+        return True
+
+    def broken(self, path: str, reason: str, detail: str = "") -> None:
+        """Something is not shown, or not as it should be.
+
+        Args:
+            path: Of the file; may be empty.
+            reason: A sentence that may be shown to anybody.
+            detail: What only the operator may see.
+        """
+        self.plan.broken.append(Broken(path, reason, detail))
+
+    def _free(self, key: str, path: str) -> bool:
+        taken = self.plan.mounts.get(key)
+        if taken is None and key not in self.plan.documents and key not in self.plan.files:
+            return True
+        what = taken.recipe.path if taken is not None else self.plan.files.get(key, "a document")
+        self.broken(path, f"Its keys {key!r} are those of {what} already.")
+        return False
+
+
+def _cast(dtype: str) -> Step:
+    """The last step of a view that asks for another type."""
+    return Step(StepConfig("cast", {"dtype": dtype}, "", Path(), registry.transform("cast")(dtype)))

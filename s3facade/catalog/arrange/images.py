@@ -1,0 +1,35 @@
+"""Single images, each by one layout at a prefix or key of its own."""
+
+from __future__ import annotations
+
+from s3facade import registry
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.candidates import Candidate
+from s3facade.catalog.recipe import Recipe
+from s3facade.config.views.image import ImageView
+from s3facade.core.protocols import Layout
+
+
+def arrange(view: ImageView, desk: Desk) -> None:
+    """Put every image of the view into the plan. Raises `ConfigError`."""
+    layout: Layout = registry.layout(view.type)(**view.options)
+    shown = desk.of(view.source)
+    for candidate in shown:
+        labels: dict[str, Recipe] = {}
+        for name, of in view.labels.items():
+            found = desk.candidates.partners(of, candidate.captures).all(candidate.captures, alike=len(shown) > 1)
+            if len(found) > 1:
+                desk.broken(candidate.recipe.path, f"{len(found)} label files of {name!r} belong to it.")
+            elif found:
+                labels[name] = found[0].recipe
+        sampled = view.preview == "strided"
+        prefix = _prefix(view, candidate, desk)
+        desk.show(prefix, candidate, layout, labels=labels, told=view.recipe, sampled=sampled, dtype=view.dtype)
+
+
+def _prefix(view: ImageView, candidate: Candidate, desk: Desk) -> str:
+    prefix = view.path.fill(candidate.captures)
+    if prefix in desk.plan.mounts and "stem" in view.path.names:
+        # a.tif and a.svs in one folder: the second keeps its extension in the key.
+        return view.path.fill({**candidate.captures, "stem": candidate.captures["path"]})
+    return prefix

@@ -1,0 +1,1 @@
+"""The shape of views in the configuration file, one module per kind."""
