@@ -2,33 +2,41 @@ r"""Path patterns: which files belong to a source, and what their names say.
 
 ========================  =================================================================================
 ``{name}``                one or more characters but ``/``, captured under that name
-``{name:int}``            digits, captured as a whole number
+``{name:int}``            digits, captured as a whole number: ``007`` is 7
+``{name:word}``           letters and digits
+``{name:letter}``         one letter of a to z, upper or lower case; ``letters``: one or more
+``{name:date}``           2026-01-31, 20260131, 2026_01_31 or 2026.01.31, captured as it is written
 ``{name:expression}``     a regular expression, which may cross ``/``
 ``*``  ``?``              any characters but ``/``; one of them
 ``**``                    as a whole path component: any number of folders, also none; at the end: any file below
 ========================  =================================================================================
+
+A typed capture beside a wildcard takes all that is of its type: ``*{n:int}.tif`` gives 12 for ``s12.tif``.
 
 A folder that is one image, an OME-Zarr for instance, counts as a file: ``{name}.ome.zarr`` matches it by its own path,
 and nothing below it is looked at.
 
 The same name twice must match the same text. As in a shell, wildcards and plain captures do not match a dot at
 the start of a file or folder name; other characters, brackets included, stand for themselves.
+
+Why a path does not match, and in which ways it does: `s3facade.config.why`.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from s3facade.config.ambiguity import unsure
+from s3facade.config.kinds import TYPES, Part, expression
 from s3facade.core.errors import ConfigError
 
 Captured = str | int
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_VISIBLE = r"(?!\.)"
-_FOLDERS = r"(?:(?!\.)[^/]+/)*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,11 @@ class Pattern:
     """Type of the value behind each name, in order of appearance."""
     depth: int | None
     """Number of path components below ``root``; None when it varies."""
+    parts: tuple[Part, ...] = ()
+    """What stands behind ``root``, in order."""
+    lazy: re.Pattern[str] | None = None
+    """Matches the same paths as ``regex``, with as little in the first parts as possible; None where there is only one
+    way to read a path."""
 
     def match(self, relative: str) -> dict[str, Captured] | None:
         """Captured values of a path relative to ``root``, or None when it does not match."""
@@ -52,6 +65,25 @@ class Pattern:
         if found is None:
             return None
         return {name: kind(found[name]) for name, kind in self.captures.items()}
+
+    def read(self, relative: str) -> tuple[dict[str, Captured], bool] | None:
+        """`match`, and whether the path is `ambiguous`: in one go, for many files."""
+        found = self.regex.fullmatch(relative)
+        if found is None:
+            return None
+        captures = {name: kind(found[name]) for name, kind in self.captures.items()}
+        if self.lazy is None:
+            return captures, False
+        other = self.lazy.fullmatch(relative)
+        return captures, other is not None and other.groups() != found.groups()
+
+    def ambiguous(self, relative: str) -> bool:
+        """Whether a path that matches gives other captures when it is read in another way.
+
+        An expression of the user's own with alternatives, as in ``(a|ab)``, may hide another way.
+        """
+        found = self.read(relative)
+        return found is not None and found[1]
 
     def accepts(self, path: Path) -> bool:
         """Whether an absolute ``path`` lies below ``root`` and matches."""
@@ -71,12 +103,20 @@ def compile_pattern(text: str, base: Path) -> Pattern:
     tokens = _tokens(text)
     fixed, rest = _split(tokens)
     captures: dict[str, type[Captured]] = {}
-    source, depth = _translate(rest, captures)
+    parts = _parts(rest, captures)
     try:
-        regex = re.compile(source, re.DOTALL)
+        regex = compiled(parts)
+        lazy = compiled(parts, lazy=True) if captures and unsure(parts) else None
     except re.error as error:
         raise ConfigError(f"the pattern {text!r} holds an expression that is not valid: {error}") from None
-    return Pattern(text, absolute(fixed, base), regex, captures, depth)
+    return Pattern(text, absolute(fixed, base), regex, captures, _depth(parts), parts, lazy)
+
+
+def compiled(parts: Sequence[Part], *, lazy: bool = False) -> re.Pattern[str]:
+    """The expression of parts in a row. Raises `re.error`."""
+    around: list[Part | None] = [None, *parts, None]
+    sources = [expression(part, around[i], around[i + 2], lazy=lazy) for i, part in enumerate(parts)]
+    return re.compile("".join(sources), re.DOTALL)
 
 
 def absolute(fixed: str, base: Path) -> Path:
@@ -93,6 +133,8 @@ def _tokens(text: str) -> list[str]:
             j = _closing(text, i)
             tokens.append(text[i : j + 1])
             i = j + 1
+        elif text[i] == "}":
+            raise ConfigError(f"the pattern {text!r} closes a brace that it did not open; write {{name}}")
         elif text.startswith("**", i):
             tokens.append("**")
             i += 2
@@ -120,48 +162,54 @@ def _split(tokens: list[str]) -> tuple[str, list[str]]:
     return "".join(tokens[:cut]), tokens[cut:]
 
 
-def _translate(pieces: list[str], captures: dict[str, type[Captured]]) -> tuple[str, int | None]:
-    out: list[str] = []
-    depth: int | None = 1
+def _parts(pieces: Sequence[str], captures: dict[str, type[Captured]]) -> tuple[Part, ...]:
+    out: list[Part] = []
     i = 0
     while i < len(pieces):
         piece = pieces[i]
         start = i == 0 or pieces[i - 1] == "/"
         if piece == "**":
-            if not start or pieces[i + 1 : i + 2] not in (["/"], []):
+            if not start or list(pieces[i + 1 : i + 2]) not in (["/"], []):
                 raise ConfigError("`**` stands for whole folders; write it between slashes, as in /data/**/{name}.tif")
-            out.append(_FOLDERS if pieces[i + 1 :] else _FOLDERS + _VISIBLE + "[^/]+")
-            depth = None
+            out.append(Part("**/", "folders") if pieces[i + 1 :] else Part("**", "below"))
             i += 1  # the slash is part of the expression
         elif piece == "*":
-            out.append((_VISIBLE if start else "") + "[^/]*")
+            out.append(Part(piece, "star", start=start))
         elif piece == "?":
-            out.append((_VISIBLE if start else "") + "[^/]")
+            out.append(Part(piece, "any", start=start))
         elif piece[0] == "{":
-            expression = _capture(piece[1:-1], captures, start=start)
-            crosses = piece.count(":") and captures[piece[1:-1].partition(":")[0]] is str
-            depth = None if crosses else depth
-            out.append(expression)
+            out.append(_capture(piece, captures, start=start))
+        elif piece == "/":
+            out.append(Part(piece, "slash"))
+        elif out and out[-1].kind == "text":
+            out[-1] = Part(out[-1].text + piece, "text", start=out[-1].start)
         else:
-            depth = depth + 1 if piece == "/" and depth is not None else depth
-            out.append(re.escape(piece))
+            out.append(Part(piece, "text", start=start))
         i += 1
-    return "".join(out), depth
+    return tuple(out)
 
 
-def _capture(inside: str, captures: dict[str, type[Captured]], *, start: bool) -> str:
-    name, colon, expression = inside.partition(":")
+def _capture(piece: str, captures: dict[str, type[Captured]], *, start: bool) -> Part:
+    name, colon, inside = piece[1:-1].partition(":")
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{{{inside}}}: a capture's name is made of letters, digits and underscores")
+        raise ConfigError(f"{piece}: a capture's name is made of letters, digits and underscores")
     if name in captures:
         if colon:
-            raise ConfigError(f"{{{inside}}}: say what {name!r} looks like at its first use, then write {{{name}}}")
-        return f"(?P={name})"
+            raise ConfigError(f"{piece}: say what {name!r} looks like at its first use, then write {{{name}}}")
+        return Part(piece, "again", name)
+    captures[name] = int if inside == "int" else str
     if not colon:
-        captures[name] = str
-        return f"(?P<{name}>{_VISIBLE if start else ''}[^/]+)"
-    if expression == "int":
-        captures[name] = int
-        return f"(?P<{name}>[0-9]+)"
-    captures[name] = str
-    return f"(?P<{name}>{expression})"
+        return Part(piece, "plain", name, start=start)
+    if inside in TYPES:
+        return Part(piece, "typed", name, inside)
+    if not inside or re.fullmatch(r"[a-z_]+", inside):
+        near = difflib.get_close_matches(inside, TYPES, 1)
+        hint = f"did you mean {{{name}:{near[0]}}}?" if near else f"use {', '.join(TYPES)} or a regular expression"
+        raise ConfigError(f"{piece}: there is no type {inside!r}; {hint}")
+    return Part(piece, "regex", name, inside)
+
+
+def _depth(parts: Sequence[Part]) -> int | None:
+    if any(part.kind in ("folders", "below", "regex") for part in parts):
+        return None
+    return 1 + sum(part.kind == "slash" for part in parts)

@@ -11,6 +11,7 @@ from s3facade.config.document import Document, Path_
 from s3facade.config.pattern import absolute
 from s3facade.config.settings import ALWAYS, ImageConfig, SourceConfig, StepConfig
 from s3facade.config.steps import read_step
+from s3facade.config.template import unknown_name
 from s3facade.config.tiamat import read_pipeline
 from s3facade.core.errors import ConfigError, SourceError
 
@@ -119,11 +120,11 @@ class Pipelines:
             return
         for target in image.sources:
             if not self._is(target):
-                self._problem((*at, "from"), unknown(target, "source or image", self._every))
+                self._problem((*at, "from"), unknown_name(target, "source or image", self._every))
         for step in image.steps:
             for target in step.others:
                 if not self._is(target):
-                    self._problem((), f"{step.where}: {unknown(target, 'source or image', self._every)}")
+                    self._problem((), f"{step.where}: {unknown_name(target, 'source or image', self._every)}")
         if not all(map(self._is, self._targets(image))):
             return
         self._joins(at, image)
@@ -138,7 +139,7 @@ class Pipelines:
         for capture in image.group:
             if capture not in before - {*ALWAYS}:
                 known = sorted(before - {*ALWAYS})
-                self._problem((*at, "group"), unknown(capture, f"capture of {first!r}", known))
+                self._problem((*at, "group"), unknown_name(capture, f"capture of {first!r}", known))
         if image.group and rest:
             self._problem((*at, "group"), "goes with one source or image; make one image of the list first")
         for other in rest:
@@ -161,7 +162,7 @@ class Pipelines:
         for step in image.steps:
             for capture in sorted(step.captures - known_here):
                 known = [*sorted(known_here - {*ALWAYS}), *(a for a in ALWAYS if a in known_here)]
-                self._problem((), f"{step.where}: {unknown(capture, 'capture', known)}")
+                self._problem((), f"{step.where}: {unknown_name(capture, 'capture', known)}")
 
     def _targets(self, image: ImageConfig) -> list[str]:
         return [*image.sources, *(o for step in image.steps for o in step.others)]
@@ -212,8 +213,3 @@ def combinations() -> list[str]:
         except SourceError:
             continue
     return found
-
-
-def unknown(name: str, what: str, known: list[str]) -> str:
-    """A sentence about a name that leads nowhere."""
-    return f"there is no {what} called {name!r}; " + (f"known: {', '.join(known)}" if known else "there is none at all")

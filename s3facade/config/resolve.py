@@ -10,7 +10,7 @@ from s3facade.config import model as m
 from s3facade.config import places, secret
 from s3facade.config.document import Document, Path_
 from s3facade.config.pattern import Pattern, absolute, compile_pattern
-from s3facade.config.pipelines import Pipelines, unknown
+from s3facade.config.pipelines import Pipelines
 from s3facade.config.settings import (
     ALWAYS,
     BucketConfig,
@@ -25,7 +25,7 @@ from s3facade.config.settings import (
     StoreConfig,
     View,
 )
-from s3facade.config.template import Template, compile_template
+from s3facade.config.template import Template, compile_template, unknown_name
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView, Preview
 from s3facade.core.errors import ConfigError
@@ -100,7 +100,7 @@ class _Desk:
         for name in template.names:
             if known is not None and name not in known:
                 names = [*sorted(known - {*ALWAYS}), *(a for a in ALWAYS if a in known)]
-                self.problem(at, unknown(name, f"capture of {source!r}", names))
+                self.problem(at, unknown_name(name, f"capture of {source!r}", names))
         return template
 
 
@@ -204,7 +204,7 @@ class _Resolver:
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
         if name not in captures:
-            self.problem(at, unknown(name, "source or image", list(captures)))
+            self.problem(at, unknown_name(name, "source or image", list(captures)))
         return captures.get(name)
 
     def credential(self, i: int, c: m.CredentialModel, config: m.ConfigModel) -> CredentialConfig:
@@ -213,7 +213,7 @@ class _Resolver:
         for k, text in enumerate(c.buckets):
             name, slash, prefix = text.partition("/")
             if name != "*" and name not in config.buckets and config.buckets_from is None:
-                self.problem((*at, "buckets", k), unknown(name, "bucket", list(config.buckets)))
+                self.problem((*at, "buckets", k), unknown_name(name, "bucket", list(config.buckets)))
             grants.append(Grant(name, prefix[:-1] if slash else ""))
         if c.key in [other.key for other in config.access[:i]]:
             self.problem((*at, "key"), "this access key is given twice; list its buckets in one place")

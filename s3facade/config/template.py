@@ -1,53 +1,162 @@
-"""Key templates: ``{animal}/s{section:03}.ome.zarr`` with values that patterns captured."""
+"""Templates: ``{animal}/s{section:03}.ome.zarr`` with values of captures and of columns of tables.
+
+=====================  ======================================================================
+``{name}``             the value, as it is in the file's name or in the table
+``{name:03}``          a whole number with zeros in front: ``7`` and ``007`` become ``007``
+``{name:.2f}``         a number with so many decimals
+``{name:upper}``       in capital letters; ``lower``: in small ones
+``{{``  ``}}``         a brace
+=====================  ======================================================================
+
+A name is anything that a column may be called, as in ``{Age (weeks)}``; what stands behind its last colon is the
+format, if it is one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from string import Formatter
 
 from s3facade.core.errors import ConfigError
+
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_FORMAT = re.compile(r"0?[0-9]*d?|\.[0-9]f|upper|lower")
+_DIGITS = re.compile(r"[-+]?[0-9]+")
+_DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A place in a template."""
+
+    name: str
+    form: str = ""
+    """What stands behind the colon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A checked key template."""
+    """A checked template."""
 
     text: str
-    """As written: no leading or final slash."""
+    """As written; of a key: no leading or final slash."""
     names: tuple[str, ...]
-    """Captures that it uses, in order of appearance."""
+    """Captures and columns that it uses, in order of appearance, each once."""
+    pieces: tuple[str | Field, ...] = ()
+    """Text and places, in order."""
+    path: bool = False
+    """Whether it is the path of a file, or other text that need not be a key."""
 
     def fill(self, captures: Mapping[str, object]) -> str:
-        """The key prefix for these values.
+        """The text for these values.
 
         Raises:
-            ConfigError: A value does not fit the format behind its colon.
+            ConfigError: A value is missing, does not fit the format behind its colon, or would leave an empty, ``.``
+                or ``..`` component in a key.
         """
+        out = "".join([p if isinstance(p, str) else self._value(p, captures) for p in self.pieces])
+        # Quick for almost all: components are looked at only where one may be wrong.
+        if not self.path and self.text and ("//" in out or "/." in out or out[:1] in "./" or out[-1:] == "/"):
+            wrong = next((c for c in out.split("/") if c in ("", ".", "..")), None)
+            if wrong is not None:
+                said = f"the component {wrong!r}" if wrong else "an empty component"
+                raise ConfigError(f"the path {self.text!r} becomes {out!r}, which has {said}")
+        return out
+
+    def _value(self, field: Field, captures: Mapping[str, object]) -> str:
+        value = captures.get(field.name)
+        if value is None:
+            raise ConfigError(f"the path {self.text!r} cannot be filled in: there is no value for {field.name!r}")
+        if not field.form:
+            return str(value)
         try:
-            return self.text.format_map(captures)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"the path {self.text!r} cannot be filled in: {error}") from None
+            return _formatted(str(value), field.form)
+        except ValueError as error:
+            raise ConfigError(f"the path {self.text!r} cannot be filled in: {field.name}: {error}") from None
 
 
 def compile_template(text: str, *, path: bool = False) -> Template:
-    """Check ``text``: a key prefix, or the ``path`` of a file.
+    """Check ``text``: a key prefix, or with ``path`` the path of a file or any other text.
 
     Raises:
-        ConfigError: It could leave the bucket's key space, or reaches into a value.
+        ConfigError: A brace is not closed, a place has no name or a format that is none; or the key could leave the
+            bucket's key space.
     """
-    try:
-        parts = list(Formatter().parse(text))
-    except ValueError as error:
-        raise ConfigError(f"the path {text!r} is not a template: {error}; write {{name}}") from None
-    names = []
-    for _literal, name, spec, conversion in parts:
-        if name is None:
-            continue
-        if not name.isidentifier() or conversion or "{" in (spec or ""):
-            raise ConfigError(f"the path {text!r} may hold {{name}} or {{number:03}}, nothing more")
-        names.append(name)
+    pieces = tuple(_pieces(text))
     components = text.split("/")
     if not path and text and ("" in components or "." in components or ".." in components):
         raise ConfigError(f"the path {text!r} has an empty, `.` or `..` component; write keys as in {{name}}.ome.zarr")
-    return Template(text, tuple(dict.fromkeys(names)))
+    names = dict.fromkeys(p.name for p in pieces if isinstance(p, Field))
+    return Template(text, tuple(names), pieces, path)
+
+
+def unknown_name(name: str, what: str, known: Collection[str]) -> str:
+    """A sentence about a name that leads nowhere.
+
+    Args:
+        name: As written.
+        what: What it should be, as in ``capture of 'scans'``.
+        known: Names that there are, in the order in which they are told.
+    """
+    near = difflib.get_close_matches(name, known, 1, 0.75)
+    if not near:
+        alike = {k.lower().replace(" ", "_"): k for k in known}
+        near = [alike[key] for key in [name.lower().replace(" ", "_")] if key in alike]
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    there = f"known: {', '.join(known)}" if known else "there is none at all"
+    return f"there is no {what} called {name!r}; {hint}{there}"
+
+
+def _pieces(text: str) -> list[str | Field]:
+    out: list[str | Field] = []
+
+    def add(literal: str) -> None:
+        if literal and out and isinstance(out[-1], str):
+            out[-1] += literal
+        elif literal:
+            out.append(literal)
+
+    end = 0
+    for found in _PIECE.finditer(text):
+        add(text[end : found.start()])
+        end = found.end()
+        if found[0] in ("{{", "}}"):
+            add(found[0][0])
+        elif found[1] is None:
+            raise ConfigError(f"the path {text!r} is not a template: a brace stands alone; write {{name}}")
+        else:
+            out.append(_field(found[1], text))
+    add(text[end:])
+    return out
+
+
+def _field(inside: str, text: str) -> Field:
+    name, colon, form = inside.rpartition(":")
+    if colon and _FORMAT.fullmatch(form.strip()):
+        name, form = name.strip(), form.strip()
+    elif colon and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ConfigError(
+            f"the path {text!r} has the format {form!r}; write {{{name}}}, {{{name}:03}}, {{{name}:.2f}}, "
+            f"{{{name}:upper}} or {{{name}:lower}}"
+        )
+    else:
+        name, form = inside.strip(), ""
+    if not name:
+        raise ConfigError(f"the path {text!r} has empty braces; write {{name}}")
+    return Field(name, form)
+
+
+def _formatted(value: str, form: str) -> str:
+    if form == "upper":
+        return value.upper()
+    if form == "lower":
+        return value.lower()
+    if form.startswith("."):
+        if not _DECIMAL.fullmatch(value):
+            raise ValueError(f"{value!r} is not a number")
+        return format(float(value), form)
+    if not _DIGITS.fullmatch(value):
+        raise ValueError(f"{value!r} is not a whole number")
+    return format(int(value), form)

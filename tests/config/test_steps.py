@@ -133,7 +133,7 @@ def test_a_step_becomes_an_instance_with_typed_fields(written: str, expected: ob
         ("everything: {at: {x: [1 um]}}", ".at.x", "is missing; add it"),
         ("everything: {factor: -1}", "", "A factor must not be negative."),
         ("everything: {matrix: '{a'}", "", "is not a template"),
-        ("everything: {matrix: '{a.b}'}", "", "may hold {name} or {number:03}"),
+        ("everything: {matrix: '{a:b}'}", "", "write {a}, {a:03}, {a:.2f}"),
         ("everything: 5", "", "must be a list"),
         ("bare: 5", "", "is not a known key; remove it"),
         ("both: {}", ".image", "is missing; add it"),
