@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from s3facade import registry
 from s3facade.catalog import remote
-from s3facade.catalog.arrange import files, images
+from s3facade.catalog.arrange import files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.candidates import Candidates, Item
 from s3facade.catalog.contents import Broken, Plan
@@ -20,6 +20,7 @@ from s3facade.catalog.watch import RACY
 from s3facade.config.settings import BucketConfig, Settings, SourceConfig
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
+from s3facade.config.views.plate import PlateView
 from s3facade.core.errors import ConfigError, SourceDenied, SourceUnavailable, Unsupported
 from s3facade.engine.engine import Engine
 from s3facade.stores.files import describe, is_remote, store
@@ -27,7 +28,11 @@ from s3facade.stores.local import GONE, at_once, fingerprint, translated
 
 HEAD = 4096
 """Bytes of a file that a reader may judge it by."""
-ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {ImageView: images.arrange, FilesView: files.arrange}
+ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {
+    ImageView: images.arrange,
+    FilesView: files.arrange,
+    PlateView: plates.arrange,
+}
 """What fills the plan, by kind of view."""
 FOLDERS = frozenset({".zarr", ".n5", ".ngff", ".precomputed"})
 """Extensions of folders that are one image."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from s3facade.config.pattern import Pattern
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
+from s3facade.config.views.plate import PlateView
 
 Access = Literal["public", "private", "key-only"]
 ListSizes = Literal["compute", "omit"]
@@ -110,7 +111,7 @@ class ImageConfig:
     """Captures: images that differ in these alone become one by the first step, in the order of their values."""
 
 
-View = ImageView | FilesView
+View = ImageView | FilesView | PlateView
 """Everything that a bucket can show; see `s3facade.config.views`."""
 
 

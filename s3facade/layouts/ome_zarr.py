@@ -12,12 +12,14 @@ from s3facade.codecs.compress import Compressed
 from s3facade.core.errors import Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image, sources
-from s3facade.core.keyspace import Dir, Node
+from s3facade.core.keyspace import Dir, File, Node
 from s3facade.layouts.chunking import Sizes, tiling
 from s3facade.layouts.documents import json_file, literal_file
 from s3facade.layouts.multiscales import multiscales
 from s3facade.layouts.ome_xml import metadata, printable
 from s3facade.layouts.omero import measured, omero
+from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
+from s3facade.layouts.ro_crate.image import image_crate
 from s3facade.layouts.zarr_array import RAW, array_document, level_grid
 
 VERSION = "0.5"
@@ -61,8 +63,24 @@ class OmeZarr:
             root = self._image(image, name, 0, dataset.labels, modified)
             root.groups["OME"] = _described(dataset, [name], {}, modified)
             root.tell(dataset.recipe, modified)
+            _crate(root, dataset, name, modified)
             return root.directory(modified, consolidate=True)
         return self._collection(dataset, images, modified)
+
+    def member(self, image: Image, name: str, number: int, labels: Mapping[str, Image], modified: int) -> Dir:
+        """One image of something larger, as a group whose metadata are consolidated; texts about it stand elsewhere.
+
+        Args:
+            image: The image.
+            name: What it is called.
+            number: Position among all images of the whole, from 0.
+            labels: Label images that belong to it.
+            modified: Nanoseconds since 1970, UTC.
+
+        Raises:
+            Unsupported: As `build`.
+        """
+        return self._image(image, name, number, labels, modified).directory(modified, consolidate=True)
 
     def _collection(self, dataset: Dataset, images: list[tuple[str, Image]], modified: int) -> Dir:
         names = [_name(image, key) for key, image in images]
@@ -75,6 +93,7 @@ class OmeZarr:
         if self.name:
             root.ome["name"] = printable(self.name)
         root.tell(dataset.recipe, modified)
+        _crate(root, dataset, self.name or names[0], modified)
         # Else whoever opens a collection of thousands would wait for a plane of each.
         consolidate = sum(measured(image) for _, image in images) <= CONSOLIDATED
         return root.directory(modified, consolidate=consolidate)
@@ -174,6 +193,16 @@ def _described(dataset: Dataset, names: Sequence[str], ome: dict[str, Any], modi
     xml = metadata([image.spec for image in dataset.images.values()], names, original=bool(dataset.recipe))
     group.others["METADATA.ome.xml"] = literal_file(xml, "application/xml", modified)
     return group
+
+
+def _crate(root: _Group, dataset: Dataset, name: str, modified: int) -> None:
+    """The image's RO-Crate, where its licence is known."""
+    recipe = root.others.get(RECIPE)
+    told = (RECIPE, recipe.size or 0) if isinstance(recipe, File) else None
+    images = list(dataset.images.values())
+    data = image_crate(dataset.about, name, images, recipe=dataset.recipe, told=told, modified=dataset.modified)
+    if data is not None:
+        root.others[DESCRIPTOR] = literal_file(data, MEDIA_TYPE, modified)
 
 
 def _name(image: Image, key: str) -> str:

@@ -15,16 +15,22 @@ def arrange(view: ImageView, desk: Desk) -> None:
     layout: Layout = registry.layout(view.type)(**view.options)
     shown = desk.of(view.source)
     for candidate in shown:
-        labels: dict[str, Recipe] = {}
-        for name, of in view.labels.items():
-            found = desk.candidates.partners(of, candidate.captures).all(candidate.captures, alike=len(shown) > 1)
-            if len(found) > 1:
-                desk.broken(candidate.recipe.path, f"{len(found)} label files of {name!r} belong to it.")
-            elif found:
-                labels[name] = found[0].recipe
+        labels = labels_of(view, candidate, desk, alike=len(shown) > 1)
         sampled = view.preview == "strided"
         prefix = _prefix(view, candidate, desk)
         desk.show(prefix, candidate, layout, labels=labels, told=view.recipe, sampled=sampled, dtype=view.dtype)
+
+
+def labels_of(view: ImageView, candidate: Candidate, desk: Desk, *, alike: bool) -> dict[str, Recipe]:
+    """Label images of an image by name; ``alike``: one that shares no capture with it must be called as it is."""
+    labels: dict[str, Recipe] = {}
+    for name, of in view.labels.items():
+        found = desk.candidates.partners(of, candidate.captures).all(candidate.captures, alike=alike)
+        if len(found) > 1:
+            desk.broken(candidate.recipe.path, f"{len(found)} label files of {name!r} belong to it.")
+        elif found:
+            labels[name] = found[0].recipe
+    return labels
 
 
 def _prefix(view: ImageView, candidate: Candidate, desk: Desk) -> str:

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from s3facade.config.models.files import FilesViewModel
 from s3facade.config.models.ome_zarr import OmeZarrView
+from s3facade.config.models.plate import OmeZarrPlateView
 
 AnyView: TypeAlias = Annotated[
-    OmeZarrView | FilesViewModel,
+    OmeZarrView | OmeZarrPlateView | FilesViewModel,
     Field(discriminator="type"),
 ]

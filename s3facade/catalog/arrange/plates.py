@@ -1,0 +1,205 @@
+"""Plates: every image at the well and field that its name says, or a file's images where the file says they belong."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.arrange.images import labels_of
+from s3facade.catalog.candidates import Candidate
+from s3facade.catalog.recipe import FaultyRecipe, Pipeline
+from s3facade.config.template import Template
+from s3facade.config.views.plate import PlateView
+from s3facade.layouts import wells as names
+from s3facade.layouts.ome_zarr import OmeZarr
+from s3facade.layouts.ome_zarr_plate import OmeZarrPlate
+from s3facade.layouts.plate import (
+    Acquisition,
+    Field,
+    Plate,
+    Well,
+    counted,
+    group_document,
+    plate_document,
+    well_document,
+)
+
+NAMED = 4
+"""Files that a sentence names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """One image and what its name says."""
+
+    candidate: Candidate
+    row: str
+    column: str
+    field: str
+    acquisition: str
+
+    @property
+    def path(self) -> str:
+        return self.candidate.recipe.path
+
+
+def arrange(view: PlateView, desk: Desk) -> None:
+    """Put the plates of the view into the plan. Raises `ConfigError`."""
+    plates: dict[str, list[Candidate]] = {}
+    for candidate in desk.of(view.images.source):
+        plates.setdefault(view.path.fill(candidate.captures), []).append(candidate)
+    for path, candidates in plates.items():
+        if view.well is None:
+            _whole(view, path, candidates, desk)
+        else:
+            _wells(view, view.well, path, candidates, desk)
+
+
+def _whole(view: PlateView, path: str, candidates: Sequence[Candidate], desk: Desk) -> None:
+    """Files that are plates themselves, or folders."""
+    for candidate in candidates:
+        name = view.name.fill(candidate.captures) if view.name else None
+        layout = OmeZarrPlate(view.rows, view.columns, name=name, **_options(view))
+        _show(view, path, candidate, layout, desk)
+
+
+def _wells(view: PlateView, well: Template, path: str, candidates: Sequence[Candidate], desk: Desk) -> None:
+    """One plate of images whose names say where they belong."""
+    shots = [shot for candidate in candidates if (shot := _shot(view, well, candidate, desk)) is not None]
+    rows = view.rows or names.occurring(shot.row for shot in shots)
+    columns = view.columns or names.occurring(shot.column for shot in shots)
+    by_well: dict[tuple[int, int], list[_Shot]] = {}
+    for shot in shots:
+        row, column = names.index(rows, shot.row, numbered=True), names.index(columns, shot.column)
+        if row is None or column is None:
+            desk.broken(shot.path, _outside(shot, rows, columns))
+        else:
+            by_well.setdefault((row, column), []).append(shot)
+    placed = {well: _once(found, view, desk) for well, found in sorted(by_well.items())}
+    runs = _runs(view, [shot for found in placed.values() for shot in found])
+    base = f"{path}/" if path else ""
+    made = []
+    for (row, column), found in placed.items():
+        place, fields = (rows[row], columns[column]), []
+        for number, shot in enumerate(found):
+            layout = OmeZarr(name=_called(place, shot), **_options(view))
+            if _show(view, f"{base}{rows[row]}/{columns[column]}/{number}", shot.candidate, layout, desk):
+                run = runs.get(names.canonical(shot.acquisition))
+                fields.append(Field(str(number), None if run is None else run.id))
+        if fields:
+            made.append(Well(row, column, tuple(fields)))
+    if made:
+        _uneven([shot for found in placed.values() for shot in found], desk)
+        name = view.name.fill(shots[0].candidate.captures) if view.name else _stem(path)
+        _write(Plate(rows, columns, tuple(made), name, counted(runs.values(), made)), base, desk)
+
+
+def _shot(view: PlateView, well: Template, candidate: Candidate, desk: Desk) -> _Shot | None:
+    recipe, captures = candidate.recipe, candidate.captures
+    if isinstance(recipe, FaultyRecipe):
+        # A well that names it would keep viewers from showing the plate at all.
+        desk.broken(recipe.path, recipe.reason, recipe.where)
+        return None
+    label = well.fill(captures)
+    place = names.split(label)
+    if place is None:
+        desk.broken(
+            recipe.path,
+            f"Its well is {label!r}: not a row and a column, each of letters and digits, as in A/1; correct `well:`, "
+            "or leave the file out with `skip:`.",
+        )
+        return None
+    field, acquisition = (t.fill(captures) if t else "" for t in (view.field, view.acquisition))
+    return _Shot(candidate, *place, field, acquisition)
+
+
+def _once(shots: Sequence[_Shot], view: PlateView, desk: Desk) -> list[_Shot]:
+    """Images of a well by acquisition and field, each field once."""
+    kept: dict[tuple[str, str], _Shot] = {}
+    for shot in shots:
+        key = names.canonical(shot.acquisition), names.canonical(shot.field)
+        taken = kept.setdefault(key, shot)
+        if taken is not shot:
+            field = f"The field {shot.field!r} of" if view.field else "The only image of"
+            advice = "two files say the same" if view.field else "say with `field:` what tells its images apart"
+            place = f"{shot.row}/{shot.column}"
+            desk.broken(shot.path, f"{field} the well {place} is {taken.path} already: {advice}.")
+    return sorted(kept.values(), key=lambda s: (names.order(s.acquisition), names.order(s.field), s.field))
+
+
+def _runs(view: PlateView, shots: Sequence[_Shot]) -> dict[str, Acquisition]:
+    """Runs over the plate by their labels, with ids from 1: to some viewers an id of 0 is none."""
+    if view.acquisition is None:
+        return {}
+    labels = sorted({names.canonical(shot.acquisition) for shot in shots}, key=lambda text: (names.order(text), text))
+    known = view.acquisitions
+    return {n: replace(known.get(n, Acquisition(0, n)), id=number) for number, n in enumerate(labels, 1)}
+
+
+def _outside(shot: _Shot, rows: Sequence[str], columns: Sequence[str]) -> str:
+    return (
+        f"Its well {shot.row}/{shot.column} lies outside the plate of {len(rows)} x {len(columns)} wells (rows "
+        f"{rows[0]} to {rows[-1]}, columns {columns[0]} to {columns[-1]}); correct `plate:` or `well:`, or leave the "
+        "file out with `skip:`."
+    )
+
+
+def _uneven(shots: Sequence[_Shot], desk: Desk) -> None:
+    """Fields of fewer files than the others: a channel or a plane is missing, and what is there looks like it."""
+    counts = Counter(_files(shot) for shot in shots)
+    usual = max(counts, key=lambda n: (counts[n], n))
+    odd = [shot for shot in shots if _files(shot) != usual]
+    if odd:
+        said = ", ".join(f"{s.row}/{s.column} {s.field} ({_files(s)}, {s.path})" for s in odd[:NAMED])
+        more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
+        desk.broken(
+            odd[0].path,
+            f"{len(odd)} of {len(shots)} fields of the plate are not of {usual} file{'s' * (usual != 1)} as the others "
+            f"are: viewers show the whole plate as its first field says; see {said}{more}.",
+        )
+
+
+def _files(shot: _Shot) -> int:
+    recipe = shot.candidate.recipe
+    while isinstance(recipe, Pipeline) and not recipe.together:
+        recipe = recipe.parents[0]
+    return len(recipe.parents) if isinstance(recipe, Pipeline) else 1
+
+
+def _called(place: tuple[str, str], shot: _Shot) -> str:
+    """What a field is called: its group is a number, the value of its name stays here."""
+    words = ["".join(place)]
+    words += [f"field {shot.field}"] if shot.field else []
+    return " ".join([*words, *([f"acquisition {shot.acquisition}"] if shot.acquisition else [])])
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name.removesuffix(".zarr").removesuffix(".ome") or "plate"
+
+
+def _options(view: PlateView) -> dict[str, Any]:
+    return dict(view.images.options)
+
+
+def _show(view: PlateView, key: str, candidate: Candidate, layout: OmeZarr | OmeZarrPlate, desk: Desk) -> bool:
+    images = view.images
+    labels = labels_of(images, candidate, desk, alike=True)
+    sampled = images.preview == "strided"
+    return desk.show(key, candidate, layout, labels=labels, told=images.recipe, sampled=sampled, dtype=images.dtype)
+
+
+def _write(plate: Plate, base: str, desk: Desk) -> None:
+    """The documents of the groups above the images. Nothing is consolidated: that would take opening every image."""
+    documents: dict[str, Mapping[str, Any]] = {"": plate_document(plate)}
+    for well in plate.wells:
+        path = plate.path(well)
+        documents.setdefault(path.partition("/")[0] + "/", group_document())
+        documents[f"{path}/"] = well_document(well)
+    for folder, document in documents.items():
+        data = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+        desk.write(f"{base}{folder}zarr.json", data, "application/json")

@@ -1,0 +1,235 @@
+"""Whole plates out of one file or folder as OME-Zarr 0.5: wells and fields as its own metadata have them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from s3facade.codecs.compress import Compressed
+from s3facade.core.errors import Unsupported
+from s3facade.core.image import Dataset, Image, sources
+from s3facade.core.keyspace import Dir, Node
+from s3facade.layouts import wells as names
+from s3facade.layouts.chunking import Sizes
+from s3facade.layouts.documents import json_file, literal_file
+from s3facade.layouts.ome_xml import metadata
+from s3facade.layouts.ome_zarr import RECIPE, OmeZarr
+from s3facade.layouts.plate import (
+    Acquisition,
+    Field,
+    Plate,
+    Well,
+    counted,
+    group_document,
+    mixed,
+    plate_document,
+    well_document,
+)
+
+_SAID = ("row", "column", "name", "field", "acquisition")
+"""What ``attrs["plate"]`` may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmeZarrPlate:
+    """The images of a plate at ``row/column/field``, and the file's other metadata in ``OME``.
+
+    Which well an image belongs to is what ``attrs["plate"]`` of its description says. Fields are made when a path
+    leads into them.
+    """
+
+    version: ClassVar[int] = 1
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    rows: tuple[str, ...] | None = None
+    """Names of all rows of the plate; default: those that have images."""
+    columns: tuple[str, ...] | None = None
+    """Names of all columns of the plate; default: those that have images."""
+    chunks: Sizes | None = None
+    """As of `OmeZarr`."""
+    shards: Sizes | bool | None = None
+    """As of `OmeZarr`."""
+    name: str | None = None
+    """Name of the plate; default: what the source says."""
+    codec: Compressed | None = None
+    """As of `OmeZarr`."""
+
+    def build(self, dataset: Dataset) -> Dir:
+        """The tree of keys. No I/O and no voxels.
+
+        Raises:
+            Unsupported: No image says which well it belongs to, they belong to several plates, or a well lies outside
+                the plate.
+        """
+        placed, left = _placed(dataset)
+        found = sorted({shot.plate for shot in placed if shot.plate})
+        if len(found) > 1:
+            raise Unsupported(
+                f"The images belong to {len(found)} plates ({', '.join(map(repr, found[:4]))}); a view of type "
+                "`ome-zarr-plate` shows one, a view of type `ome-zarr` shows all of them as a collection."
+            )
+        plate, order = self._plate(placed, self.name or next(iter(found), None))
+        modified = max((s.modified for shot in placed for s in sources(shot.image)), default=0)
+        modified = max(modified, dataset.modified)
+        return self._tree(dataset, plate, order, left, modified)
+
+    def _plate(self, placed: Sequence[_Shot], name: str | None) -> tuple[Plate, list[_Shot]]:
+        """The plate, and its images in the order of their wells and fields."""
+        rows = self.rows or names.occurring(s.row for s in placed)
+        columns = self.columns or names.occurring(s.column for s in placed)
+        runs = _runs(placed)
+        by_well: dict[tuple[int, int], list[_Shot]] = {}
+        for shot in placed:
+            row = names.index(rows, shot.row, numbered=True)
+            column = names.index(columns, shot.column)
+            if row is None or column is None:
+                raise Unsupported(
+                    f"The image {shot.name!r} belongs to the well {shot.row}/{shot.column}, outside the plate of "
+                    f"{len(rows)} x {len(columns)} wells; set `plate:` to the real size."
+                )
+            by_well.setdefault((row, column), []).append(shot)
+        made, order = [], []
+        for (row, column), shots in sorted(by_well.items()):
+            ordered = _ordered(shots, runs)
+            fields = tuple(Field(str(n), runs.get(s.acquisition)) for n, s in enumerate(ordered))
+            made.append(Well(row, column, fields))
+            order += ordered
+        acquisitions = [Acquisition(number, label) for label, number in runs.items()]
+        return Plate(rows, columns, tuple(made), name, counted(acquisitions, made)), order
+
+    def _tree(self, dataset: Dataset, plate: Plate, order: Sequence[_Shot], left: Sequence[str], modified: int) -> Dir:
+        layout = OmeZarr(self.chunks, self.shards, None, self.codec)
+        rows: dict[str, dict[str, Node]] = {}
+        paths: list[str] = []
+        for well in plate.wells:
+            own: dict[str, Callable[[], Node]] = {}
+            for field in well.fields:
+                shot = order[len(paths)]
+                labels = dataset.labels if shot.first else {}
+                own[field.path] = partial(layout.member, shot.image, shot.name, len(paths), labels, modified)
+                paths.append(f"{plate.path(well)}/{field.path}")
+            row, _, column = plate.path(well).partition("/")
+            about = json_file(well_document(well), modified, self.version)
+            rows.setdefault(row, {})[column] = _lazily({"zarr.json": about}, own)
+        group = json_file(group_document(), modified, self.version)
+        children: dict[str, Node] = {name: Dir({"zarr.json": group, **row}) for name, row in rows.items()}
+        children["OME"] = _described(dataset, order, paths, modified, self.version)
+        document = plate_document(plate, {"bioformats2raw.layout": 3})
+        told = _told(dataset, order, left)
+        if told:
+            document["attributes"]["s3facade"] = told
+        if dataset.recipe:
+            text = json.dumps(dataset.recipe, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            children[RECIPE] = literal_file(text.encode(), "application/json", modified)
+        children["zarr.json"] = json_file(document, modified, self.version)
+        return Dir(children)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """One image and its place."""
+
+    image: Image
+    name: str
+    row: str
+    column: str
+    plate: str
+    field: str
+    acquisition: str
+    first: bool
+    """Whether label images of the dataset belong to it."""
+
+
+def _placed(dataset: Dataset) -> tuple[list[_Shot], list[str]]:
+    """Images with the wells that they say they belong to, and names of those that say nothing."""
+    placed, left = [], []
+    for number, (key, image) in enumerate(dataset.images.items()):
+        attrs = image.spec.attrs
+        name = str(attrs.get("name") or key or f"image {number}")
+        about = attrs.get("plate")
+        if not isinstance(about, Mapping) or "row" not in about or "column" not in about:
+            left.append(name)
+            continue
+        row, column, plate, field, run = (str(about.get(what, "")).strip() for what in _SAID)
+        if not (names.NAME.fullmatch(row) and names.NAME.fullmatch(column)):
+            raise Unsupported(f"The image {name!r} belongs to the well {row!r}/{column!r}: not letters and digits.")
+        placed.append(_Shot(image, name, row, column, plate, field, run, first=number == 0))
+    if not placed:
+        raise Unsupported(
+            f"None of the {len(dataset.images)} images says which well it belongs to; say it with `well:` and "
+            "`field:`, or show them with a view of type `ome-zarr`."
+        )
+    return placed, left
+
+
+def _runs(placed: Sequence[_Shot]) -> dict[str, int]:
+    """Ids of acquisitions by label, from 1; none where no two images tell theirs apart, and it has no name."""
+    labels = sorted({shot.acquisition for shot in placed if shot.acquisition}, key=names.order)
+    if len(labels) < 2 and all(map(names.DIGITS.fullmatch, labels)):
+        return {}
+    return {label: number for number, label in enumerate(labels, 1)}
+
+
+def _ordered(shots: Sequence[_Shot], runs: Mapping[str, int]) -> list[_Shot]:
+    """Images of a well by acquisition and field; further images of fields, projections for instance, behind all."""
+    seen: Counter[tuple[str, str]] = Counter()
+    keyed = []
+    for shot in shots:
+        run = runs.get(shot.acquisition, 0)
+        again = seen[shot.acquisition, shot.field]
+        seen[shot.acquisition, shot.field] += 1
+        keyed.append(((run, again, names.order(shot.field)), shot))
+    return [shot for _, shot in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _told(dataset: Dataset, order: Sequence[_Shot], left: Sequence[str]) -> dict[str, Any]:
+    """What is said of the plate beside its standard metadata."""
+    told: dict[str, Any] = {}
+    if dataset.recipe:
+        told = {"recipe": RECIPE, "digest": dataset.recipe["digest"], "steps": dataset.recipe["steps"]}
+    unlike = mixed({f"{s.row}/{s.column} {s.name}": s.image.spec for s in order})
+    if unlike:
+        told["notes"] = [unlike]
+    if left:
+        told["left_out"] = list(left)
+    return told
+
+
+def _described(dataset: Dataset, order: Sequence[_Shot], paths: Sequence[str], modified: int, version: int) -> Dir:
+    """``OME``: images of the plate for tools that know of series alone, and what the file says of them."""
+    xml = metadata([s.image.spec for s in order], [s.name for s in order], original=bool(dataset.recipe))
+    return Dir(
+        {
+            "zarr.json": json_file(group_document({"series": list(paths)}), modified, version),
+            "METADATA.ome.xml": literal_file(xml, "application/xml", modified),
+        }
+    )
+
+
+class _Lazy(Mapping[str, Node]):
+    """Children of which some are made when they are asked for, and kept."""
+
+    def __init__(self, known: Mapping[str, Node], made: Mapping[str, Callable[[], Node]]) -> None:
+        self._known = dict(known)
+        self._made = made
+
+    def __getitem__(self, name: str) -> Node:
+        node = self._known.get(name)
+        # Two threads may make the same one: the second is as good as the first.
+        return self._known.setdefault(name, self._made[name]()) if node is None else node
+
+    def __iter__(self) -> Iterator[str]:
+        yield from {**self._known, **self._made}
+
+    def __len__(self) -> int:
+        return len({*self._known, *self._made})
+
+
+def _lazily(files: Mapping[str, Node], folders: Mapping[str, Callable[[], Node]]) -> Dir:
+    """A folder of ``files``, and of ``folders`` that are made when a path leads into them."""
+    order = sorted([*((name, name) for name in files), *((f"{name}/", name) for name in folders)])
+    return Dir(_Lazy(files, folders), tuple(order))
