@@ -56,6 +56,7 @@ ONLY_IN = {
     "onnxruntime": {"transforms"},
     "openslide": {"readers"},
     "nibabel": {"readers"},
+    "openpyxl": {"config", "layouts"},
 }
 BROAD = {
     "registry.py",
