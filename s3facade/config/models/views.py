@@ -7,10 +7,11 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from s3facade.config.models.files import FilesViewModel
+from s3facade.config.models.nifti import NiftiView
 from s3facade.config.models.ome_zarr import OmeZarrView
 from s3facade.config.models.plate import OmeZarrPlateView
 
 AnyView: TypeAlias = Annotated[
-    OmeZarrView | OmeZarrPlateView | FilesViewModel,
+    OmeZarrView | NiftiView | OmeZarrPlateView | FilesViewModel,
     Field(discriminator="type"),
 ]
