@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from s3facade.catalog.across import Across
-from s3facade.catalog.contents import Broken, Plan
+from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.folder import Copy, Folder
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.plan import Planner
@@ -161,6 +161,8 @@ class Catalog:
                 return listed
             if isinstance(node.token, Copy):
                 return node.token.open()
+            if isinstance(node.token, Late) and (made := node.token.peek()) is not None:
+                return made
             raise _Cold
 
         try:
@@ -427,6 +429,10 @@ class Catalog:
                 before = old.plan.mounts.get(prefix) if old else None
                 if before is not None and before.same(mount):
                     plan.mounts[prefix] = before
+            for key, late in plan.late.items():
+                made = old.plan.late.get(key) if old else None
+                if made is not None and made.tag == late.tag:
+                    plan.late[key] = made
             seen = plan.unseen is None and (old is None or plan is not old.plan)
             if seen:
                 # Before anybody is shown it.
@@ -515,7 +521,7 @@ def _opened(node: Deferred, now: float) -> KeySpace:
     token = node.token
     if isinstance(token, Mount):
         return token.open(now)
-    assert isinstance(token, Folder | Copy)  # noqa: S101 - trees are made below, of these three
+    assert isinstance(token, Folder | Copy | Late)  # noqa: S101 - trees are made below, of these
     return token.open()
 
 
@@ -579,6 +585,8 @@ def _tree(plan: Plan) -> Node:
         leaves[key] = (Deferred(Copy(path), leaf=True), True)
     for key, file in plan.documents.items():
         leaves[key] = (file, True)
+    for key, late in plan.late.items():
+        leaves[key] = (Deferred(late, leaf=True), True)
     for prefix, mount in plan.mounts.items():
         if prefix not in members:
             leaves[prefix] = (Deferred(mount, leaf=mount.leaf), mount.error is None or _withheld(mount))
@@ -607,7 +615,7 @@ def _nested(leaves: Mapping[str, tuple[Node, bool]]) -> Dir:
 def _shape(node: Node) -> object:
     """What makes two trees alike: names, and which mounts stand where."""
     if isinstance(node, Deferred):
-        return node.token if isinstance(node.token, Mount) else getattr(node.token, "path", None)
+        return node.token if isinstance(node.token, Mount | Late) else getattr(node.token, "path", None)
     if isinstance(node, Dir):
         return (tuple(node.order), {name: _shape(child) for name, child in node.children.items()})
     return node.identity if isinstance(node, File) else id(node)

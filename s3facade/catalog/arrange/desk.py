@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from s3facade import registry
 from s3facade.catalog.candidates import Candidate, Candidates
-from s3facade.catalog.contents import Broken, Plan
+from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.config.settings import Settings, StepConfig
@@ -92,6 +92,21 @@ class Desk:
         self.plan.documents[key] = literal_file(data, media_type, max(modified, self.settings.modified))
         return True
 
+    def later(self, key: str, make: Callable[[], bytes], media_type: str, tag: str, modified: int = 0) -> bool:
+        """Show a document that takes a while to make: made when it is first looked at.
+
+        Args:
+            key: Of the object.
+            make: Gives its bytes, the same ones for equal tags; blocking, raises `SourceError`.
+            media_type: As ``text/csv``.
+            tag: Digest of all that it is made of.
+            modified: As of `write`.
+        """
+        if not self._free(key, ""):
+            return False
+        self.plan.late[key] = Late(make, media_type, max(modified, self.settings.modified), tag)
+        return True
+
     def copy(self, key: str, path: str | Path) -> bool:
         """Show a file of this machine or of a store as it is."""
         if not self._free(key, str(path)):
@@ -111,7 +126,8 @@ class Desk:
 
     def _free(self, key: str, path: str) -> bool:
         taken = self.plan.mounts.get(key)
-        if taken is None and key not in self.plan.documents and key not in self.plan.files:
+        texts = (self.plan.documents, self.plan.late, self.plan.files)
+        if taken is None and not any(key in found for found in texts):
             return True
         what = taken.recipe.path if taken is not None else self.plan.files.get(key, "a document")
         self.broken(path, f"Its keys {key!r} are those of {what} already.")
