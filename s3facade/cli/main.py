@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from s3facade import __version__
-from s3facade.cli import browse, check, explain, formats, inspect, schema, serve, share, warm
+from s3facade.cli import browse, check, explain, formats, init, inspect, schema, serve, share, warm
 from s3facade.core.errors import FacadeError
 
 
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"s3facade {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (serve, inspect, browse, explain, warm, share, check, formats, schema):
+    for module in (serve, init, inspect, browse, explain, warm, share, check, formats, schema):
         module.add(commands)
     return top
 

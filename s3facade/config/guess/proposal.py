@@ -1,0 +1,164 @@
+"""All sources that a folder suggests: every image in exactly one of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from s3facade.config.guess import words as w
+from s3facade.config.guess.groups import clusters
+from s3facade.config.guess.sources import Found, literal, only, source, stacked
+from s3facade.config.pattern import Pattern, compile_pattern
+
+MOST = 12
+"""Sources that somebody can be asked to read; what is left over becomes one."""
+ROOT = Path("/")
+"""Stands for the folder that is looked at."""
+_CAPTURE = re.compile(r"(\{[^{}]*\})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a folder suggests."""
+
+    sources: tuple[Found, ...]
+    incomplete: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Axes along which files of a source are missing, by source."""
+    junk: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Images that are left out, by the word in their names that says why."""
+
+
+def propose(paths: Iterable[str], folders: Iterable[str] = ()) -> Proposal:
+    """Sources for images.
+
+    Args:
+        paths: Of image files, relative to the folder, with ``/`` between components.
+        folders: Those of ``paths`` that are folders, each of which is one image.
+    """
+    junk: dict[str, list[str]] = defaultdict(list)
+    kept = []
+    for path in sorted(paths):
+        word = w.junk(path.split("/"))
+        kept.append(path) if word is None else junk[word].append(path)
+    if not kept:
+        # What is left out must leave something.
+        kept, junk = sorted(path for found in junk.values() for path in found), defaultdict(list)
+    whole = {f for f in folders if not w.extension(f)}
+    found = [s for names in clusters(p for p in kept if p not in whole) if (s := source(names)) is not None]
+    good = [f for f in found if f.structured]
+    if len(good) > MOST:
+        least = max(4, len(kept) // 50)
+        good = [f for f in good if len(f.files) >= least][:MOST]
+    sources = _apart(good, kept)
+    taken = {path for s in sources for path in s.files}
+    sources += _rest([p for p in kept if p not in taken], folders=bool(whole - taken))
+    sources = _skipping(sources, [path for found in junk.values() for path in found])
+    titled = _titled(sources)
+    done = [stacked(s) for s in titled]
+    incomplete = {s.name: axes for s, axes in done if axes}
+    return Proposal(tuple(s for s, _ in done), incomplete, {word: tuple(found) for word, found in junk.items()})
+
+
+def compiled(text: str) -> Pattern:
+    """A pattern of a source, seen from the folder."""
+    return compile_pattern(text, ROOT)
+
+
+def _apart(found: Sequence[Found], every: Sequence[str]) -> list[Found]:
+    """Sources of which each file matches one: the more fixed text a pattern has, the sooner it is asked."""
+    ordered = sorted(found, key=lambda f: (-sum(c.isalnum() for c in _fixed(f.pattern)), f.pattern))
+    patterns = [compiled(f.pattern) for f in ordered]
+    owner: dict[str, int] = {}
+    skips: dict[int, set[int]] = defaultdict(set)
+    for path in every:
+        hits = [i for i, p in enumerate(patterns) if p.accepts(ROOT / path)]
+        if hits:
+            owner[path] = hits[0]
+            for later in hits[1:]:
+                skips[later].add(hits[0])
+    out = []
+    for number, one in enumerate(ordered):
+        mine = [i for i, path in enumerate(one.files) if owner.get(path) == number]
+        if len(mine) > 1:
+            out.append(replace(only(one, mine), skip=tuple(ordered[i].pattern for i in sorted(skips[number]))))
+    return sorted(out, key=lambda f: (-len(f.files), f.pattern))
+
+
+def _fixed(pattern: str) -> str:
+    """The text of a pattern outside its braces."""
+    out, depth = "", 0
+    for c in pattern:
+        depth += {"{": 1, "}": -1}.get(c, 0)
+        out += c if depth == 0 and c not in "{}*?" else ""
+    return out
+
+
+def _rest(left: Sequence[str], *, folders: bool) -> list[Found]:
+    """Sources of what has no common form: one per extension, or one for everything."""
+    if not left:
+        return []
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for path in left:
+        kinds[w.extension(path.rpartition("/")[2])].append(path)
+    if len(kinds) > 3 or "" in kinds or folders:
+        return [Found("images", tuple(left), (), "", wild="**")]
+    out = []
+    for extension, paths in sorted(kinds.items()):
+        depths = {path.count("/") for path in paths}
+        parents = {path.rpartition("/")[0] for path in paths}
+        name = "images" if len(kinds) == 1 else w.words(extension)[-1] if w.words(extension) else "images"
+        if len(parents) == 1:
+            folder = parents.pop()
+            start = "".join(f"{literal(part)}/" for part in folder.split("/") if part)
+        else:
+            start = "*/" * depths.pop() if len(depths) == 1 else "**/"
+        out.append(Found(name, tuple(paths), (), extension, wild=start + "{name}" + literal(extension)))
+    return out
+
+
+def _skipping(sources: Sequence[Found], junk: Sequence[str]) -> list[Found]:
+    """Sources that leave out what others have, and what nobody means to show."""
+    out: list[Found] = []
+    patterns = [compiled(s.pattern) for s in sources]
+    for number, one in enumerate(sources):
+        mine = patterns[number]
+        # What is asked first has been told apart already; what has no form must leave out all that has one.
+        others = []
+        if one.wild:
+            for k, other in enumerate(sources):
+                clash = k != number and any(mine.accepts(ROOT / path) for path in other.files)
+                if clash and not any(patterns[k].accepts(ROOT / path) for path in one.files):
+                    others.append(_shorter(other, one.files))
+        unwanted = {_unwanted(path) for path in junk if mine.accepts(ROOT / path)}
+        out.append(replace(one, skip=(*one.skip, *others, *sorted(unwanted))))
+    return out
+
+
+def _shorter(other: Found, files: Sequence[str]) -> str:
+    """A pattern with stars for captures, as long as it leaves out none of ``files``."""
+    plain = re.sub(r"\*\*+", "*", _CAPTURE.sub("*", other.pattern))
+    pattern = compiled(plain)
+    return other.pattern if any(pattern.accepts(ROOT / path) for path in files) else plain
+
+
+def _unwanted(path: str) -> str:
+    """The pattern that leaves out a path that hardly anybody means to show."""
+    *folders, name = path.split("/")
+    for folder in folders:
+        if folder.lower() in w.JUNK:
+            return f"**/{folder}/**"
+    word = w.junk([name]) or ""
+    return f"**/*{word}*"
+
+
+def _titled(sources: Sequence[Found]) -> list[Found]:
+    """Sources of different names."""
+    seen: Counter[str] = Counter()
+    out = []
+    for one in sources:
+        seen[one.name] += 1
+        out.append(one if seen[one.name] == 1 else replace(one, name=f"{one.name}{seen[one.name]}"))
+    return out
