@@ -1,0 +1,175 @@
+"""An ARC around a dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from s3facade.config.models.base import Model
+from s3facade.config.views.arc import ArcConfig, TermConfig
+
+NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_ -]*$"
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_ORCID = re.compile(r"(?:https://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
+
+
+def orcid(value: str) -> str:
+    """An ORCID as its sixteen digits, the last of which follows from the others (ISO 7064, MOD 11-2).
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _ORCID.fullmatch(value)
+    digits = found[1].replace("-", "") if found else ""
+    total = 0
+    for digit in digits[:15]:
+        total = (total + int(digit)) * 2
+    check = (12 - total % 11) % 11
+    if not found or digits[15] != ("X" if check == 10 else str(check)):
+        raise ValueError(f"is no ORCID: {value!r}; write it as in 0000-0002-1825-0097")
+    return found[1]
+
+
+Name = Annotated[str, Field(pattern=NAME)]
+Date = Annotated[str, Field(pattern=_DATE)]
+
+
+class TermModel(Model):
+    """A word, and the term of an ontology that it stands for."""
+
+    name: str = ""
+    """The word."""
+    source: str = ""
+    """Short name of the ontology, as in `NCBITaxon`."""
+    accession: str = ""
+    """Address of the term."""
+
+    def resolve(self) -> TermConfig:
+        """The same as plain data."""
+        return TermConfig(self.name, self.source, self.accession)
+
+
+def _term(value: object) -> object:
+    return value if isinstance(value, Mapping | TermModel) else {"name": value}
+
+
+Term = Annotated[TermModel, BeforeValidator(_term)]
+
+
+class PersonModel(Model):
+    """Who did it."""
+
+    last: Annotated[str, Field(min_length=1)]
+    """Family name."""
+    first: str = ""
+    """Given name."""
+    orcid: Annotated[str, AfterValidator(orcid)] | None = None
+    """As in `0000-0002-1825-0097`."""
+    email: str = ""
+    """Address of electronic mail."""
+    affiliation: str = ""
+    """Where they work."""
+    role: str = ""
+    """What they did."""
+
+
+class PublicationModel(Model):
+    """What was published about it."""
+
+    doi: str = ""
+    """Digital object identifier."""
+    pubmed: str = ""
+    """Number in PubMed."""
+    title: str = ""
+    """Title."""
+    authors: str = ""
+    """Authors, as they are to be listed."""
+    status: str = ""
+    """As in `published`."""
+
+
+class InvestigationModel(Model):
+    """The investigation."""
+
+    identifier: str | None = None
+    """Default: the name of the dataset, in letters that file names may have."""
+    title: str = ""
+    """Default: the name of the dataset."""
+    description: str = ""
+    """What it is about."""
+    submitted: Date | None = None
+    """Date, as in `2026-01-31`."""
+    released: Date | None = None
+    """Date, as in `2026-01-31`."""
+
+
+class AboutModel(Model):
+    """A study or an assay in words."""
+
+    title: str = ""
+    """Title."""
+    description: str = ""
+    """What it is about."""
+
+
+class ArcModel(Model):
+    """An ARC whose assay holds the dataset: `assays/<assay>/dataset/`."""
+
+    assay: Name
+    """Name of the assay's folder."""
+    study: Name = "study"
+    """Name of the study's folder."""
+    investigation: InvestigationModel = InvestigationModel()
+    """What the investigation is called and about."""
+    about_study: AboutModel = AboutModel()
+    """What the study is called and about."""
+    about_assay: AboutModel = AboutModel()
+    """What the assay is called and about."""
+    measurement: Term = TermModel()
+    """What is measured: a word, or `{name, source, accession}`."""
+    technology: Term = TermModel()
+    """What it is measured with, as `measurement`."""
+    platform: str = ""
+    """Maker or model of the instrument."""
+    people: list[PersonModel] = []
+    """Who did it; default: the authors of the dataset."""
+    publications: list[PublicationModel] = []
+    """What was published about it."""
+    terms: dict[str, Term] = {}
+    """Terms of ontologies by words: where a table has the word, it has the term, too."""
+
+    def resolve(self, name: str) -> ArcConfig:
+        """The same as plain data, for a dataset called ``name``."""
+        given = self.investigation
+        identifier = given.identifier or re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or self.assay
+        return ArcConfig(
+            assay=self.assay,
+            study=self.study,
+            identifier=identifier,
+            title=given.title or name,
+            description=given.description,
+            submitted=given.submitted or "",
+            released=given.released or "",
+            study_title=self.about_study.title,
+            study_description=self.about_study.description,
+            assay_title=self.about_assay.title,
+            assay_description=self.about_assay.description,
+            measurement=self.measurement.resolve(),
+            technology=self.technology.resolve(),
+            platform=self.platform,
+            people=tuple(_said(person) for person in self.people),
+            publications=tuple(_said(publication) for publication in self.publications),
+            terms={word: _named(term, word) for word, term in self.terms.items()},
+        )
+
+
+def _said(model: Model) -> dict[str, str]:
+    found: dict[str, Any] = model.model_dump()
+    return {key: value for key, value in found.items() if value}
+
+
+def _named(term: TermModel, word: str) -> TermConfig:
+    return TermConfig(term.name or word, term.source, term.accession)

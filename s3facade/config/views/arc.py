@@ -1,0 +1,44 @@
+"""What an ARC around a dataset is told beside the dataset's own facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TermConfig:
+    """A word, and the term of an ontology that it stands for."""
+
+    name: str = ""
+    source: str = ""
+    """Short name of the ontology."""
+    accession: str = ""
+    """Address of the term."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArcConfig:
+    """Names and facts of investigation, study and assay."""
+
+    assay: str
+    study: str
+    identifier: str
+    """Of the investigation."""
+    title: str = ""
+    description: str = ""
+    submitted: str = ""
+    released: str = ""
+    study_title: str = ""
+    study_description: str = ""
+    assay_title: str = ""
+    assay_description: str = ""
+    measurement: TermConfig = TermConfig()
+    technology: TermConfig = TermConfig()
+    platform: str = ""
+    people: tuple[Mapping[str, str], ...] = ()
+    """By ``first``, ``last``, ``orcid``, ``email``, ``affiliation`` and ``role``."""
+    publications: tuple[Mapping[str, str], ...] = ()
+    """By ``doi``, ``pubmed``, ``title``, ``authors`` and ``status``."""
+    terms: Mapping[str, TermConfig] | None = None
+    """Terms by words: a column whose value is one of these words is told with its term."""

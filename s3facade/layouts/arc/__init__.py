@@ -1,0 +1,1 @@
+"""ARC, the Annotated Research Context: the ISA workbooks around a dataset, https://github.com/nfdi4plants/ARC-specification."""
