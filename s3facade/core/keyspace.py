@@ -91,7 +91,7 @@ class Deferred:
     """Whether it is a file."""
 
 
-Opened: TypeAlias = File | Dir | Grid
+Opened: TypeAlias = File | Dir | Grid | NamedGrid
 Node: TypeAlias = Opened | Deferred
 Resolve: TypeAlias = Callable[[Deferred], Opened]
 """Gives a `File` for a leaf. What cannot be opened, and is to be left out of a listing, is an empty `Dir`."""

@@ -1,4 +1,4 @@
-"""``OME/METADATA.ome.xml``: what is known of images, in the 2016-06 schema, and nothing else.
+"""OME-XML: what is known of images, in the 2016-06 schema, and nothing else.
 
 Sizes, types, channels and voxel sizes are those of the images as they are served, never those of the source's own
 document: of that only what no crop or cast makes untrue is taken over.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from s3facade.core.spec import Channel, Spec
 from s3facade.layouts.ome_annotations import map_annotations
@@ -26,7 +27,7 @@ from s3facade.layouts.ome_elements import (
 from s3facade.layouts.ome_own import Own, attributes_of, own
 from s3facade.layouts.ome_plate import plates
 
-__all__ = ["metadata", "printable"]
+__all__ = ["Stored", "metadata", "printable"]
 
 PLANES = 2000
 """Planes of one image that are described one by one at most."""
@@ -38,19 +39,35 @@ _WIDE = {"uint64": "double", "int64": "double"}
 """The schema has no integers of 64 bits; an annotation names the type."""
 
 
-def metadata(specs: Sequence[Spec], names: Sequence[str], *, original: bool = True) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The pages of a TIFF file that hold an image, in the order of its planes."""
+
+    first: int
+    """Number of the first page."""
+    pages: int
+    samples: int = 1
+    """Values of a pixel: more than one where the channels are colours within a page."""
+
+
+def metadata(
+    specs: Sequence[Spec], names: Sequence[str], *, original: bool = True, stored: Sequence[Stored] = ()
+) -> bytes:
     """The document for images in the order of their series; image N has the ID ``Image:N``.
 
     Args:
         specs: The images as they are served.
         names: What each is called.
         original: Whether the format's own metadata are told.
+        stored: Of each image, where the file that the document is in has its pixels; empty if it has none.
     """
     instruments = _Instruments()
     images, notes = [], []
     for n, (spec, name) in enumerate(zip(specs, names, strict=True)):
         told = map_annotations(n, spec, original=original, images=len(specs))
-        images.append(_image(n, spec, name, instruments, told, min(PLANES, ALL_PLANES // len(specs))))
+        about = own(spec) or Own()
+        pixels = _pixels(n, spec, about, min(PLANES, ALL_PLANES // len(specs)), stored[n] if stored else None)
+        images.append(_image(n, spec, name, about, instruments, told, pixels))
         notes += told
     children = [*plates(specs), *instruments.elements, *images]
     if notes:
@@ -113,8 +130,9 @@ def _objective(about: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _image(n: int, spec: Spec, name: str, instruments: _Instruments, notes: Sequence[Element], planes: int) -> Element:
-    about = own(spec) or Own()
+def _image(
+    n: int, spec: Spec, name: str, about: Own, instruments: _Instruments, notes: Sequence[Element], pixels: Element
+) -> Element:
     children = []
     acquired = moment(spec.attrs.get("acquired")) or about.acquired
     if acquired:
@@ -123,7 +141,7 @@ def _image(n: int, spec: Spec, name: str, instruments: _Instruments, notes: Sequ
         children.append(Element("Description", text=about.description))
     children += _optics(spec, about, instruments)
     children += about.surroundings
-    children.append(_pixels(n, spec, about, planes))
+    children.append(pixels)
     children += [Element("AnnotationRef", {"ID": note.attributes["ID"]}) for note in notes]
     return Element("Image", {"ID": f"Image:{n}", "Name": words(name) or f"image {n}"}, children)
 
@@ -143,7 +161,7 @@ def _optics(spec: Spec, about: Own, instruments: _Instruments) -> list[Element]:
     return [Element("InstrumentRef", {"ID": pair[0]}), Element("ObjectiveSettings", {"ID": pair[1]})]
 
 
-def _pixels(n: int, spec: Spec, about: Own, planes: int) -> Element:
+def _pixels(n: int, spec: Spec, about: Own, planes: int, stored: Stored | None) -> Element:
     name = spec.dtype.name
     attributes = {
         "ID": f"Pixels:{n}",
@@ -152,10 +170,23 @@ def _pixels(n: int, spec: Spec, about: Own, planes: int) -> Element:
         **{f"Size{axis.upper()}": str(min(spec.length(axis), 2**31 - 1)) for axis in "xyzct"},
         **_steps(spec),
     }
-    known = itertools.zip_longest(spec.channels[: spec.length("c")], about.channels, range(spec.length("c")))
-    children = [_channel(f"Channel:{n}:{c}", channel or Channel(), taken or {}) for channel, taken, c in known]
-    children.append(Element("MetadataOnly"))
-    return Element("Pixels", attributes, [*children, *_planes(spec, about)[:planes]])
+    shown = _planes(spec, about)[:planes]
+    if stored is not None and stored.samples > 1:
+        # The colours of a photograph are one channel, whose name and colour would be those of red.
+        children = [Element("Channel", {"ID": f"Channel:{n}:0", "SamplesPerPixel": str(stored.samples)})]
+        shown = [plane for plane in shown if plane.attributes["TheC"] == "0"]
+    else:
+        known = itertools.zip_longest(spec.channels[: spec.length("c")], about.channels, range(spec.length("c")))
+        children = [_channel(f"Channel:{n}:{c}", channel or Channel(), taken or {}) for channel, taken, c in known]
+    children.append(_data(stored))
+    return Element("Pixels", attributes, [*children, *shown])
+
+
+def _data(stored: Stored | None) -> Element:
+    """Where the pixels are: planes in the order of the dimensions, or not in this file."""
+    if stored is None:
+        return Element("MetadataOnly")
+    return Element("TiffData", {"IFD": str(stored.first), "PlaneCount": str(stored.pages)})
 
 
 def _steps(spec: Spec) -> dict[str, str]:

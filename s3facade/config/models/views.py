@@ -8,10 +8,13 @@ from pydantic import Field
 
 from s3facade.config.models.files import FilesViewModel
 from s3facade.config.models.nifti import NiftiView
+from s3facade.config.models.ome_tiff import OmeTiffView, TiffView
 from s3facade.config.models.ome_zarr import OmeZarrView
 from s3facade.config.models.plate import OmeZarrPlateView
+from s3facade.config.models.png import PngView
+from s3facade.config.models.precomputed import PrecomputedView
 
 AnyView: TypeAlias = Annotated[
-    OmeZarrView | NiftiView | OmeZarrPlateView | FilesViewModel,
+    OmeZarrView | OmeTiffView | TiffView | PngView | PrecomputedView | NiftiView | OmeZarrPlateView | FilesViewModel,
     Field(discriminator="type"),
 ]
