@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from s3facade import registry
+from s3facade.catalog.arrange.about import Said
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.candidates import Candidate
 from s3facade.catalog.recipe import Recipe
@@ -13,12 +14,14 @@ from s3facade.core.protocols import Layout
 def arrange(view: ImageView, desk: Desk) -> None:
     """Put every image of the view into the plan. Raises `ConfigError`."""
     layout: Layout = registry.layout(view.type)(**view.options)
-    shown = desk.of(view.source)
+    shown, said = desk.of(view.source), Said(view.about)
     for candidate in shown:
         labels = labels_of(view, candidate, desk, alike=len(shown) > 1)
         sampled = view.preview == "strided"
         prefix = _prefix(view, candidate, desk)
-        desk.show(prefix, candidate, layout, labels=labels, told=view.recipe, sampled=sampled, dtype=view.dtype)
+        about = said.of(candidate, desk)
+        options = {"told": view.recipe, "sampled": sampled, "dtype": view.dtype}
+        desk.show(prefix, candidate, layout, labels=labels, about=about, **options)
 
 
 def labels_of(view: ImageView, candidate: Candidate, desk: Desk, *, alike: bool) -> dict[str, Recipe]:

@@ -150,3 +150,16 @@ class Resolving(Protocol):
     def filled(self, at: Path_, text: str, source: str) -> Template:
         """As `template`, for text that is no key: a label, a column, a sentence."""
         ...
+
+    def about(self, at: Path_, own: Any, source: str) -> Mapping[str, object]:
+        """What is said of images of ``source`` in the view at ``at``: by the bucket, the source, and in the view.
+
+        Args:
+            at: Of the view.
+            own: What the view says: an `s3facade.config.models.about.AboutModel`, or None.
+            source: Name of a source or image.
+
+        Returns:
+            Templates at the leaves of mappings and tuples.
+        """
+        ...

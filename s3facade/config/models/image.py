@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from s3facade.config.document import Path_
+from s3facade.config.models.about import AboutModel
 from s3facade.config.models.base import Dtype, Model, Preview, Resolving
 from s3facade.config.settings import ALWAYS
 from s3facade.config.views.image import ImageView
@@ -26,6 +27,8 @@ class ImagesModel(Model):
     """Whether `s3facade.json` beside the voxels says what files they were made of and how."""
     preview: Preview | None = None
     """As of the bucket, for this view alone."""
+    about: AboutModel | None = None
+    """What no file says about the images; what is said here comes before what the source and the bucket say."""
 
     def shown(
         self,
@@ -40,7 +43,9 @@ class ImagesModel(Model):
         for label, target in (labels or {}).items():
             _label((*at, "labels", label), label, target, self.from_, desk)
         preview = self.preview or desk.preview
-        return ImageView(layout, self.from_, path, options, self.dtype, dict(labels or {}), self.recipe, preview)
+        about = desk.about(at, self.about, self.from_)
+        of = (layout, self.from_, path, options, self.dtype, dict(labels or {}), self.recipe, preview)
+        return ImageView(*of, about)
 
 
 def _label(at: Path_, label: str, target: str, source: str, desk: Resolving) -> None:

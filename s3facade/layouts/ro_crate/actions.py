@@ -13,6 +13,8 @@ from s3facade.layouts.ro_crate.graph import Graph, derived, reference, unpacked
 
 MOST_FILES = 1000
 """Original files that one action names; of more, it says how many there are."""
+HOME = "https://pypi.org/project/s3facade/"
+"""Where software of this name is looked for: RO-Crate 1.2 asks for an address of each application."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

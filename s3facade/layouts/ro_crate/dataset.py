@@ -126,13 +126,15 @@ def _group(graph: Graph, kind: str, given: Mapping[str, Any]) -> dict[str, str]:
 def _image(graph: Graph, part: Part) -> dict[str, str]:
     """An image: a folder, which may have a crate of its own, or a file."""
     name = part.name or part.key.rsplit("/", 1)[-1]
+    files = f"Image made of {len(part.files)} original files" if len(part.files) > 1 else "Image"
     if not part.folder:
-        return graph.add(_uri(part.key), "File", name=name, encodingFormat=part.media_type)
+        return graph.add(_uri(part.key), "File", name=name, description=files, encodingFormat=part.media_type)
     identifier = _uri(part.key) + "/"
     if not part.crate:
-        return graph.add(identifier, "Dataset", name=name)
+        return graph.add(identifier, "Dataset", name=name, description=files)
     own = graph.add(identifier + DESCRIPTOR, "CreativeWork", name=f"Crate of {name}", encodingFormat=MEDIA_TYPE)
-    return graph.add(identifier, "Dataset", name=name, conformsTo=reference(CRATE), subjectOf=own)
+    about: dict[str, Any] = {"name": name, "description": files}
+    return graph.add(identifier, "Dataset", **about, conformsTo=reference(CRATE), subjectOf=own)
 
 
 def _action(graph: Graph, part: Part, version: str) -> dict[str, str] | None:

@@ -1,0 +1,30 @@
+"""What is said about one image: the operator's words, with the image's captures put in and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.candidates import Candidate
+from s3facade.config.views.about import constant, filled
+from s3facade.layouts.ro_crate.about import settled
+
+
+class Said:
+    """What one view says about its images."""
+
+    def __init__(self, about: Mapping[str, object]) -> None:
+        self._about = about
+        plain = constant(about)
+        self._same = None if plain is None else settled(plain)[0]
+        """Of all images, where no capture is used; wrong values were refused when the file was read."""
+
+    def of(self, candidate: Candidate, desk: Desk) -> Mapping[str, Any]:
+        """What is said of ``candidate``; a value that cannot be used is left out, and told among what is broken."""
+        if self._same is not None:
+            return self._same
+        found, wrong = settled(filled(self._about, candidate.captures))
+        for key, sentence in wrong:
+            desk.broken(candidate.recipe.path, f"`{key}` of what is said about it {sentence}; it is left out.")
+        return found

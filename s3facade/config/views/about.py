@@ -1,0 +1,32 @@
+"""What is said about images, as templates: captures and columns are put in for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from s3facade.config.template import Template
+
+
+def constant(value: object) -> Any:
+    """The value of templates that use no capture; None if any does."""
+    if isinstance(value, Template):
+        return None if value.names else value.fill({})
+    if isinstance(value, Mapping):
+        items = {key: constant(item) for key, item in value.items()}
+        return None if None in items.values() else items
+    if isinstance(value, tuple):
+        parts = [constant(item) for item in value]
+        return None if None in parts else parts
+    return value
+
+
+def filled(value: object, captures: Mapping[str, object]) -> Any:
+    """The value of templates for these captures."""
+    if isinstance(value, Template):
+        return value.fill(captures)
+    if isinstance(value, Mapping):
+        return {key: filled(item, captures) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [filled(item, captures) for item in value]
+    return value
