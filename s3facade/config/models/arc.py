@@ -10,27 +10,14 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from s3facade.config.models.base import Model
 from s3facade.config.views.arc import ArcConfig, TermConfig
+from s3facade.layouts.ro_crate.identifiers import orcid_of
 
 NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_ -]*$"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
-_ORCID = re.compile(r"(?:https://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
 
 
-def orcid(value: str) -> str:
-    """An ORCID as its sixteen digits, the last of which follows from the others (ISO 7064, MOD 11-2).
-
-    Raises:
-        ValueError: It is none.
-    """
-    found = _ORCID.fullmatch(value)
-    digits = found[1].replace("-", "") if found else ""
-    total = 0
-    for digit in digits[:15]:
-        total = (total + int(digit)) * 2
-    check = (12 - total % 11) % 11
-    if not found or digits[15] != ("X" if check == 10 else str(check)):
-        raise ValueError(f"is no ORCID: {value!r}; write it as in 0000-0002-1825-0097")
-    return found[1]
+def _digits(value: str) -> str:
+    return orcid_of(value).removeprefix("https://orcid.org/")
 
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -66,7 +53,7 @@ class PersonModel(Model):
     """Family name."""
     first: str = ""
     """Given name."""
-    orcid: Annotated[str, AfterValidator(orcid)] | None = None
+    orcid: Annotated[str, AfterValidator(_digits)] | None = None
     """As in `0000-0002-1825-0097`."""
     email: str = ""
     """Address of electronic mail."""
