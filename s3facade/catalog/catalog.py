@@ -130,7 +130,7 @@ class Catalog:
         self._buckets: Mapping[str, Bucket] = {}
         self._shelf = Shelf(settings.shelf) if settings.shelf else None
         self._shelved: dict[tuple[str, str], Bucket] = {}
-        self.rescan()
+        self.rescan(thorough=False)
 
     # What is asked for by requests.
 
@@ -362,7 +362,7 @@ class Catalog:
         for bucket in self._buckets.values():
             shown = _claimed(bucket.plan)
             count += sum(
-                m.error is None and not m.sources and bool(m.recipe.path) and not _owned(m, shown)
+                m.error is None and not m.opened and bool(m.recipe.path) and not _owned(m, shown)
                 for m in bucket.plan.mounts.values()
                 if not m.beside
             )
@@ -384,7 +384,7 @@ class Catalog:
         now = time.monotonic()
         if now > until:
             return
-        if (not mount.sources and mount.error is None) or (mount.error is not None and mount.retry(now)):
+        if (not mount.opened and mount.error is None) or (mount.error is not None and mount.retry(now)):
             try:
                 mount.open(now)
             except (SourceError, LoadError) as error:
@@ -406,15 +406,18 @@ class Catalog:
         self._rescan(config, doubted=told)
         return True
 
-    def rescan(self) -> float:
+    def rescan(self, *, thorough: bool = True) -> float:
         """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`.
+
+        Args:
+            thorough: Whether each file is compared with what it was, and not the times of folders alone.
 
         Returns:
             Seconds that looking took, but for what could not be looked at.
         """
-        return sum(map(self._rescan, self.settings.buckets))
+        return sum(self._rescan(config, thorough=thorough) for config in self.settings.buckets)
 
-    def _rescan(self, config: BucketConfig, *, doubted: bool = False) -> float:
+    def _rescan(self, config: BucketConfig, *, doubted: bool = False, thorough: bool = False) -> float:
         """Look at what one bucket shows; ``doubted``: another worker has seen something else in it."""
         with self._scanning[config.name]:
             if doubted:
@@ -423,12 +426,8 @@ class Catalog:
                     return 0.0
                 doubt()
             begun = time.monotonic()
-            plan = self._plan(config)
             old = self._buckets.get(config.name)
-            for prefix, mount in plan.mounts.items():
-                before = old.plan.mounts.get(prefix) if old else None
-                if before is not None and before.same(mount):
-                    plan.mounts[prefix] = before
+            plan = self._plan(config, old, thorough=thorough)
             for key, late in plan.late.items():
                 made = old.plan.late.get(key) if old else None
                 if made is not None and made.tag == late.tag:
@@ -442,13 +441,12 @@ class Catalog:
             self._rested[config.name] = time.monotonic() + (REST * taken if seen else max(taken, SOON))
             return taken if seen else 0.0
 
-    def _plan(self, config: BucketConfig) -> Plan:
+    def _plan(self, config: BucketConfig, old: Bucket | None, *, thorough: bool) -> Plan:
         """What the bucket holds; what it held, where its folders cannot be looked at now."""
         try:
-            return self._planner.plan(config)
+            return self._planner.plan(config, old.plan.mounts if old else None, thorough=thorough)
         except SourceUnavailable as error:
             log.warning("bucket %s stays as it was: %s", config.name, error.explain())
-            old = self._buckets.get(config.name)
             if old is not None:
                 return old.plan
             plan = Plan(broken=[Broken(error.private, error.public)], unseen=error)
@@ -556,7 +554,7 @@ def _claimed(plan: Plan) -> dict[str, str]:
 def _owned(mount: Mount, shown: Mapping[str, str]) -> bool:
     """Whether the file of an image that was never opened is part of another image."""
     own = mount.recipe.path
-    return not mount.sources and single(mount.recipe) and shown.get(own, own) != own
+    return not mount.opened and single(mount.recipe) and shown.get(own, own) != own
 
 
 def _members(plan: Plan) -> set[str]:

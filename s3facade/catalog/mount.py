@@ -6,7 +6,10 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from s3facade.catalog.inside import inside, label, watched
 from s3facade.catalog.placed import aligned
@@ -32,6 +35,7 @@ REST = 20
 was true no longer ago than 21 times what a look takes, and than two seconds where that is less than 50 ms."""
 LONG = 64
 """A look at more files than this is left to the ``io`` pool: it must not hold up the event loop."""
+_NEVER = (0.0, "")
 AGAIN = 60.0
 """Seconds for which a file that does not open is refused from memory."""
 
@@ -59,8 +63,81 @@ def _members(images: Sequence[Image]) -> tuple[Source, ...]:
     return tuple(found.values()) if len(found) > 1 else ()
 
 
+class _State:
+    """What a mount knows since it was opened."""
+
+    __slots__ = ("checked", "count", "lock", "looking", "named", "node", "shown", "sources", "spec", "took", "used")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.looking = threading.Lock()
+        self.node: KeySpace | None = None
+        self.sources: tuple[Source, ...] = ()
+        self.count = 0
+        self.spec: Spec | None = None
+        self.shown: tuple[Image, ...] = ()
+        self.checked = -math.inf
+        """When its files are looked at again, monotonic."""
+        self.took = 0.0
+        """Seconds of the last look at them."""
+        self.named: tuple[object, str] = (None, "")
+        self.used = False
+        """Whether it was asked for since somebody looked whether it was."""
+
+
+class Kept:
+    """Mounts that were opened lately: what others know is forgotten, and found out again when it is asked for.
+
+    Args:
+        limit: How many may stay open. One takes 5 to 25 kB, by how much its file tells.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._open: deque[Mount] = deque()
+        self._lock = threading.Lock()
+
+    def add(self, mount: Mount) -> None:
+        """Note one that has just been opened; those that were not asked for since they were noted go first."""
+        with self._lock:
+            self._open.append(mount)
+            while len(self._open) > self.limit:
+                oldest = self._open.popleft()
+                if oldest.used():
+                    self._open.append(oldest)
+                elif oldest is not mount:
+                    oldest.forget()
+
+
+KEPT = Kept(10_000)
+"""The process's own, because its memory is."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_MAKING = threading.Lock()
+
+
 class Mount:
-    """A recipe and a layout; opens itself when a path leads into it, and again when its files change."""
+    """A recipe and a layout; opens itself when a path leads into it, and again when its files change.
+
+    Light until then: a bucket may have hundreds of thousands.
+    """
+
+    __slots__ = (
+        "_engine",
+        "_failed",
+        "_state",
+        "about",
+        "beside",
+        "error",
+        "labels",
+        "layout",
+        "leaf",
+        "members",
+        "modified",
+        "opened",
+        "recipe",
+        "sampled",
+        "told",
+    )
 
     def __init__(
         self,
@@ -81,45 +158,70 @@ class Mount:
         """Whether it shows how it was made."""
         self.sampled = sampled
         """Whether levels that would read too much show samples."""
-        self.about: Mapping[str, object] = about or {}
+        self.about: Mapping[str, object] = about or _NOTHING
         """What the operator says about it."""
         self.beside = beside
         """Whether it is a document about an image, and no image."""
         self.layout = layout
         self.leaf = bool(getattr(layout, "leaf", False))
         """Whether it is shown as a single file."""
-        self.labels = labels
+        self.labels: Mapping[str, Recipe] = labels or _NOTHING
         self.error: SourceError | None = recipe.error() if isinstance(recipe, FaultyRecipe) else None
         """Why it could not be opened the last time."""
-        self._failed = (0.0, "")
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._node: KeySpace | None = None
-        self.sources: tuple[Source, ...] = ()
-        """Every file behind it; known once it has been open."""
+        self.opened = False
+        """Whether it has ever been open."""
         self.members: tuple[Source, ...] = ()
         """Files that its own file says it is made of, if there are several; known once it has been open."""
-        self.count = 0
-        """Images in it; known once it has been open."""
-        self.spec: Spec | None = None
-        """Of the first one."""
-        self.shown: tuple[Image, ...] = ()
-        """All of them, labels included; known once it has been open."""
-        self._checked = -math.inf
-        """When its files are looked at again, monotonic."""
-        self._took = 0.0
-        """Seconds of the last look at them."""
-        self._looking = threading.Lock()
-        self._named: tuple[object, str] = (None, "")
+        self._failed = _NEVER
+        self._engine = engine
+        self._state: _State | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every file behind it; known while it is open."""
+        state = self._state
+        return () if state is None else state.sources
+
+    @property
+    def count(self) -> int:
+        """Images in it; known while it is open."""
+        state = self._state
+        return 0 if state is None else state.count
+
+    @property
+    def spec(self) -> Spec | None:
+        """Of the first image; known while it is open."""
+        state = self._state
+        return None if state is None else state.spec
+
+    @property
+    def shown(self) -> tuple[Image, ...]:
+        """All images, labels included; known while it is open."""
+        state = self._state
+        return () if state is None else state.shown
 
     @property
     def newest(self) -> str:
         """The digest of what it shows now; see `pin`."""
-        return self._named[1]
+        state = self._state
+        return "" if state is None else state.named[1]
+
+    def used(self) -> bool:
+        """Whether it was asked for since this was called the last time."""
+        state = self._state
+        if state is None or not state.used:
+            return False
+        state.used = False
+        return True
+
+    def forget(self) -> None:
+        """Let go of what opening it found out; who asks next opens it again, and finds the same."""
+        self._state = None
 
     def pin(self, node: KeySpace) -> str:
         """The digest of all that the bytes below ``node`` depend on; empty if ``node`` is not the newest one."""
-        newest, name = self._named
+        state = self._state
+        newest, name = (None, "") if state is None else state.named
         return name if newest is node else ""
 
     def same(self, other: Mount) -> bool:
@@ -127,7 +229,8 @@ class Mount:
         return self._made_of() == other._made_of()
 
     def _made_of(self) -> object:
-        return (self.recipe, self.layout, self.labels, self.modified, self.told, self.sampled, self.about)
+        # Not when the configuration was written: another one may show the same as ever.
+        return (self.recipe, self.layout, self.labels, self.told, self.sampled, self.about, self.beside)
 
     def fresh(self, now: float, *, wait: bool = False) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds.
@@ -136,48 +239,53 @@ class Mount:
             now: The time.
             wait: Whether a look at thousands of files may be waited for. If not, False says that one is due.
         """
-        node, sources = self._node, self.sources
-        if node is None:
+        state = self._state
+        if state is None or state.node is None:
             return False
+        state.used = True
+        node, sources = state.node, state.sources
         if len(sources) <= MANY:
-            return self._look(node, sources)
-        if now < self._checked:
+            return self._look(state, node, sources)
+        if now < state.checked:
             return True
-        if self._looking.locked() and now < self._checked + max(1.0, self._took):
+        if state.looking.locked() and now < state.checked + max(1.0, state.took):
             # Somebody is at it: others need not wait, as long as what they are told was true a moment ago.
             return True
         if not wait and len(sources) > LONG:
             return False
-        with self._looking:
+        with state.looking:
             begun = time.monotonic()
-            if begun < self._checked:
-                return self._node is node
-            true = self._look(node, sources)
-            self._took = time.monotonic() - begun
-            self._checked = begun + max(1.0, REST * self._took)
+            if begun < state.checked:
+                return state.node is node
+            true = self._look(state, node, sources)
+            state.took = time.monotonic() - begun
+            state.checked = begun + max(1.0, REST * state.took)
             return true
 
-    def _look(self, node: KeySpace, sources: Sequence[Source]) -> bool:
+    @staticmethod
+    def _look(state: _State, node: KeySpace, sources: Sequence[Source]) -> bool:
         """Whether files are what they were. If not, that is forgotten at once: nobody must be told that all is well."""
         if all(map(unchanged, sources)):
             return True
-        if self._node is node:
-            self._node = None
+        if state.node is node:
+            state.node = None
         return False
 
     def peek(self, now: float, *, wait: bool = False) -> KeySpace | None:
         """The key space, if it is known and true; ``wait`` as of `fresh`."""
-        return self._node if self.fresh(now, wait=wait) else None
+        state = self._state
+        return state.node if state is not None and self.fresh(now, wait=wait) else None
 
     def open(self, now: float) -> KeySpace:
         """The key space. Blocking. Raises `SourceError`, and remembers it in `error`."""
-        with self._lock:
+        state = self._stated()
+        with state.lock:
             node = self.peek(now, wait=True)
             if node is None:
                 self._refuse_again(now)
                 begun = time.monotonic()
                 try:
-                    node = self._build()
+                    node = self._build(state)
                 except (SourceUnavailable, SourceChanged) as error:
                     # It passes: the file is not broken, and the next request may be luckier.
                     error.at(self.recipe.path)
@@ -189,9 +297,19 @@ class Mount:
                     raise
                 self.error = None
                 # Its files were described no earlier.
-                self._checked = begun + 1.0
-                self._node = node
+                state.checked = begun + 1.0
+                state.node = node
+                state.used = True
+                self.opened = True
+                KEPT.add(self)
             return node
+
+    def _stated(self) -> _State:
+        state = self._state
+        if state is None:
+            with _MAKING:
+                state = self._state = self._state or _State()
+        return state
 
     @property
     def silent(self) -> bool:
@@ -207,7 +325,7 @@ class Mount:
         if self.error is not None and not self.retry(now):
             raise self.error.with_traceback(None)
 
-    def _build(self) -> KeySpace:
+    def _build(self, state: _State) -> KeySpace:
         images = [pyramid(image, add=self._adding(image)) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         brought = {name: r for name, r in inside(self.recipe, images).items() if name not in self.labels}
@@ -227,8 +345,8 @@ class Mount:
             stated = aligned(found[0], images[0])
             labels[name] = pyramid_like(stated, images[0].spec, add=self._adding(stated))
         belonging: dict[str, Recipe] = {**brought, **self.labels}
-        self.count, self.spec = len(images), images[0].spec
-        self.shown = (*images, *labels.values())
+        state.count, state.spec = len(images), images[0].spec
+        state.shown = (*images, *labels.values())
         named = {str(i): image for i, image in enumerate(images)} if len(images) > 1 else {"": images[0]}
         beside = {name: (belonging[name], image) for name, image in labels.items()}
         told = provenance(self.recipe, images, beside) if self.told else {}
@@ -240,13 +358,13 @@ class Mount:
             raise Unsupported(f"The layout did not describe a {'file' if self.leaf else 'folder'}.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
         every.update((s.path, s) for s in watch)
-        self.sources = tuple(every.values())
+        state.sources = tuple(every.values())
         self.members = _members(images) if single(self.recipe) else ()
         shown = {
             name: image.spec.identity for name, image in (*named.items(), *((f"/{n}", i) for n, i in labels.items()))
         }
         how = (type(self.layout).__name__, self.layout.version, self.layout, self.about)
-        self._named = (node, digest("mount", *how, shown))
+        state.named = (node, digest("mount", *how, shown))
         return node
 
     def _adding(self, image: Image) -> Add:

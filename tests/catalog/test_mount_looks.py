@@ -19,8 +19,8 @@ def opened(folder: Path, count: int) -> Mount:
     made = Mount(cast(Any, None), FileRecipe("", ""), cast(Any, None), {})
     for n in range(count):
         (folder / str(n)).write_bytes(b"x")
-    made.sources = tuple(describe(str(folder / str(n))) for n in range(count))
-    made._node = Dir({})
+    made._stated().sources = tuple(describe(str(folder / str(n))) for n in range(count))
+    made._stated().node = Dir({})
     return made
 
 
@@ -29,15 +29,15 @@ def test_a_look_at_many_files_is_left_to_a_thread(tmp_path: Path) -> None:
     now = time.monotonic()
     assert not mount.fresh(now)
     assert mount.peek(now) is None
-    assert mount._node is not None
+    assert mount._stated().node is not None
     assert mount.fresh(now, wait=True)
     assert mount.fresh(time.monotonic())
     (tmp_path / "7").write_bytes(b"changed")
     later = time.monotonic() + 2
     assert not mount.fresh(later)
-    mount._checked = 0.0
+    mount._stated().checked = 0.0
     assert not mount.fresh(later, wait=True)
-    assert mount._node is None
+    assert mount._stated().node is None
 
 
 def test_few_files_are_looked_at_at_once(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_while_somebody_looks_only_what_was_true_just_now_is_told(
         return go.wait(10)
 
     monkeypatch.setattr(module, "unchanged", slow)
-    mount._checked = time.monotonic() - ago
+    mount._stated().checked = time.monotonic() - ago
     thread = threading.Thread(target=lambda: mount.fresh(time.monotonic(), wait=True))
     thread.start()
     try:

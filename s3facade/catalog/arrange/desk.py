@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3facade import registry
@@ -25,6 +25,8 @@ class Desk:
     engine: Engine
     candidates: Candidates
     plan: Plan
+    shown: Mapping[str, Mount] = field(default_factory=dict)
+    """What the bucket shows already, by key: what would be the same is taken over, open as it is."""
 
     def of(self, name: str) -> list[Candidate]:
         """Every image of a source or pipeline, in order of path."""
@@ -63,9 +65,8 @@ class Desk:
         if dtype is not None and not isinstance(recipe, FaultyRecipe):
             recipe = Pipeline("", (recipe,), (_cast(dtype),))
         modified = self.settings.modified
-        self.plan.mounts[key] = Mount(
-            self.engine, recipe, layout, labels or {}, modified, told=told, sampled=sampled, about=about
-        )
+        made = Mount(self.engine, recipe, layout, labels or {}, modified, told=told, sampled=sampled, about=about)
+        self._mount(key, made)
         return True
 
     def beside(
@@ -75,7 +76,7 @@ class Desk:
         if not self._free(key, candidate.recipe.path):
             return False
         modified = self.settings.modified
-        self.plan.mounts[key] = Mount(self.engine, candidate.recipe, layout, {}, modified, about=about, beside=True)
+        self._mount(key, Mount(self.engine, candidate.recipe, layout, {}, modified, about=about, beside=True))
         return True
 
     def write(self, key: str, data: bytes, media_type: str, modified: int = 0) -> bool:
@@ -123,6 +124,10 @@ class Desk:
             detail: What only the operator may see.
         """
         self.plan.broken.append(Broken(path, reason, detail))
+
+    def _mount(self, key: str, made: Mount) -> None:
+        before = self.shown.get(key)
+        self.plan.mounts[key] = before if before is not None and before.same(made) else made
 
     def _free(self, key: str, path: str) -> bool:
         taken = self.plan.mounts.get(key)

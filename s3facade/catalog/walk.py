@@ -1,0 +1,306 @@
+"""Files of sources: found by walking folders, matched by patterns, recognised by readers; what is as it was, once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from s3facade import registry
+from s3facade.catalog import remote
+from s3facade.catalog.candidates import Item
+from s3facade.catalog.contents import Broken, Plan
+from s3facade.catalog.groups import document, mixed
+from s3facade.catalog.recognise import Recogniser
+from s3facade.catalog.snapshot import Listing, Snapshot
+from s3facade.catalog.watch import UNSURE
+from s3facade.config.pattern import Pattern
+from s3facade.config.settings import SourceConfig
+from s3facade.core.errors import ConfigError, SourceUnavailable
+from s3facade.engine.index import Index
+from s3facade.stores.files import is_remote, store
+from s3facade.stores.local import GONE, translated
+
+FOLDERS = frozenset({".zarr", ".n5", ".ngff", ".precomputed"})
+"""Extensions of folders that are one image."""
+Sniff: TypeAlias = Callable[[str], str]
+"""Of a path: the name of the reader that recognises the file; "" if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What a source has in one folder."""
+
+    listing: Listing
+    items: tuple[Item, ...]
+    broken: tuple[Broken, ...] = ()
+    image: bool = False
+    """Whether the folder as a whole is one image: nothing below it is looked at."""
+    claimed: bool = False
+    """Whether there is something in it that may make it one: that depends on what lies deeper, too."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found of one source, by folder."""
+
+    source: SourceConfig
+    folders: dict[str, Met] = field(default_factory=dict)
+
+
+class Files:
+    """The files of all sources. Blocking; used by one thread at a time for each bucket.
+
+    Items of a folder that did not change are the same objects at each call.
+
+    Args:
+        index: Where listings outlive the process.
+        before: What an earlier configuration's files were found by: what is equal is taken over.
+    """
+
+    def __init__(self, index: Index | None, before: Files | None = None) -> None:
+        readers = [(name, reader.version) for name, reader in registry.readers()]
+        self.snapshot: Snapshot = before.snapshot if before else Snapshot(index, readers)
+        self.recogniser: Recogniser = before.recogniser if before else Recogniser(index, readers)
+        self.devices: dict[str, int] = before.devices if before else {}
+        """Device that each root was on at first: another one means that a share is not mounted."""
+        self.known: dict[str, Known] = dict(before.known) if before else {}
+        """By name of the source."""
+
+    def items(self, source: SourceConfig, plan: Plan, *, thorough: bool = False) -> Iterator[Item]:
+        """Every file of a source, sorted by path; what cannot be shown is named in ``plan``, and what to watch.
+
+        Args:
+            source: The source.
+            plan: What is being made.
+            thorough: Whether each file is compared with what it was, and not the times of folders alone.
+
+        Raises:
+            SourceUnavailable: A folder cannot be looked at now: files that are not seen would be taken for deleted.
+        """
+        if source.synthetic is not None:
+            yield Item("", "synthetic", {"stem": source.name, "path": source.name})
+        elif source.file is not None:
+            yield from self._single(source, source.file)
+        elif source.files is None:
+            raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
+        elif is_remote(str(source.files.root)):
+            plan.watch.trust(store(str(source.files.root)).address.refresh)
+            yield from self._far(source, source.files)
+        else:
+            yield from self._walk(source, source.files, plan, thorough=thorough)
+
+    def _single(self, source: SourceConfig, file: Path) -> Iterator[Item]:
+        path = str(file)
+        if is_remote(path):
+            found = remote.image(path, partial(marker, sniff=self.recogniser.name))
+            folder = found is not None
+        else:
+            folder = os.path.isdir(path)
+            found = marker(path, _names(path), sniff=self.recogniser.name) if folder else None
+        reader = source.reader or self.recogniser.name(found or path)
+        yield Item(found or path, reader, {"stem": stem(file.name, folder=folder), "path": file.name})
+
+    def _far(self, source: SourceConfig, pattern: Pattern) -> Iterator[Item]:
+        """Of files in a store."""
+        root = str(pattern.root)
+
+        def claimed(folder: str, names: Sequence[str]) -> str | None:
+            asked = not source.reader and pattern.match(_relative(root, folder)) is not None
+            return marker(folder, names, self.recogniser.name, asked=asked)
+
+        for path, shown in remote.walk(source, pattern, claimed):
+            item = _item(source, pattern, path, shown, self.recogniser.name)
+            if item is not None:
+                yield item
+
+    def _walk(self, source: SourceConfig, pattern: Pattern, plan: Plan, *, thorough: bool) -> Iterator[Item]:
+        root = str(pattern.root)
+        real = self._reached(root)
+        known = self.known.get(source.name)
+        if known is None or known.source != source:
+            known = self.known[source.name] = Known(source)
+        folders: dict[str, Met] = {}
+        self.snapshot.recall(real, [root])
+        ahead = [(root, 0)]
+        while ahead:
+            folder, depth = ahead.pop()
+            listing = self._listing(real, folder, root, plan, thorough=thorough)
+            if listing is None:
+                continue
+            met = known.folders.get(folder)
+            if met is None or met.listing is not listing or (thorough and met.claimed):
+                met = self._meet(source, pattern, folder, listing)
+            folders[folder] = met
+            plan.broken += met.broken
+            for n in listing.doubtful:
+                plan.watch.doubt(f"{folder.rstrip('/')}/{listing.files[n]}", listing.fingerprint(n))
+            yield from met.items
+            if not met.image:
+                below = _below(pattern, root, folder, listing, depth + 1)
+                self.snapshot.recall(real, below)
+                ahead += [(path, depth + 1) for path in reversed(below)]
+        self.snapshot.forget(real, known.folders.keys() - folders.keys())
+        known.folders = folders
+        self.snapshot.keep(real, folders)
+
+    def _reached(self, root: str) -> str:
+        """The real path of a root. Raises `SourceUnavailable`, `SourceDenied`."""
+        try:
+            device = os.stat(root).st_dev
+        except OSError as error:
+            raise translated(root, error) from error
+        if device != self.devices.setdefault(root, device):
+            raise SourceUnavailable("A source folder is on another device than at first: is it mounted?", private=root)
+        return os.path.realpath(root)
+
+    def _listing(self, real: str, folder: str, root: str, plan: Plan, *, thorough: bool) -> Listing | None:
+        """What a folder holds; None if it may not be read, which is told, or has just gone."""
+        try:
+            listing = self.snapshot.folder(real, folder, thorough=thorough)
+        except OSError as error:
+            plan.watch.note(folder, UNSURE)
+            if isinstance(error, PermissionError) and folder != root:
+                reason = "The folder may not be read by the server; check its permissions."
+                plan.broken.append(Broken(folder, reason))
+            elif not isinstance(error, GONE) or folder == root:
+                raise translated(folder, error) from error
+            return None
+        plan.watch.note(folder, listing.stamp)
+        return listing
+
+    def _meet(self, source: SourceConfig, pattern: Pattern, folder: str, listing: Listing) -> Met:
+        """What a source has in a folder. Raises `SourceUnavailable`."""
+        root, base = str(pattern.root), folder.rstrip("/")
+
+        def sniff(path: str) -> str:
+            n = bisect_left(listing.files, path[len(base) + 1 :])
+            known = listing.readers[n]
+            if known is None:
+                known = listing.readers[n] = sys.intern(self.recogniser.local(path))
+                listing.kept = False
+            return known
+
+        claims = registry.marking(listing.files)
+        if claims:
+            asked = not source.reader and pattern.match(_relative(root, folder)) is not None
+            image = marker(folder, claims, sniff, asked=asked, walked=not source.reader)
+            if image is not None:
+                unsaid = _unsayable(folder)
+                item = None if unsaid else _item(source, pattern, image, folder, sniff)
+                return Met(listing, (item,) if item else (), unsaid, image=True, claimed=True)
+        items: list[Item] = []
+        broken: list[Broken] = []
+        for n, name in enumerate(listing.files):
+            path = f"{base}/{name}"
+            if unsaid := _unsayable(path):
+                broken += unsaid
+                continue
+            item = _item(source, pattern, path, path, sniff)
+            if item is not None:
+                items.append(item)
+                if not item.reader:
+                    listing.doubt(n)
+        return Met(listing, tuple(items), tuple(broken), claimed=bool(claims))
+
+
+def _item(source: SourceConfig, pattern: Pattern, path: str, shown: str, sniff: Sniff) -> Item | None:
+    """The item of a file that is shown by a path; None if it does not belong to the source."""
+    folder = path is not shown
+    relative = _relative(str(pattern.root), shown)
+    values = pattern.match(relative)
+    if values is None or any(p.accepts(Path(shown)) for p in source.skip):
+        return None
+    reader = source.reader or sniff(path)
+    if not folder and not source.reader and document(reader, path):
+        return None
+    # A folder with a damaged marker is an image that cannot be shown, whatever it is called.
+    if not (reader or source.captures or folder or shown.lower().endswith(tuple(registry.suffixes()))):
+        return None
+    told = {name: sys.intern(value) if type(value) is str else value for name, value in values.items()}
+    return Item(path, reader, {"stem": stem(relative, folder=folder), "path": relative, **told})
+
+
+def _relative(root: str, path: str) -> str:
+    """``path`` as patterns see it; the folder that a pattern starts in may be the image itself, with all its files."""
+    return path[len(root.rstrip("/")) + 1 :] or os.path.basename(root)
+
+
+def _below(pattern: Pattern, root: str, folder: str, listing: Listing, depth: int) -> list[str]:
+    """Sub-folders that may hold what matches, or be an image that does; ``depth`` is theirs, counted from the root."""
+    paths = [f"{folder.rstrip('/')}/{name}" for name in listing.folders]
+    if pattern.depth is None or depth < pattern.depth:
+        return paths
+    return [path for path in paths if depth == pattern.depth and pattern.match(_relative(root, path)) is not None]
+
+
+def _unsayable(path: str) -> tuple[Broken, ...]:
+    """That no key can be made of a path, if so."""
+    if path.isascii():
+        return ()
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return (Broken(ascii(path), "Its name is not UTF-8; rename it: S3 keys are."),)
+    return ()
+
+
+def marker(folder: str, names: Sequence[str], sniff: Sniff, *, asked: bool = True, walked: bool = False) -> str | None:
+    """The file that makes its folder one image, if there is one: of several, the one whose reader is sure.
+
+    Args:
+        folder: Its path.
+        names: What is in it.
+        sniff: Recognises files.
+        asked: Whether the folder itself is asked for; where files in it are, an index of these does not stand for them.
+        walked: Whether it was met on the way, so that a mere group in which other images lie stays a folder.
+
+    Raises:
+        SourceUnavailable: It cannot be looked at now.
+    """
+    claimed, claiming = None, tuple(registry.suffixes())
+    for name in registry.marking(names):
+        path = os.path.join(folder, name)
+        found = sniff(path)
+        if found and registry.marks(found, name):
+            if walked and mixed(folder, found):
+                continue
+            if asked or not getattr(registry.reader(found), "loose", False):
+                return path
+            continue
+        # A damaged one must not make images, or broken ones, of all that lies below it.
+        if not found and (folder.lower().endswith(claiming) or name.lower().endswith(claiming)):
+            claimed = claimed or path
+    return claimed
+
+
+def _names(folder: str) -> list[str]:
+    """What is in a folder. Raises `SourceUnavailable`."""
+    try:
+        return os.listdir(folder)
+    except PermissionError:
+        return []
+    except OSError as error:
+        raise translated(folder, error) from error
+
+
+def stem(path: str, *, folder: bool = False) -> str:
+    """A path without its image extension: ``a/b.ome.tif``, ``a/b.nii.gz`` and ``a/b.ome.zarr`` are ``a/b``.
+
+    Args:
+        path: Of a file, or of a folder that is one image.
+        folder: Whether it is one: their names may have dots that begin no extension.
+    """
+    base, extension = os.path.splitext(path)
+    if folder and extension.lower() not in FOLDERS:
+        return path
+    if extension.lower() in {".gz", ".bz2"}:
+        base, _ = os.path.splitext(base)
+    for inner in (".ome", ".companion"):
+        base = base.removesuffix(inner) or base
+    return base
