@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from s3facade.config.models.base import Dtype, Model, Names, Options, PixelSize, Preview, Shape, count
+from s3facade.config.document import Path_
+from s3facade.config.models.about import AboutModel
+from s3facade.config.models.base import Model, Names, Preview, count
+from s3facade.config.models.source import SourceModel
 from s3facade.config.models.views import AnyView
 from s3facade.config.names import BUCKET, bucket_name
 from s3facade.config.steps import StepSchema, split
@@ -154,50 +157,6 @@ class StoreModel(Model):
         return self
 
 
-class SyntheticModel(Model):
-    """A computed image, for trying things out."""
-
-    shape: Shape
-    """Voxels by axis; y and x at least."""
-    dtype: Dtype = "uint16"
-    """Type of the voxels."""
-
-
-class SourceModel(Model):
-    """Files that images are read from: exactly one of ``files``, ``file`` and ``synthetic``."""
-
-    files: str | None = None
-    """Path pattern, as in `/data/**/{name}.tif`, or in `lab:2026/{name}.tif` of the store called `lab`."""
-    file: str | None = None
-    """Path of one file, as `files`."""
-    list_: Annotated[str | None, Field(alias="list")] = None
-    """A text file of this machine that names the files of a store that cannot, one per line, as seen from the store."""
-    synthetic: SyntheticModel | None = None
-    """A computed image instead of files."""
-    skip: list[str] = []
-    """Path patterns to leave out, relative to the folder of `files`."""
-    pixel_size: PixelSize = {}
-    """Pixel size, as in `0.5 um` (y and x) or `{z: 2 um, y: 0.5 um, x: 0.5 um}`; overrides the file."""
-    series: Annotated[int, Field(ge=0)] | None = None
-    """Only this image of each file, counted from 0."""
-    reader: str | None = None
-    """Name of the reader; default: the first that recognises the file."""
-    options: Options = {}
-    """Options of the reader."""
-    isolate: bool = False
-    """Read the files in processes of their own, which may crash: for files that nobody vouches for."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> SourceModel:
-        if sum(v is not None for v in (self.files, self.file, self.synthetic)) != 1:
-            raise ValueError("needs exactly one of `files`, `file` and `synthetic`")
-        if self.skip and self.files is None:
-            raise ValueError("`skip` goes with `files` only; remove it")
-        if self.list_ is not None and self.files is None:
-            raise ValueError("`list` goes with `files` only; remove it")
-        return self
-
-
 class ImageModel(Model):
     """A named pipeline."""
 
@@ -231,6 +190,8 @@ class BucketModel(Model):
     preview: Preview = "off"
     """Levels that would read more than `limits: read` at once: `off`, refused until they are kept; `strided`, shown
     from a part of the blocks of the original."""
+    about: AboutModel | None = None
+    """What no file says about all images of the bucket; sources and views may say otherwise."""
     views: Annotated[list[AnyView], Field(min_length=1)]
     """What the bucket shows."""
 
@@ -349,6 +310,12 @@ class ConfigModel(Model):
     """Named pipelines, by name."""
     buckets: dict[BucketName, BucketModel] = {}
     """Buckets, by name."""
+    bucket: BucketName | None = None
+    """Name of the only bucket, which anyone may read: short for `buckets` with one entry; needs `views`."""
+    views: list[AnyView] = []
+    """What the only bucket shows."""
+    about: AboutModel | None = None
+    """What no file says about the images of the only bucket; needs `views`."""
     buckets_from: Annotated[ShelfModel | None, BeforeValidator(_shelf)] = None
     """A folder: each of its sub-folders is a bucket."""
     access: list[CredentialModel] = []
@@ -362,9 +329,22 @@ class ConfigModel(Model):
 
     @model_validator(mode="after")
     def _something(self) -> ConfigModel:
-        if not self.buckets and self.buckets_from is None:
-            raise ValueError("shows nothing: add `buckets:` or `buckets_from:`")
+        if self.buckets and (self.bucket is not None or self.views):
+            raise ValueError("has `buckets` and `bucket` with `views`; write one bucket or several, not both")
+        if self.about is not None and self.bucket is None:
+            raise ValueError("has `about` without `bucket`; write it into each of the `buckets`")
+        if (self.bucket is None) != (not self.views):
+            lacking = "`views`, what it shows" if self.bucket is not None else "`bucket`, their name"
+            raise ValueError(f"has {'a `bucket`' if self.bucket is not None else '`views`'} only; add {lacking}")
+        if not self.buckets and self.bucket is None and self.buckets_from is None:
+            raise ValueError("shows nothing: add `bucket:` and `views:`, `buckets:` or `buckets_from:`")
         return self
+
+    def shown(self) -> dict[str, tuple[Path_, BucketModel]]:
+        """Buckets by name, each with the place of the mapping that it is written in."""
+        if self.bucket is not None:
+            return {self.bucket: ((), BucketModel(views=self.views, about=self.about))}
+        return {name: (("buckets", name), bucket) for name, bucket in self.buckets.items()}
 
 
 def schema() -> dict[str, Any]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from s3facade.config import model as m
 from s3facade.config import places, secret
 from s3facade.config.document import Document, Path_
-from s3facade.config.pattern import Pattern, absolute, compile_pattern
+from s3facade.config.models.about import AboutModel, about_of
+from s3facade.config.pattern import absolute
 from s3facade.config.pipelines import Pipelines
 from s3facade.config.settings import (
     ALWAYS,
     BucketConfig,
     CredentialConfig,
     Grant,
+    ImageConfig,
     Limits,
     LinksConfig,
     Server,
@@ -25,6 +27,7 @@ from s3facade.config.settings import (
     StoreConfig,
     View,
 )
+from s3facade.config.sources import Sources
 from s3facade.config.template import Template, compile_template, unknown_name
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView, Preview
@@ -42,12 +45,15 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     Raises:
         ConfigError: All references that lead nowhere, one per line, each with file, line and key.
     """
-    resolver = _Resolver(document, config.stores)
+    resolver = _Resolver(document, config)
     stores = tuple(resolver.store(n, c) for n, c in config.stores.items())
-    sources = {n: s for n, c in config.sources.items() if (s := resolver.source(n, c)) is not None}
+    reader = Sources(document, config.stores, resolver.problem)
+    sources = {n: s for n, c in config.sources.items() if (s := reader.source(n, c)) is not None}
     pipelines = Pipelines(config, sources, document, resolver.problem)
     captures = pipelines.captures()
-    buckets = tuple(resolver.bucket(n, c, captures) for n, c in config.buckets.items())
+    resolver.sources, resolver.images, resolver.vague = pipelines.sources, pipelines.images, reader.vague
+    shown = config.shown()
+    buckets = tuple(resolver.bucket(n, c, captures, at) for n, (at, c) in shown.items())
     access = tuple(resolver.credential(i, c, config) for i, c in enumerate(config.access))
     links = resolver.links(config.links)
     shelf = resolver.shelf(config.buckets_from)
@@ -76,6 +82,8 @@ class _Desk:
     resolver: _Resolver
     captures: Mapping[str, frozenset[str]]
     preview: Preview
+    said: tuple[Path_, AboutModel | None] = ((), None)
+    """What the bucket says about its images, and where."""
 
     def problem(self, at: Path_, sentence: object) -> None:
         self.resolver.problem(at, sentence)
@@ -95,76 +103,59 @@ class _Desk:
     def filled(self, at: Path_, text: str, source: str) -> Template:
         return self._checked(at, compile_template(text, path=True), source)
 
+    def about(self, at: Path_, own: AboutModel | None, source: str) -> Mapping[str, object]:
+        first = self.resolver.origin(source)
+        layers = (self.said, (("sources", first, "about"), self.resolver.said.get(first)), ((*at, "about"), own))
+        return about_of(self, source, *layers)
+
     def _checked(self, at: Path_, template: Template, source: str) -> Template:
         known = self.reference((*at[:-1], "from"), source)
         for name in template.names:
             if known is not None and name not in known:
-                names = [*sorted(known - {*ALWAYS}), *(a for a in ALWAYS if a in known)]
-                self.problem(at, unknown_name(name, f"capture of {source!r}", names))
+                self.problem(at, self.resolver.unknown(name, source, known))
         return template
 
 
 class _Resolver:
-    def __init__(self, document: Document, stores: Mapping[str, m.StoreModel]) -> None:
+    def __init__(self, document: Document, config: m.ConfigModel) -> None:
         self.document = document
-        self.stores = stores
+        self.stores = config.stores
         self.base = document.path.parent
         self.problems: list[str] = []
+        self.said = {name: getattr(c, "about", None) for name, c in config.sources.items()}
+        self.parents = {name: c.from_[0] for name, c in config.images.items()}
+        self.sources: Mapping[str, SourceConfig] = {}
+        self.images: Mapping[str, ImageConfig] = {}
+        self.vague: Container[str] = ()
+        """Sources of which not all columns are known."""
 
     def problem(self, at: Path_, sentence: object) -> None:
-        self.problems.append(f"{self.document.where(at)}: {sentence}" if at else str(sentence))
+        if sentence:
+            self.problems.append(f"{self.document.where(at)}: {sentence}" if at else str(sentence))
+
+    def unknown(self, name: str, source: str, known: frozenset[str]) -> str:
+        """A sentence on why a source or image gives no value for a name; empty where a broken table may be why."""
+        for config in _behind(source, self.sources, self.images):
+            if config.name in self.vague:
+                return ""
+            if name in config.unclear:
+                return f"{name!r} {config.unclear[name]}"
+            for one in config.stack:
+                if one.capture == name:
+                    return f"{name!r} tells no images of {source!r} apart: its files are stacked along {one.axis}"
+        names = [*sorted(known - {*ALWAYS}), *(a for a in ALWAYS if a in known)]
+        return unknown_name(name, f"capture of {source!r}", names)
+
+    def origin(self, name: str) -> str:
+        """The source that an image is made of, the first one of several."""
+        seen = {name}
+        while (parent := self.parents.get(name)) is not None and parent not in seen:
+            seen.add(name := parent)
+        return name
 
     def absolute(self, text: str) -> Path:
         """A path of the file's own folder; ``..`` is collapsed as in patterns."""
         return absolute(text, self.base)
-
-    def source(self, name: str, c: m.SourceModel) -> SourceConfig | None:
-        at: Path_ = ("sources", name)
-        files = None
-        skip = []
-        if c.files is not None:
-            try:
-                files = places.pattern(c.files, self.base, self.stores)
-                self.listing(c, files)
-            except ConfigError as error:
-                self.problem((*at, "files"), error)
-                return None
-            for i, text in enumerate(c.skip):
-                try:
-                    skip.append(compile_pattern(text, files.root))
-                except ConfigError as error:
-                    self.problem((*at, "skip", i), error)
-        file = None
-        if c.file is not None:
-            try:
-                place = places.split(c.file, self.stores)
-            except ConfigError as error:
-                self.problem((*at, "file"), error)
-                return None
-            file = self.absolute(c.file) if place is None else Path(f"{place[0]}:/{place[1]}")
-        listed = None if c.list_ is None else self.absolute(c.list_)
-        synthetic = None if c.synthetic is None else {"shape": c.synthetic.shape, "dtype": c.synthetic.dtype}
-        return SourceConfig(
-            name,
-            files,
-            file,
-            synthetic,
-            tuple(skip),
-            c.pixel_size,
-            c.series,
-            c.reader,
-            dict(c.options),
-            c.isolate,
-            listed,
-        )
-
-    def listing(self, c: m.SourceModel, files: Pattern) -> None:
-        """Web servers list nothing; folders of this machine need no list. Raises `ConfigError`."""
-        store = self.stores.get(str(files.root).partition(":")[0]) if not files.root.is_absolute() else None
-        if store is None and c.list_ is not None:
-            raise ConfigError("`list` goes with files of a store only; remove it")
-        if store is not None and not store.url.startswith("s3:") and c.list_ is None:
-            raise ConfigError("a web server does not tell which files it has; name them in a text file with `list:`")
 
     def store(self, name: str, c: m.StoreModel) -> StoreConfig:
         url = c.url.rstrip("/") + "/"
@@ -175,20 +166,20 @@ class _Resolver:
             name, url, endpoint, c.region, *login, c.connections, c.timeout, c.refresh, tuple(c.redirects)
         )
 
-    def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]]) -> BucketConfig:
+    def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]], above: Path_) -> BucketConfig:
         views: list[View] = []
-        desk = _Desk(self, captures, c.preview)
+        desk = _Desk(self, captures, c.preview, ((*above, "about"), c.about))
         for i, view in enumerate(c.views):
-            at: Path_ = ("buckets", name, "views", i)
+            at: Path_ = (*above, "views", i)
             try:
                 views.append(view.resolve(at, desk))
             except ConfigError as error:
                 self.problem((*at, "path"), error)
-        self.overlaps(name, views)
+        self.overlaps(above, views)
         doors = (c.access, tuple(views), c.cache_control, c.cors)
         return BucketConfig(name, *doors, warm=c.warm, list_sizes=c.list_sizes)
 
-    def overlaps(self, name: str, views: list[View]) -> None:
+    def overlaps(self, above: Path_, views: list[View]) -> None:
         """Two views must not claim the same keys, as far as their paths tell before any file is seen.
 
         Views of files and of single images have all that lies below their path to themselves.
@@ -199,7 +190,7 @@ class _Resolver:
                 alone = isinstance(one, ImageView | FilesView)
                 same = inner == outer and i < k and "{" not in outer and (alone or type(one) is type(other))
                 if same or (alone and _covers(outer, inner)):
-                    at: Path_ = ("buckets", name, "views", k, "path")
+                    at: Path_ = (*above, "views", k, "path")
                     self.problem(at, f"its keys lie among those of the view with the path {outer!r}; keep them apart")
 
     def reference(self, at: Path_, name: str, captures: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
@@ -212,8 +203,8 @@ class _Resolver:
         grants = []
         for k, text in enumerate(c.buckets):
             name, slash, prefix = text.partition("/")
-            if name != "*" and name not in config.buckets and config.buckets_from is None:
-                self.problem((*at, "buckets", k), unknown_name(name, "bucket", list(config.buckets)))
+            if name != "*" and name not in config.shown() and config.buckets_from is None:
+                self.problem((*at, "buckets", k), unknown_name(name, "bucket", list(config.shown())))
             grants.append(Grant(name, prefix[:-1] if slash else ""))
         if c.key in [other.key for other in config.access[:i]]:
             self.problem((*at, "key"), "this access key is given twice; list its buckets in one place")
@@ -253,6 +244,20 @@ class _Resolver:
             if bucket.access == "private" and not {bucket.name, "*"} & opened and config.links is None:
                 at: Path_ = ("buckets", bucket.name, "access")
                 self.problem(at, "no access key opens this bucket; add one under `access:`, or make it public")
+
+
+def _behind(
+    name: str, sources: Mapping[str, SourceConfig], images: Mapping[str, ImageConfig]
+) -> Iterator[SourceConfig]:
+    """The sources that an image is made of."""
+    met, ahead = set(), [name]
+    while ahead:
+        here = ahead.pop()
+        if here in sources:
+            yield sources[here]
+        elif here in images and here not in met:
+            met.add(here)
+            ahead += images[here].sources
 
 
 def _covers(outer: str, inner: str) -> bool:

@@ -59,10 +59,21 @@ def _sentence(document: Document, error: Mapping[str, Any], known: Known, below:
     if kind == "value_error":
         return f"{document.where(at)}: {context['error']}"
     if kind.startswith("union_tag"):
-        return f"{document.where((*at, 'type'))}: must be 'ome-zarr' or 'files'"
+        return f"{document.where((*at, 'type'))}: {_tag(context)}"
     words = _WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
     shown = isinstance(value, str | int | float) and len(str(value)) < 60 and not set(_SECRET) & set(at)
     return f"{document.where(at)}: {words}{f', not {value!r}' if shown else ''}"
+
+
+def _tag(context: Mapping[str, Any]) -> str:
+    """On a mapping whose ``type`` is none of those that there are, or missing."""
+    names = [name.strip(" '") for name in str(context.get("expected_tags", "")).split(",") if name]
+    tag = str(context.get("tag", ""))
+    if not tag:
+        return "is missing; add it, as in `type: ome-zarr`"
+    near = difflib.get_close_matches(tag, names, 1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"must be one of {', '.join(sorted(names))}, not {tag!r}{hint}"
 
 
 def _written(document: Document, loc: Path_, below: Path_, *, missing: bool) -> Path_:

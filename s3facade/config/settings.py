@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from s3facade.config.joins import JoinConfig
 from s3facade.config.pattern import Pattern
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
@@ -46,6 +47,47 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StepConfig:
+    """One step of a pipeline, checked."""
+
+    name: str
+    """Registered name of a transform or combination."""
+    value: Mapping[str, object]
+    """Options by field, as written."""
+    where: str
+    """File, line and key, for errors."""
+    base: Path
+    """The folder that relative paths of parameter files start at."""
+    operator: Any = None
+    """The transform or combination; None where parameter files belong to it, and it is made when it is needed."""
+    others: tuple[str, ...] = ()
+    """Names of the other images that it takes, in order of fields."""
+    captures: frozenset[str] = frozenset()
+    """Captures that paths of its parameter files use."""
+    combines: bool = False
+    """Whether it makes one image of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConfig:
+    """How one channel is named and shown."""
+
+    name: str
+    color: str | None = None
+    """RRGGBB, upper case."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """An axis that files of one image are stacked along."""
+
+    axis: Literal["t", "c", "z"]
+    capture: str
+    step: StepConfig
+    """The combination that does it."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """What there is. Exactly one of ``files``, ``file`` and ``synthetic`` is given."""
 
@@ -70,33 +112,28 @@ class SourceConfig:
     """Whether the reader runs in a process of its own."""
     listed: Path | None = None
     """A file of this machine that names the files of a store."""
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What is shown for values of captures and columns, by name and value; others stay."""
+    joins: tuple[JoinConfig, ...] = ()
+    """Tables that say more about its files, in order."""
+    columns: tuple[str, ...] = ()
+    """Columns of these that may be used as captures are, as they were when the configuration was read."""
+    unclear: Mapping[str, str] = field(default_factory=dict)
+    """Why other columns may not be used, by name: there are two of the same name."""
+    stack: tuple[StackConfig, ...] = ()
+    """Captures that tell the planes of one image apart, from the innermost axis to the outermost."""
+    channels: Mapping[str, ChannelConfig] = field(default_factory=dict)
+    """By value of the capture that is stacked along c; by number from 1 if there is none."""
 
     @property
     def captures(self) -> frozenset[str]:
-        """Names that paths of this source give values for."""
-        return frozenset(self.files.captures) if self.files else frozenset()
+        """Names that its files give values for: captures of their paths, and columns of tables.
 
-
-@dataclass(frozen=True, slots=True)
-class StepConfig:
-    """One step of a pipeline, checked."""
-
-    name: str
-    """Registered name of a transform or combination."""
-    value: Mapping[str, object]
-    """Options by field, as written."""
-    where: str
-    """File, line and key, for errors."""
-    base: Path
-    """The folder that relative paths of parameter files start at."""
-    operator: Any = None
-    """The transform or combination; None where parameter files belong to it, and it is made when it is needed."""
-    others: tuple[str, ...] = ()
-    """Names of the other images that it takes, in order of fields."""
-    captures: frozenset[str] = frozenset()
-    """Captures that paths of its parameter files use."""
-    combines: bool = False
-    """Whether it makes one image of several."""
+        Those that are stacked tell planes apart, not images: they are none of them.
+        """
+        if self.files is None:
+            return frozenset()
+        return frozenset(self.files.captures).union(self.columns) - {one.capture for one in self.stack}
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,8 @@ def about_of(desk: Resolving, source: str, *layers: tuple[Path_, AboutModel | No
     found = []
     for at, model in layers:
         layer = {}
-        for key, value in ({} if model is None else model.said()).items():
-            if key in GROUPS and isinstance(value, str):
-                value = {"description": value}
+        for key, given in ({} if model is None else model.said()).items():
+            value = {"description": given} if key in GROUPS and isinstance(given, str) else given
             template = _templates(desk, (*at, key), value, source)
             if (plain := constant(template)) is not None:
                 _, wrong = settled({key: plain})
