@@ -25,6 +25,7 @@ from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.engine.preview import strided
 from s3facade.stores.files import describe, unchanged
+from s3facade.transforms.pyramids.flat import flattened
 from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 
 log = logging.getLogger("s3facade.catalog")
@@ -326,7 +327,7 @@ class Mount:
             raise self.error.with_traceback(None)
 
     def _build(self, state: _State) -> KeySpace:
-        images = [pyramid(image, add=self._adding(image)) for image in self.recipe.images(self._engine)]
+        images = [self._levels(image) for image in self.recipe.images(self._engine)]
         labels: dict[str, Image] = {}
         brought = {name: r for name, r in inside(self.recipe, images).items() if name not in self.labels}
         left, watch = {}, []
@@ -366,6 +367,12 @@ class Mount:
         how = (type(self.layout).__name__, self.layout.version, self.layout, self.about)
         state.named = (node, digest("mount", *how, shown))
         return node
+
+    def _levels(self, image: Image) -> Image:
+        """An image with the levels that the layout shows."""
+        planes = bool(getattr(self.layout, "flat", False))
+        given = flattened(image) if planes else image
+        return pyramid(given, add=self._adding(given), planes=planes)
 
     def _adding(self, image: Image) -> Add:
         """How levels are added to an image."""

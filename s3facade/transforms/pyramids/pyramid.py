@@ -17,16 +17,21 @@ _VOLUME = 64
 """Without known units, images of at least this many z planes are taken for isotropic volumes."""
 
 
-def pyramid(image: Image, *, method: Method | None = None, smallest: int = 512, add: Add = derive) -> Image:
+def pyramid(
+    image: Image, *, method: Method | None = None, smallest: int = 512, add: Add = derive, planes: bool = False
+) -> Image:
     """``image`` with levels added after its last one until that is at most ``smallest`` voxels in y and x.
 
     Every level halves y and x, and z where voxels are nearly isotropic. A pyramid that the source brings is kept
     and continued. Where values are names, not quantities, the most frequent one is taken, else the mean.
+
+    With ``planes``, z is never halved: for formats whose levels are those of single planes; see also
+    `s3facade.transforms.pyramids.flat.flattened`.
     """
     if method is None:
         method = "mode" if image.spec.attrs.get("categorical") else "mean"
     while max(image.spec.levels[-1].shape[-2:]) > max(smallest, 1):
-        image = add(image, AddLevel(_halving(image.spec), method))
+        image = add(image, AddLevel(_halving(image.spec, planes=planes), method))
     return image
 
 
@@ -43,8 +48,8 @@ def pyramid_like(image: Image, like: Spec, *, method: Method = "mode", add: Add 
     return image
 
 
-def _halving(spec: Spec) -> tuple[int, ...]:
-    halved = {"y", "x"} | ({"z"} if _deep(spec) else set())
+def _halving(spec: Spec, *, planes: bool) -> tuple[int, ...]:
+    halved = {"y", "x"} | ({"z"} if not planes and _deep(spec) else set())
     last = spec.levels[-1].shape
     return tuple(2 if name in halved and n > 1 else 1 for name, n in zip(spec.names, last, strict=True))
 
