@@ -346,6 +346,14 @@ class Catalog:
             and (name.startswith(prefix) or f"{prefix}/".startswith(f"{name}/" if name else ""))
         ]
 
+    def plan(self, bucket: str) -> Plan:
+        """What a bucket holds. Raises `NoSuchBucket`."""
+        return self._entry(bucket).plan
+
+    def root(self, bucket: str) -> Node:
+        """A bucket's key space; `page_now` opens what it defers. Raises `NoSuchBucket`."""
+        return self._entry(bucket).root
+
     def viewable(self, bucket: str, prefix: str) -> Viewable:
         """What a viewer is given to open the image at ``prefix``."""
         mount = self._entry(bucket).plan.mounts[prefix]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount
+from s3facade.catalog.report import Report
 from s3facade.catalog.watch import Watch
 from s3facade.core.errors import SourceError
 from s3facade.core.keyspace import File
@@ -65,5 +66,7 @@ class Plan:
     """Documents that take a while to make, by key."""
     broken: list[Broken] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
+    report: Report = field(default_factory=Report)
+    """What became of the files and rows of the sources that it shows."""
     unseen: SourceError | None = None
     """Why nothing is known about what it holds: its keys are not absent then."""
