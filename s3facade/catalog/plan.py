@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from s3facade.catalog.arrange import files, images, plates
+from s3facade.catalog.arrange import bids, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.candidates import Candidates
 from s3facade.catalog.contents import Plan
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.walk import Files
 from s3facade.config.settings import BucketConfig, Settings
+from s3facade.config.views.bids import BidsView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
 from s3facade.config.views.plate import PlateView
@@ -21,6 +22,7 @@ ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {
     ImageView: images.arrange,
     FilesView: files.arrange,
     PlateView: plates.arrange,
+    BidsView: bids.arrange,
 }
 """What fills the plan, by kind of view."""
 

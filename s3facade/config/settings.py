@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from s3facade.config.joins import JoinConfig
 from s3facade.config.pattern import Pattern
+from s3facade.config.views.bids import BidsView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
 from s3facade.config.views.plate import PlateView
@@ -116,14 +117,17 @@ class SourceConfig:
     """What is shown for values of captures and columns, by name and value; others stay."""
     joins: tuple[JoinConfig, ...] = ()
     """Tables that say more about its files, in order."""
-    columns: tuple[str, ...] = ()
-    """Columns of these that may be used as captures are, as they were when the configuration was read."""
     unclear: Mapping[str, str] = field(default_factory=dict)
-    """Why other columns may not be used, by name: there are two of the same name."""
+    """Why some of their columns may not be used, by name: there are two of the same name."""
     stack: tuple[StackConfig, ...] = ()
     """Captures that tell the planes of one image apart, from the innermost axis to the outermost."""
     channels: Mapping[str, ChannelConfig] = field(default_factory=dict)
     """By value of the capture that is stacked along c; by number from 1 if there is none."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of its tables that may be used as captures are."""
+        return frozenset(column for one in self.joins for column in one.columns)
 
     @property
     def captures(self) -> frozenset[str]:
@@ -148,7 +152,7 @@ class ImageConfig:
     """Captures: images that differ in these alone become one by the first step, in the order of their values."""
 
 
-View = ImageView | FilesView | PlateView
+View = ImageView | FilesView | PlateView | BidsView
 """Everything that a bucket can show; see `s3facade.config.views`."""
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from s3facade.config.models.bids import BidsViewModel
 from s3facade.config.models.files import FilesViewModel
 from s3facade.config.models.nifti import NiftiView
 from s3facade.config.models.ome_tiff import OmeTiffView, TiffView
@@ -15,6 +16,14 @@ from s3facade.config.models.png import PngView
 from s3facade.config.models.precomputed import PrecomputedView
 
 AnyView: TypeAlias = Annotated[
-    OmeZarrView | OmeTiffView | TiffView | PngView | PrecomputedView | NiftiView | OmeZarrPlateView | FilesViewModel,
+    OmeZarrView
+    | OmeTiffView
+    | TiffView
+    | PngView
+    | PrecomputedView
+    | NiftiView
+    | OmeZarrPlateView
+    | BidsViewModel
+    | FilesViewModel,
     Field(discriminator="type"),
 ]

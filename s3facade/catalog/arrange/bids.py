@@ -1,0 +1,154 @@
+"""Images as a BIDS data set: names, tables, sidecars, and what the data set says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from s3facade import registry
+from s3facade.catalog.arrange import arc
+from s3facade.catalog.arrange.about import Said
+from s3facade.catalog.arrange.bids_kind import Kind, changes, kind
+from s3facade.catalog.arrange.bids_names import Named, Namer
+from s3facade.catalog.arrange.bids_tables import JSON, Tables
+from s3facade.catalog.arrange.bids_told import describe
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.config.views.about import filled
+from s3facade.config.views.bids import BidsFiles, BidsView
+from s3facade.core.errors import ConfigError
+from s3facade.core.protocols import Layout
+from s3facade.layouts.bids.measured import MEASURED
+from s3facade.layouts.bids.sidecar import SIDECAR, Sidecar
+from s3facade.layouts.bids.tables import pretty
+from s3facade.layouts.bids.values import fields
+
+PHOTO = "photo"
+Whose: TypeAlias = tuple[str | None, ...]
+"""Labels of subject, session and sample."""
+
+
+def arrange(view: BidsView, desk: Desk) -> None:
+    """Put the data set into the plan. Raises `ConfigError`."""
+    made = kind(view, desk.settings)
+    _Work(view, desk, made, Namer(desk, made.derivative), Tables.of(view, desk), _fields(view, made, desk)).go()
+    describe(view, made, desk)
+
+
+def _fields(view: BidsView, made: Kind, desk: Desk) -> list[Mapping[str, Any]]:
+    """Fields that are the same for all images of each entry of ``files``."""
+    found: list[Mapping[str, Any]] = []
+    for files in view.files:
+        steps = changes(files.source, desk.settings) if made.derivative else ()
+        about = {"Description": f"Computed through: {', '.join(steps)}."} if steps else {}
+        found.append({**about, **files.fixed})
+    return found
+
+
+@dataclass
+class _Work:
+    """One data set in the making."""
+
+    view: BidsView
+    desk: Desk
+    made: Kind
+    namer: Namer
+    tables: Tables
+    fixed: list[Mapping[str, Any]]
+    """By place among the view's files."""
+    targets: dict[str, dict[Whose, list[str]]] = field(default_factory=dict)
+    """URIs of images that others are for, by source."""
+    data: list[arc.Made] = field(default_factory=list)
+    """What an ARC is told of."""
+
+    def go(self) -> None:
+        self.targets = {source: {} for files in self.view.files for source in files.intended_for}
+        above = self._above()
+        for suffix, said in sorted(above.items()):
+            if said:
+                self.desk.write(self._key(f"{suffix}.json"), pretty(dict(sorted(said.items()))), JSON)
+        order = sorted(range(len(self.view.files)), key=lambda n: bool(self.view.files[n].intended_for))
+        # Images that others are for come first: their names are told by those.
+        for place in order:
+            files = self.view.files[place]
+            self._files(files, self.fixed[place], above.get(files.suffix.text, {}))
+        self.tables.write()
+        if self.view.arc is not None:
+            rows = (self.tables.participants, self.tables.samples)
+            data = sorted(self.data, key=lambda one: one.key)
+            arc.arrange(self.view.arc, self.desk, *rows, data, self.view.authors)
+
+    def _above(self) -> Mapping[str, Mapping[str, Any]]:
+        """What can be said of all images of a suffix, in a file at the root (inheritance principle)."""
+        found: dict[str, dict[str, Any]] = {}
+        for files, said in zip(self.view.files, self.fixed, strict=True):
+            if files.suffix.names or files.suffix.text == PHOTO:
+                continue
+            before = found.setdefault(files.suffix.text, dict(said))
+            for name in [name for name, value in before.items() if name not in said or said[name] != value]:
+                del before[name]
+        return found
+
+    def _files(self, files: BidsFiles, fixed: Mapping[str, Any], inherited: Mapping[str, Any]) -> None:
+        layout: Layout | None = registry.layout(files.layout)(**files.options) if files.layout else None
+        own = {name: value for name, value in fixed.items() if name not in inherited}
+        said = Said(files.about)
+        sidecars: dict[str, Sidecar] = {}
+        for named in self.namer.names(files):
+            try:
+                stated = self._stated(files, own, named)
+            except (ConfigError, ValueError) as error:
+                self.desk.broken(named.candidate.recipe.path, f"Its sidecar cannot be made: {error}.")
+                continue
+            key = self._key(named.name.path)
+            if layout is None:
+                shown = self.desk.copy(key, named.candidate.recipe.path)
+            else:
+                shown = self.desk.show(
+                    key,
+                    named.candidate,
+                    layout,
+                    about=said.of(named.candidate, self.desk),
+                    told=files.recipe,
+                    sampled=self.view.preview == "strided",
+                    dtype=files.dtype,
+                )
+            if not shown:
+                continue
+            self.tables.add(named)
+            if files.source in self.targets:
+                self.targets[files.source].setdefault(_whose(named), []).append(named.name.uri)
+            if self.view.arc is not None:
+                self.data.append(_assayed(key, named, {**inherited, **stated}))
+            datatype = named.name.datatype
+            if datatype in MEASURED and named.name.suffix != PHOTO:
+                sidecar = sidecars.setdefault(datatype, Sidecar(datatype, inherited))
+                about = {SIDECAR: stated} if stated else None
+                self.desk.beside(self._key(named.name.sidecar), named.candidate, sidecar, about=about)
+            elif stated:
+                self.desk.write(self._key(named.name.sidecar), pretty(dict(sorted(stated.items()))), JSON)
+
+    def _stated(self, files: BidsFiles, own: Mapping[str, Any], named: Named) -> Mapping[str, Any]:
+        """Fields of one image's sidecar that no image needs to be opened for. Raises `ConfigError`, `ValueError`."""
+        if not files.filled and not files.intended_for:
+            return own
+        stated = {**own, **fields(filled(files.filled, named.candidate.captures))}
+        uris = [uri for source in files.intended_for for uri in self.targets[source].get(_whose(named), ())]
+        if uris:
+            stated["IntendedFor"] = uris
+        elif files.intended_for:
+            self.desk.broken(named.candidate.recipe.path, "It is for images of its subject and sample, and has none.")
+        return stated
+
+    def _key(self, path: str) -> str:
+        return f"{self.view.root}/{path}" if self.view.root else path
+
+
+def _whose(named: Named) -> Whose:
+    return tuple(named.name.entities.get(name) for name in ("sub", "ses", "sample"))
+
+
+def _assayed(key: str, named: Named, facts: Mapping[str, Any]) -> arc.Made:
+    entities = named.name.entities
+    sample = f"sample-{entities['sample']}" if "sample" in entities else ""
+    return arc.Made(key, f"sub-{entities['sub']}", sample, {"suffix": named.name.suffix, **facts})

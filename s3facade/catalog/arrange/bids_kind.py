@@ -1,0 +1,68 @@
+"""Whether a BIDS view is raw or a derivative: images whose voxels were changed by steps belong to derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s3facade.config.settings import Settings
+from s3facade.config.views.bids import BidsFiles, BidsView
+from s3facade.core.errors import ConfigError
+
+PLAIN = frozenset({"stack", "metadata"})
+"""Steps that change no voxel: files put together as they were taken, and things said about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the data set is."""
+
+    derivative: bool
+    steps: tuple[str, ...] = ()
+    """Names of the steps that changed voxels, each once."""
+
+
+def kind(view: BidsView, settings: Settings) -> Kind:
+    """What the steps of its images make of a data set.
+
+    Raises:
+        ConfigError: Raw and computed images in one data set, or computed ones whose names do not say so.
+    """
+    steps = {files.source: changes(files.source, settings) for files in view.files}
+    computed = [files for files in view.files if steps[files.source]]
+    plain = [files for files in view.files if not steps[files.source] and files.layout]
+    if view.dataset_type == "raw":
+        return Kind(derivative=False)
+    if computed and plain and view.dataset_type is None:
+        one, other = computed[0], plain[0]
+        raise ConfigError(
+            f"{_place(settings, one.where)}: the images of {one.source!r} are computed "
+            f"({', '.join(steps[one.source])}) and those of {other.source!r} are raw: put the computed ones in a view "
+            "of their own with `path: derivatives/<name>`"
+        )
+    derivative = bool(computed) or view.dataset_type == "derivative"
+    for files in computed:
+        if not {"desc", "space"} & files.entities.keys():
+            raise ConfigError(
+                f"{_place(settings, files.where)}: the images of {files.source!r} are computed "
+                f"({', '.join(steps[files.source])}), which their names must tell: add `desc` or `space` to `entities`"
+            )
+    return Kind(derivative, tuple(dict.fromkeys(step for files in computed for step in steps[files.source])))
+
+
+def changes(name: str, settings: Settings) -> tuple[str, ...]:
+    """Names of the steps that change voxels on the way to the images called ``name``, in their order."""
+    image = settings.images.get(name)
+    if image is None:
+        return ()
+    above = [step for source in image.sources for step in changes(source, settings)]
+    own = [step.name for step in image.steps if step.name not in PLAIN]
+    return tuple(dict.fromkeys((*above, *own)))
+
+
+def of_file(files: BidsFiles, made: Kind, settings: Settings) -> tuple[str, ...]:
+    """The steps of one kind of files, as far as the data set is a derivative."""
+    return changes(files.source, settings) if made.derivative else ()
+
+
+def _place(settings: Settings, where: str) -> str:
+    return f"{settings.path}: {where}" if settings.path else where

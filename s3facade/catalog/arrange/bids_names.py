@@ -1,0 +1,128 @@
+"""Names of a BIDS view: each image's labels, judged; whatever makes no name is told among what is broken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.candidates import Candidate
+from s3facade.catalog.recipe import FileRecipe
+from s3facade.config.views.bids import BidsFiles
+from s3facade.core.errors import ConfigError
+from s3facade.layouts.bids.names import Labels, Name, Refused
+from s3facade.layouts.bids.rules import Shape, datatypes, home, refusal
+from s3facade.layouts.bids.schema import schema
+
+SPELLED: Mapping[str, str] = {".tiff": ".tif", ".jpeg": ".jpg"}
+"""Extensions that BIDS writes in another way."""
+DOUBLE = (".ome.tiff", ".ome.tif", ".ome.btf", ".nii.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An image and its name."""
+
+    candidate: Candidate
+    name: Name
+    file: str
+    """What it is called in sentences: the original file's path below the folder of its source."""
+
+
+class _Wrong(Exception):
+    """Carries the sentence on why an image gets no name."""
+
+
+@dataclass
+class Namer:
+    """Names of one data set."""
+
+    desk: Desk
+    derivative: bool
+    labels: Labels = field(default_factory=Labels)
+    stems: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Extension and file by the path of each name without its extension."""
+
+    def names(self, files: BidsFiles) -> Iterator[Named]:
+        """Every image of ``files`` that gets a name, in order of path."""
+        for candidate in self.desk.of(files.source):
+            file = told(candidate)
+            try:
+                name = self._name(files, candidate, file)
+            except ConfigError as error:
+                self.desk.broken(candidate.recipe.path, f"It gets no name in BIDS: {error}.")
+            except _Wrong as error:
+                self.desk.broken(candidate.recipe.path, str(error))
+            else:
+                yield Named(candidate, name, file)
+
+    def _name(self, files: BidsFiles, candidate: Candidate, file: str) -> Name:
+        captures = candidate.captures
+        entities = {}
+        for entity, template in files.entities.items():
+            label = self.labels.label(entity, template.fill(captures), file)
+            if isinstance(label, Refused):
+                raise _Wrong(label.reason)
+            entities[entity] = label
+        suffix = files.suffix.fill(captures) if files.suffix.names else files.suffix.text
+        extension = files.extension if files.layout else original(candidate, files.extension)
+        name = Name(entities, suffix, extension, self._datatype(files, tuple(entities), suffix, extension))
+        if "space" in entities and not ("SpatialReference" in files.fixed or "SpatialReference" in files.filled):
+            self._space(entities["space"])
+        stem = name.sidecar
+        before = self.stems.setdefault(stem, (extension, file))
+        if before != (extension, file):
+            if before[1] != file:
+                raise _Wrong(f"Its name {name.path!r} is that of {before[1]} already: add an entity that differs.")
+            raise _Wrong(
+                f"{name.path!r} and the same with {before[0]} would share one sidecar; show it as one of them."
+            )
+        return name
+
+    def _datatype(self, files: BidsFiles, entities: tuple[str, ...], suffix: str, extension: str) -> str:
+        datatype = files.datatype
+        if not datatype:
+            found = _datatypes(Shape(entities, suffix, extension, ""), self.derivative)
+            datatype = found[0] if found else home(suffix)
+            if len(found) > 1:
+                raise _Wrong(f"{suffix} files may lie in {' or '.join(found)}: say which with `datatype`.")
+        reason = refusal(Shape(entities, suffix, extension, datatype), derivative=self.derivative)
+        if reason:
+            raise _Wrong(reason)
+        return datatype
+
+    def _space(self, label: str) -> None:
+        if label not in schema().spaces:
+            raise _Wrong(f"{label!r} is no standard space of BIDS: add `SpatialReference` to `sidecar`.")
+
+
+@lru_cache(maxsize=1024)
+def _datatypes(shape: Shape, derivative: bool) -> list[str]:  # noqa: FBT001 - what is cached is called by position
+    return datatypes(shape.suffix, shape.extension, shape.entities, derivative=derivative)
+
+
+def told(candidate: Candidate) -> str:
+    """What an image is called in sentences."""
+    return str(candidate.captures.get("path") or os.path.basename(candidate.recipe.path))
+
+
+def original(candidate: Candidate, wanted: str) -> str:
+    """The extension that an original file is shown with, as BIDS spells it.
+
+    Raises:
+        ConfigError: It is not the one that was asked for, or there is no such file.
+    """
+    if not isinstance(candidate.recipe, FileRecipe) or not candidate.recipe.path:
+        raise ConfigError("files are shown as they are, and this image is computed; say with `as` what it is shown as")
+    name = os.path.basename(candidate.recipe.path).lower()
+    found = next((e for e in DOUBLE if name.endswith(e)), os.path.splitext(name)[1])
+    for long, short in SPELLED.items():
+        if found.endswith(long):
+            found = found.removesuffix(long) + short
+    if wanted and found != wanted:
+        raise ConfigError(
+            f"it is a {found or 'nameless'} file, and `as` says {wanted}; files are shown as they are here"
+        )
+    return found

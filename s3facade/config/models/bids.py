@@ -1,0 +1,229 @@
+"""Images as a BIDS data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from s3facade.config.document import Path_, dotted
+from s3facade.config.models.about import AboutModel
+from s3facade.config.models.arc import ArcModel
+from s3facade.config.models.base import Model, Names, Preview, Resolving
+from s3facade.config.models.bids_files import BidsFilesModel
+from s3facade.config.template import compile_template, unknown_name
+from s3facade.config.views.bids import BidsColumn, BidsView
+from s3facade.core.errors import ConfigError
+from s3facade.layouts.bids.schema import schema
+from s3facade.layouts.bids.tables import Column
+
+KEYS: Mapping[str, Sequence[str]] = {
+    "participants": ("participant_id",),
+    "samples": ("sample_id", "participant_id"),
+    "sessions": ("session_id",),
+}
+"""Columns that are made of entities."""
+
+
+class ColumnModel(Model):
+    """A column of a table."""
+
+    value: Annotated[str, Field(min_length=1)]
+    """Its values, as in `{Age (weeks)}`."""
+    description: str = ""
+    """What it is."""
+    units: str = ""
+    """Unit of numbers, as in `week`."""
+    levels: dict[str, str] = {}
+    """What its values mean, by value."""
+
+
+def _column(value: object) -> object:
+    return {"value": value} if isinstance(value, str) else value
+
+
+Columns = dict[str, Annotated[ColumnModel, BeforeValidator(_column)]]
+
+
+class GeneratedByModel(Model):
+    """Software, or people, that made the data set."""
+
+    Name: str
+    """Name."""
+    Version: str = ""
+    """Version."""
+    Description: str = ""
+    """What it did."""
+    CodeURL: str = ""
+    """Where its code is."""
+
+
+class SourceDatasetModel(Model):
+    """A data set that this one was made of."""
+
+    URL: str = ""
+    """Address."""
+    DOI: str = ""
+    """Digital object identifier."""
+    Version: str = ""
+    """Version."""
+
+
+class BidsViewModel(Model):
+    """Images as a BIDS data set."""
+
+    type: Literal["bids"]
+    """The layout."""
+    path: str = ""
+    """Key prefix; empty: the root of the bucket. Derivatives of a raw data set lie at `derivatives/NAME`."""
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the data set."""
+    files: Annotated[list[BidsFilesModel], Field(min_length=1)]
+    """Which images become which files."""
+    license: str = ""
+    """Licence, as in `CC0` or `CC-BY-4.0`."""
+    authors: Names | None = None
+    """Who is to be cited."""
+    acknowledgements: str = ""
+    """Who helped."""
+    how_to_acknowledge: str = ""
+    """How the data set is to be cited."""
+    funding: Names | None = None
+    """Grants."""
+    ethics: Names | None = None
+    """Approvals of ethics committees."""
+    references: Names | None = None
+    """Publications about it."""
+    keywords: Names | None = None
+    """What it is about, in single words."""
+    doi: str = ""
+    """Its own digital object identifier, as in `doi:10.0000/xyz`."""
+    readme: str = ""
+    """Text of `README.md`; default: one is made that says no more than is known."""
+    readme_file: str | None = None
+    """A file to be shown as `README.md`."""
+    changes: str = ""
+    """Text of `CHANGES`."""
+    changes_file: str | None = None
+    """A file to be shown as `CHANGES`."""
+    dataset_type: Literal["raw", "derivative"] | None = None
+    """Default: `derivative` if steps have changed the images, else `raw`."""
+    participants: Columns = {}
+    """Columns of `participants.tsv` by name: text with captures and columns of tables, or `{value, description, units,
+    levels}`."""
+    samples: Columns = {}
+    """Columns of `samples.tsv`; `sample_type` is needed where names have `sample`."""
+    sessions: Columns = {}
+    """Columns of the tables of sessions; without any there are none."""
+    generated_by: list[GeneratedByModel] = []
+    """What made the data set before s3facade did."""
+    source_datasets: list[SourceDatasetModel] = []
+    """What it was made of."""
+    links: dict[str, str] = {}
+    """Addresses of other data sets by name, for BIDS URIs such as `bids:name:sub-01/…`."""
+    bidsignore: Names | None = None
+    """Patterns of further keys that the validator shall not look at."""
+    about: AboutModel | None = None
+    """What no file says about the images; it comes before what sources and the bucket say."""
+    also: list[Literal["ro-crate"]] = []
+    """What else is made of the mapping."""
+    arc: ArcModel | None = None
+    """The data set as an assay of an ARC, at `assays/<assay>/dataset/`."""
+    preview: Preview | None = None
+    """As of the bucket, for this view alone."""
+
+    def resolve(self, at: Path_, desk: Resolving) -> BidsView:
+        """The view. Raises `ConfigError`."""
+        schema()
+        if compile_template(self.path).names:
+            raise ConfigError("a data set has one path, without captures; those belong into `entities`")
+        derivative = None if self.dataset_type is None else self.dataset_type == "derivative"
+        made = [f.resolve((*at, "files", i), desk, self.about, derivative=derivative) for i, f in enumerate(self.files)]
+        files = tuple(found for found in made if found is not None)
+        self._targets(at, desk)
+        captures = self._captures(at, desk)
+        tables = {name: self._columns((*at, name), desk, name, captures) for name in KEYS}
+        self._types(at, desk, tables["samples"])
+        return BidsView(
+            self.path,
+            self.name,
+            files,
+            self.license,
+            tuple(self.authors or ()),
+            self.acknowledgements,
+            self.how_to_acknowledge,
+            tuple(self.funding or ()),
+            tuple(self.ethics or ()),
+            tuple(self.references or ()),
+            tuple(self.keywords or ()),
+            self.doi,
+            self._text(at, desk, "readme"),
+            self._text(at, desk, "changes"),
+            self.dataset_type,
+            **tables,
+            generated_by=tuple(_said(by) for by in self.generated_by),
+            source_datasets=tuple(_said(source) for source in self.source_datasets),
+            links=dict(self.links),
+            bidsignore=tuple(self.bidsignore or ()),
+            also=tuple(self.also),
+            arc=None if self.arc is None else self.arc.resolve(self.name),
+            preview=self.preview or desk.preview,
+            where=dotted(at),
+        )
+
+    def _targets(self, at: Path_, desk: Resolving) -> None:
+        here = [files.from_ for files in self.files]
+        for i, files in enumerate(self.files):
+            for target in files.intended_for or ():
+                if target not in here:
+                    place = (*at, "files", i, "intended_for")
+                    desk.problem(place, unknown_name(target, "`from` in this view", here))
+
+    def _captures(self, at: Path_, desk: Resolving) -> frozenset[str]:
+        known = (desk.reference((*at, "files", i, "from"), files.from_) for i, files in enumerate(self.files))
+        return frozenset().union(*(found for found in known if found is not None))
+
+    def _columns(self, at: Path_, desk: Resolving, table: str, known: frozenset[str]) -> tuple[BidsColumn, ...]:
+        found = []
+        for name, column in getattr(self, table).items():
+            here = (*at, name)
+            if name in KEYS[table]:
+                desk.problem(here, "this column is made of the names' entities; remove it")
+                continue
+            try:
+                value = compile_template(column.value, path=True)
+            except ConfigError as error:
+                desk.problem(here, error)
+                continue
+            for used in value.names:
+                if used not in known:
+                    desk.problem(here, unknown_name(used, "capture or column", sorted(known)))
+            if not value.names:
+                told = Column(name, units=column.units, levels=column.levels).refusal(value.text)
+                if told:
+                    desk.problem(here, told)
+            found.append(BidsColumn(name, value, column.description, column.units, dict(column.levels)))
+        return tuple(found)
+
+    def _types(self, at: Path_, desk: Resolving, samples: Sequence[BidsColumn]) -> None:
+        """BIDS wants to know of every sample what it is."""
+        having = [files for files in self.files if "sample" in files.entities]
+        derived = self.dataset_type == "derivative" or self.path.startswith("derivatives/")
+        if having and not any(column.name == "sample_type" for column in samples) and not derived:
+            kinds = ", ".join(schema().columns["sample_type"]["enum"])
+            sentence = f"names have `sample`, so BIDS wants `samples: {{sample_type: …}}`, which is one of {kinds}"
+            desk.problem((*at, "samples"), sentence)
+
+    def _text(self, at: Path_, desk: Resolving, name: str) -> str | Path:
+        text, file = getattr(self, name), getattr(self, f"{name}_file")
+        if file is None:
+            return str(text)
+        if text:
+            desk.problem((*at, f"{name}_file"), f"is given besides `{name}`; leave out one of the two")
+        return desk.absolute(file)
+
+
+def _said(model: Model) -> dict[str, Any]:
+    return {key: value for key, value in model.model_dump().items() if value}

@@ -1,0 +1,130 @@
+"""File names of BIDS: ``sub-m12/micr/sub-m12_sample-s007_stain-CV_BF.ome.zarr``."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from s3facade.layouts.bids.rules import Shape, ordered
+from s3facade.layouts.bids.schema import schema
+
+LABEL = re.compile(r"[0-9a-zA-Z+]+")
+_ELSE = re.compile(r"[^0-9a-zA-Z+]+")
+_NAME = re.compile(r"((?:[a-z0-9]+-[0-9a-zA-Z+]+_)+)([0-9a-zA-Z]+)(\.[0-9a-zA-Z.]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One file name."""
+
+    entities: Mapping[str, str]
+    """Labels by short name, in the order of the schema."""
+    suffix: str
+    extension: str
+    """With its dot: ``.ome.zarr``."""
+    datatype: str
+
+    @property
+    def stem(self) -> str:
+        """The name without its extension."""
+        return "_".join((*(f"{name}-{label}" for name, label in self.entities.items()), self.suffix))
+
+    @property
+    def folder(self) -> str:
+        """Where it lies, below the root of the data set."""
+        parts = [f"{name}-{self.entities[name]}" for name in ("sub", "ses") if name in self.entities]
+        return "/".join((*parts, self.datatype))
+
+    @property
+    def path(self) -> str:
+        """Below the root of the data set."""
+        return f"{self.folder}/{self.stem}{self.extension}"
+
+    @property
+    def sidecar(self) -> str:
+        """Path of the JSON file that tells about it."""
+        return f"{self.folder}/{self.stem}.json"
+
+    @property
+    def uri(self) -> str:
+        """As other files of the data set refer to it (BIDS URI)."""
+        return f"bids::{self.path}"
+
+    @property
+    def shape(self) -> Shape:
+        """What the schema judges."""
+        return Shape(tuple(self.entities), self.suffix, self.extension, self.datatype)
+
+
+def parse(path: str) -> Name | None:
+    """The name at a path below the root of a data set, or None if it is not made as BIDS makes them."""
+    folder, _, file = path.rpartition("/")
+    found = _NAME.fullmatch(file)
+    if found is None or not folder:
+        return None
+    pairs = [pair.partition("-") for pair in found[1].rstrip("_").split("_")]
+    entities = {name: label for name, _, label in pairs}
+    name = Name(entities, found[2], found[3], folder.rpartition("/")[2])
+    return name if len(entities) == len(pairs) and tuple(entities) == ordered(entities) else None
+
+
+def clean(value: str) -> str:
+    """``value`` as a label: letters and digits without accents, and plus signs; the rest is left out."""
+    plain = unicodedata.normalize("NFKD", value)
+    return _ELSE.sub("", plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a value makes no label."""
+
+    reason: str
+    """A sentence."""
+
+
+@dataclass
+class Labels:
+    """Labels of one data set: two values that give one label would make one subject of two."""
+
+    known: dict[tuple[str, str], str | Refused] = field(default_factory=dict)
+    """By entity and value, as they came."""
+    taken: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """Value and file that a label is from, by entity and label."""
+
+    def label(self, entity: str, value: str, file: str) -> str | Refused:
+        """The label of a value of an entity.
+
+        Args:
+            entity: Its short name.
+            value: As the template gave it.
+            file: What it was found at, to be named where another value gives the same label.
+        """
+        found = self.known.get((entity, value))
+        if found is None:
+            found = self.known[entity, value] = self._made(entity, value, file)
+        return found
+
+    def _made(self, entity: str, value: str, file: str) -> str | Refused:
+        kind = schema().entities[entity]
+        text = value.strip()
+        if kind.index:
+            if not (text.isascii() and text.isdigit()):
+                return Refused(f"`{entity}` is a whole number in BIDS, and {value!r} is none.")
+            label, alike = text, str(int(text))
+        else:
+            label = clean(text)
+            # BIDS allows no names that differ in case alone: some file systems hold only one of them.
+            alike = label.lower()
+            if not label:
+                return Refused(f"`{entity}` would be empty: {value!r} holds no letter or digit that a label may have.")
+            if kind.values and label not in kind.values:
+                return Refused(f"`{entity}` is one of {', '.join(kind.values)} in BIDS, and {value!r} is none of them.")
+        before = self.taken.setdefault((entity, alike), (value, file))
+        if before[0] != value:
+            return Refused(
+                f"`{entity}` would be {label!r} for {value!r} of {file} and for {before[0]!r} of {before[1]}; "
+                "say with `values` that they mean the same, or write the template so that they differ."
+            )
+        return label
