@@ -1,55 +1,96 @@
-"""``s3facade check``: would this configuration serve what it is meant to?"""
+"""``s3facade check``: would this configuration serve what it is meant to?
+
+Exit status: 0 no problem, 1 problems (with ``--strict`` also warnings), 2 the configuration itself is wrong.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import sys
+from collections.abc import Iterator
 
 from s3facade.app import open_catalog
 from s3facade.catalog.catalog import Catalog
+from s3facade.catalog.report import Note, Report, SourceReport
+from s3facade.cli import check_text
+from s3facade.cli.check_findings import Finding, count, of_broken, of_report
+from s3facade.cli.check_measure import Measure
 from s3facade.cli.what import Commands, add_what, settings
-from s3facade.config.settings import BucketConfig
+from s3facade.config.settings import Settings
 from s3facade.config.views.files import FilesView
+from s3facade.core.errors import ConfigError
+
+LIMIT = 5
+"""Examples of each kind."""
 
 
 def add(commands: Commands) -> None:
     """The command's arguments."""
-    command = commands.add_parser("check", help="open everything that would be served, and name what is wrong")
+    command = commands.add_parser("check", help="say what would be served, what would not, and what is wrong")
     add_what(command)
+    command.add_argument("--tree", action="store_true", help="show the keys, alike folders collapsed")
+    command.add_argument("--sizes", action="store_true", help="say how many bytes a copy of each bucket would have")
+    command.add_argument("--json", action="store_true", help="write everything as JSON")
+    command.add_argument("--limit", type=_limit, default=LIMIT, metavar="N", help=f"examples of each (default {LIMIT})")
+    command.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    command.add_argument(
+        "--open", action=argparse.BooleanOptionalAction, default=True, help="open every image (default), or go by names"
+    )
     command.set_defaults(run=check)
 
 
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
+    return int(text)
+
+
 def check(arguments: argparse.Namespace) -> int:
-    """Print what each bucket shows and every file that it does not; status 1 if there is a problem."""
-    chosen = settings(arguments.what)
-    catalog = open_catalog(chosen)
+    """Print what there is and what is wrong with it."""
     try:
-        catalog.probe(math.inf)
-        problems = [line for bucket in chosen.buckets for line in _bucket(bucket, catalog)]
-        for item in catalog.broken():
-            print(f"  not shown: {item.path}: {item.reason}" + (f" ({item.detail})" if item.detail else ""))
-        count = len(problems) + len(catalog.broken())
+        chosen = settings(arguments.what)
+        catalog = open_catalog(chosen)
+    except ConfigError as error:
+        print(f"s3facade: {error.explain()}", file=sys.stderr)
+        return 2
+    try:
+        if arguments.open:
+            catalog.probe(math.inf)
+        told = report(chosen, catalog)
+        findings = [*of_views(chosen, catalog), *of_broken(catalog.broken(), told), *of_report(told)]
+        measure = Measure(catalog) if arguments.sizes else None
+        limit = arguments.limit
+        if arguments.json:
+            document = check_text.document(chosen, catalog, findings, measure, limit, tree=arguments.tree)
+            print(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            for line in check_text.page(chosen, catalog, findings, measure, limit, tree=arguments.tree):
+                print(line)
     finally:
         catalog.engine.close()
-    print(f"{count} problem{'' if count == 1 else 's'}." if count else "No problems.")
-    return 1 if count else 0
+    failing = count(findings, "problem") + (count(findings, "warning") if arguments.strict else 0)
+    return 1 if failing else 0
 
 
-def _bucket(bucket: BucketConfig, catalog: Catalog) -> list[str]:
-    """Print a bucket; its problems as sentences."""
-    images = catalog.images(bucket.name)
-    print(f"s3://{bucket.name} ({bucket.access}): {len(images)} image{'' if len(images) == 1 else 's'}")
-    for prefix in images:
-        print(f"  {prefix}")
-    problems = []
-    for view in bucket.views:
-        if isinstance(view, FilesView):
-            kind = "files below" if view.root.is_dir() else "the file"
-            print(f"  {view.path or '/'}: {kind} {view.root}")
-            if not view.root.exists():
-                problems.append(f"{view.root} does not exist; correct `root:`.")
-    if not catalog.mounts(bucket.name) and any(not isinstance(v, FilesView) for v in bucket.views):
-        problems.append("no file matches its sources; correct `files:`.")
-    for problem in problems:
-        print(f"  problem: {problem}")
-    return problems
+def report(chosen: Settings, catalog: Catalog) -> Report:
+    """What became of the sources of all buckets, each once."""
+    sources: dict[str, SourceReport] = {}
+    for bucket in chosen.buckets:
+        sources.update(catalog.plan(bucket.name).report.sources)
+    return Report(sources)
+
+
+def of_views(chosen: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """Problems of views as a whole."""
+    for bucket in chosen.buckets:
+        notes = [
+            Note("", f"{view.root} does not exist; correct `root:`.")
+            for view in bucket.views
+            if isinstance(view, FilesView) and not view.root.exists()
+        ]
+        if not catalog.mounts(bucket.name) and not all(isinstance(view, FilesView) for view in bucket.views):
+            notes.append(Note("", "no file matches its sources; correct `files:`."))
+        if notes:
+            yield Finding("problem", f"views of s3://{bucket.name}", len(notes), tuple(notes))

@@ -169,7 +169,7 @@ def test_check_does_not_ask_for_files_that_are_there_and_do_not_open(tmp_path, f
 
 
 def test_a_configuration_stands_alone(tmp_path, capsys):
-    assert main(["check", "a.yaml", str(tmp_path)]) == 1
+    assert main(["check", "a.yaml", str(tmp_path)]) == 2
     assert "give it alone" in capsys.readouterr().err
 
 
