@@ -15,6 +15,8 @@ from s3facade.config.pattern import Pattern, compile_pattern
 
 MOST = 12
 """Sources that somebody can be asked to read; what is left over becomes one."""
+ODD = 3
+"""Files that a pattern may fit without reading them as it should; they are left out by name."""
 ROOT = Path("/")
 """Stands for the folder that is looked at."""
 _CAPTURE = re.compile(r"(\{[^{}]*\})+")
@@ -52,39 +54,70 @@ def propose(paths: Iterable[str], folders: Iterable[str] = ()) -> Proposal:
     if len(good) > MOST:
         least = max(4, len(kept) // 50)
         good = [f for f in good if len(f.files) >= least][:MOST]
-    sources = _apart(good, kept)
+    sources = _owning(good, kept)
     taken = {path for s in sources for path in s.files}
     sources += _rest([p for p in kept if p not in taken], folders=bool(whole - taken))
-    sources = _skipping(sources, [path for found in junk.values() for path in found])
-    titled = _titled(sources)
-    done = [stacked(s) for s in titled]
+    sources = apart(sources, [*kept, *(path for found in junk.values() for path in found)])
+    done = [stacked(s) for s in _titled(sources)]
     incomplete = {s.name: axes for s, axes in done if axes}
     return Proposal(tuple(s for s, _ in done), incomplete, {word: tuple(found) for word, found in junk.items()})
 
 
 def compiled(text: str) -> Pattern:
     """A pattern of a source, seen from the folder."""
-    return compile_pattern(text, ROOT)
+    return compile_pattern("/" + text, ROOT)
 
 
-def _apart(found: Sequence[Found], every: Sequence[str]) -> list[Found]:
-    """Sources of which each file matches one: the more fixed text a pattern has, the sooner it is asked."""
+def _owning(found: Sequence[Found], every: Sequence[str]) -> list[Found]:
+    """Sources with the files that no other one has a better claim to, the largest first.
+
+    The more fixed text a pattern has, the better. A pattern that fits many files that it does not read as it should is
+    given up.
+    """
     ordered = sorted(found, key=lambda f: (-sum(c.isalnum() for c in _fixed(f.pattern)), f.pattern))
-    patterns = [compiled(f.pattern) for f in ordered]
-    owner: dict[str, int] = {}
-    skips: dict[int, set[int]] = defaultdict(set)
-    for path in every:
-        hits = [i for i, p in enumerate(patterns) if p.accepts(ROOT / path)]
-        if hits:
-            owner[path] = hits[0]
-            for later in hits[1:]:
-                skips[later].add(hits[0])
+    own = set().union(*(f.files for f in ordered)) if ordered else set()
+    fits = {f.pattern: compiled(f.pattern) for f in ordered}
+    left = [p for p in every if p not in own]
+    ordered = [f for f in ordered if sum(fits[f.pattern].accepts(ROOT / p) for p in left) <= ODD]
+    taken: set[str] = set()
     out = []
-    for number, one in enumerate(ordered):
-        mine = [i for i, path in enumerate(one.files) if owner.get(path) == number]
+    for one in ordered:
+        mine = [i for i, path in enumerate(one.files) if path not in taken]
         if len(mine) > 1:
-            out.append(replace(only(one, mine), skip=tuple(ordered[i].pattern for i in sorted(skips[number]))))
+            out.append(only(one, mine))
+            taken.update(one.files[i] for i in mine)
     return sorted(out, key=lambda f: (-len(f.files), f.pattern))
+
+
+def apart(sources: Sequence[Found], every: Sequence[str]) -> list[Found]:
+    """Sources that leave out what their patterns match beside their own files."""
+    out = []
+    patterns = {one.pattern: compiled(one.pattern) for one in sources}
+    owner = {path: one for one in sources for path in one.files}
+    for one in sources:
+        mine = set(one.files)
+        skips: dict[str, None] = {}
+        seen: list[Pattern] = []
+        for path in every:
+            if path in mine or not patterns[one.pattern].accepts(ROOT / path):
+                continue
+            if any(pattern.accepts(ROOT / path) for pattern in seen):
+                continue
+            text = _leaving(path, owner.get(path), one.files)
+            skips[text] = None
+            seen.append(compiled(text))
+        out.append(replace(one, skip=tuple(skips)))
+    return out
+
+
+def _leaving(path: str, owner: Found | None, files: Sequence[str]) -> str:
+    """The shortest pattern that leaves out a path, and none of ``files``."""
+    tries = [_unwanted(path)] if owner is None else [_stars(owner.pattern), owner.pattern]
+    for text in tries:
+        pattern = compiled(text)
+        if pattern.accepts(ROOT / path) and not any(pattern.accepts(ROOT / f) for f in files):
+            return text
+    return literal(path)
 
 
 def _fixed(pattern: str) -> str:
@@ -119,29 +152,9 @@ def _rest(left: Sequence[str], *, folders: bool) -> list[Found]:
     return out
 
 
-def _skipping(sources: Sequence[Found], junk: Sequence[str]) -> list[Found]:
-    """Sources that leave out what others have, and what nobody means to show."""
-    out: list[Found] = []
-    patterns = [compiled(s.pattern) for s in sources]
-    for number, one in enumerate(sources):
-        mine = patterns[number]
-        # What is asked first has been told apart already; what has no form must leave out all that has one.
-        others = []
-        if one.wild:
-            for k, other in enumerate(sources):
-                clash = k != number and any(mine.accepts(ROOT / path) for path in other.files)
-                if clash and not any(patterns[k].accepts(ROOT / path) for path in one.files):
-                    others.append(_shorter(other, one.files))
-        unwanted = {_unwanted(path) for path in junk if mine.accepts(ROOT / path)}
-        out.append(replace(one, skip=(*one.skip, *others, *sorted(unwanted))))
-    return out
-
-
-def _shorter(other: Found, files: Sequence[str]) -> str:
-    """A pattern with stars for captures, as long as it leaves out none of ``files``."""
-    plain = re.sub(r"\*\*+", "*", _CAPTURE.sub("*", other.pattern))
-    pattern = compiled(plain)
-    return other.pattern if any(pattern.accepts(ROOT / path) for path in files) else plain
+def _stars(pattern: str) -> str:
+    """A pattern with stars for captures."""
+    return re.sub(r"\*\*+", "*", _CAPTURE.sub("*", pattern)) if "**" not in pattern else pattern
 
 
 def _unwanted(path: str) -> str:
@@ -150,8 +163,7 @@ def _unwanted(path: str) -> str:
     for folder in folders:
         if folder.lower() in w.JUNK:
             return f"**/{folder}/**"
-    word = w.junk([name]) or ""
-    return f"**/*{word}*"
+    return f"**/*{w.junk([name]) or name}*"
 
 
 def _titled(sources: Sequence[Found]) -> list[Found]:

@@ -193,7 +193,7 @@ def _named(parts: Sequence[Part]) -> list[Part]:
 def _true(found: Found) -> Found | None:
     """The source with the files that its pattern does read as it is meant to; None if it does so for few."""
     try:
-        pattern = compile_pattern(found.pattern, Path("/"))
+        pattern = compile_pattern("/" + found.pattern, Path("/"))
     except ConfigError:
         return None
     above = len(str(pattern.root).rstrip("/")) + 1
