@@ -111,7 +111,7 @@ class _Told:
         found = {
             "step": step.config.name,
             "version": getattr(operator, "version", None),
-            "options": _hidden(_free(options, base), {path: _relative(path, base) for path in paths}),
+            "options": _hidden(_free(options, base), {path: relative(path, base) for path in paths}),
             "files": [_described(self._files[path], base) for path in paths if path in self._files],
             "with": [self.node(other) for other in step.others],
         }
@@ -159,7 +159,7 @@ def _free(options: Mapping[str, Any], base: str) -> dict[str, Any]:
             return {key: told(item) for key, item in value.items()}
         if isinstance(value, list):
             return [told(item) for item in value]
-        return _relative(value, base) if isinstance(value, str) and os.path.isabs(value) else value
+        return relative(value, base) if isinstance(value, str) and os.path.isabs(value) else value
 
     return {key: told(value) if key == "options" else value for key, value in options.items()}
 
@@ -172,10 +172,10 @@ def _is_source(value: Any) -> bool:
 def _described(source: Source, root: str) -> dict[str, Any]:
     when = datetime.fromtimestamp(source.modified // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     modified = f"{when}.{source.modified % 10**9:09}Z"
-    return {"path": _relative(source.path, root), "size": source.size, "modified": modified}
+    return {"path": relative(source.path, root), "size": source.size, "modified": modified}
 
 
-def _relative(path: str, root: str) -> str:
+def relative(path: str, root: str) -> str:
     """``path`` seen from ``root``; the file name alone if it lies elsewhere."""
     relative = os.path.relpath(path, root) if root else ".."
     return os.path.basename(path) if relative.startswith("..") else relative.replace(os.sep, "/")

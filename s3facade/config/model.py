@@ -295,6 +295,8 @@ class ServerModel(Model):
     """How long running downloads may go on after SIGTERM."""
     access_log: bool = False
     """One log line per request."""
+    public_url: Annotated[str, AfterValidator(_server), WithJsonSchema(_SERVED)] | None = None
+    """Address that clients reach it by, as in `https://s3.example.org`: for documents that hold whole addresses."""
 
     model_config = ConfigDict(validate_default=True)
 

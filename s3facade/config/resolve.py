@@ -68,7 +68,9 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
         *(given.disk, given.index, cache_dir, given.spool),
     )
     net = config.server
-    server = Server(net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain)
+    server = Server(
+        net.host, net.port, net.region, tuple(net.domains), net.rescan, net.access_log, net.drain, resolver.public_url
+    )
     return Settings(
         pipelines.sources, pipelines.images, buckets, access, links, shelf, limits, server,
         document.path, modified, stores,
@@ -84,6 +86,8 @@ class _Desk:
     preview: Preview
     said: tuple[Path_, AboutModel | None] = ((), None)
     """What the bucket says about its images, and where."""
+    bucket: str = ""
+    public_url: str = ""
 
     def problem(self, at: Path_, sentence: object) -> None:
         self.resolver.problem(at, sentence)
@@ -122,6 +126,7 @@ class _Resolver:
         self.stores = config.stores
         self.base = document.path.parent
         self.problems: list[str] = []
+        self.public_url = (config.server.public_url or "").rstrip("/")
         self.said = {name: getattr(c, "about", None) for name, c in config.sources.items()}
         self.parents = {name: c.from_[0] for name, c in config.images.items()}
         self.sources: Mapping[str, SourceConfig] = {}
@@ -168,7 +173,7 @@ class _Resolver:
 
     def bucket(self, name: str, c: m.BucketModel, captures: Mapping[str, frozenset[str]], above: Path_) -> BucketConfig:
         views: list[View] = []
-        desk = _Desk(self, captures, c.preview, ((*above, "about"), c.about))
+        desk = _Desk(self, captures, c.preview, ((*above, "about"), c.about), name, self.public_url)
         for i, view in enumerate(c.views):
             at: Path_ = (*above, "views", i)
             try:

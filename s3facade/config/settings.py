@@ -13,6 +13,8 @@ from typing import Any, Literal
 from s3facade.config.joins import JoinConfig
 from s3facade.config.pattern import Pattern
 from s3facade.config.views.bids import BidsView
+from s3facade.config.views.bids_existing import BidsExistingView
+from s3facade.config.views.collection import CollectionView, CrateView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
 from s3facade.config.views.plate import PlateView
@@ -152,7 +154,7 @@ class ImageConfig:
     """Captures: images that differ in these alone become one by the first step, in the order of their values."""
 
 
-View = ImageView | FilesView | PlateView | BidsView
+View = ImageView | FilesView | PlateView | BidsView | BidsExistingView | CrateView | CollectionView
 """Everything that a bucket can show; see `s3facade.config.views`."""
 
 
@@ -260,6 +262,8 @@ class Server:
     access_log: bool = False
     drain: float = 30.0
     """Seconds that running requests get to end after SIGTERM."""
+    public_url: str = ""
+    """Address that clients reach it by, without a final slash; empty: it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

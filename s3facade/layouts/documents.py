@@ -75,7 +75,7 @@ def json_file(document: Document, modified: int, version: int) -> File:
 
 def literal_file(data: bytes, media_type: str, modified: int) -> File:
     """Bytes at hand as a key. Long ones are kept packed: a server has one or two for each of its images."""
-    identity = digest(data.decode(), media_type)
+    identity = digest(data.decode(errors="surrogateescape"), media_type)
     if len(data) < LONG:
         body = Object((Literal(data),))
         return File(len(data), media_type, identity, modified, lambda: body)

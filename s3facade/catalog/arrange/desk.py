@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from s3facade import registry
 from s3facade.catalog.candidates import Candidate, Candidates
 from s3facade.catalog.contents import Broken, Late, Plan
-from s3facade.catalog.mount import Mount
+from s3facade.catalog.mount import Judge, Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.config.settings import Settings, StepConfig
 from s3facade.core.protocols import Layout
@@ -43,6 +44,7 @@ class Desk:
         told: bool = True,
         sampled: bool = False,
         dtype: str | None = None,
+        judge: Judge | None = None,
     ) -> bool:
         """Show an image at a prefix, or at a key if ``layout`` is one of single files.
 
@@ -55,6 +57,7 @@ class Desk:
             told: Whether it shows how it was made.
             sampled: Whether levels that would read too much show samples.
             dtype: Cast to this type.
+            judge: Says what is wrong with it once it is open; that is told among what is broken.
 
         Returns:
             False if something else is shown there: that is told among what is broken.
@@ -65,8 +68,8 @@ class Desk:
         if dtype is not None and not isinstance(recipe, FaultyRecipe):
             recipe = Pipeline("", (recipe,), (_cast(dtype),))
         modified = self.settings.modified
-        made = Mount(self.engine, recipe, layout, labels or {}, modified, told=told, sampled=sampled, about=about)
-        self._mount(key, made)
+        options: dict[str, Any] = {"told": told, "sampled": sampled, "about": about, "judge": judge}
+        self._mount(key, Mount(self.engine, recipe, layout, labels or {}, modified, **options))
         return True
 
     def beside(
@@ -93,7 +96,17 @@ class Desk:
         self.plan.documents[key] = literal_file(data, media_type, max(modified, self.settings.modified))
         return True
 
-    def later(self, key: str, make: Callable[[], bytes], media_type: str, tag: str, modified: int = 0) -> bool:
+    def later(
+        self,
+        key: str,
+        make: Callable[[], bytes],
+        media_type: str,
+        tag: str,
+        modified: int = 0,
+        *,
+        state: Callable[[], tuple[str, int]] | None = None,
+        waits: bool = False,
+    ) -> bool:
         """Show a document that takes a while to make: made when it is first looked at.
 
         Args:
@@ -102,10 +115,14 @@ class Desk:
             media_type: As ``text/csv``.
             tag: Digest of all that it is made of.
             modified: As of `write`.
+            state: Of a document that changes although the plan does not: a digest of what it is made of now, and
+                when that changed last. Blocking; asked for once a second at most.
+            waits: Whether listings leave it out until it was made, in the background or since somebody asked for it.
         """
         if not self._free(key, ""):
             return False
-        self.plan.late[key] = Late(make, media_type, max(modified, self.settings.modified), tag)
+        modified = max(modified, self.settings.modified)
+        self.plan.late[key] = Late(make, media_type, modified, tag, state, waits=waits)
         return True
 
     def copy(self, key: str, path: str | Path) -> bool:

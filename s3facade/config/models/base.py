@@ -122,6 +122,12 @@ class Resolving(Protocol):
 
     preview: PreviewName
     """Of the bucket."""
+    said: tuple[Path_, Any]
+    """What the bucket says about its images (an `s3facade.config.models.about.AboutModel` or None), and where."""
+    bucket: str
+    """Name of the bucket."""
+    public_url: str
+    """Address of the server; empty if it is not known."""
 
     def problem(self, at: Path_, sentence: object) -> None:
         """Tell what is wrong with the value at ``at``."""

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from s3facade.config.models.bids import BidsViewModel
+from s3facade.config.models.collection import CollectionModel, CrateModel
 from s3facade.config.models.files import FilesViewModel
 from s3facade.config.models.nifti import NiftiView
 from s3facade.config.models.ome_tiff import OmeTiffView, TiffView
@@ -24,6 +25,8 @@ AnyView: TypeAlias = Annotated[
     | NiftiView
     | OmeZarrPlateView
     | BidsViewModel
+    | CrateModel
+    | CollectionModel
     | FilesViewModel,
     Field(discriminator="type"),
 ]

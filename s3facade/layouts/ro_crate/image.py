@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from s3facade.core.image import Image, sources
+from s3facade.core.spec import Spec
 from s3facade.layouts.ro_crate import actions
 from s3facade.layouts.ro_crate.about import About, settled
 from s3facade.layouts.ro_crate.graph import MORE_TERMS, ROOT, TERMS, Graph, derived, unpacked
@@ -52,7 +53,7 @@ def image_crate(
         "@id": ROOT,
         "@type": "Dataset",
         "name": known.get("name") or name,
-        "description": known.get("description") or sentence(images),
+        "description": known.get("description") or sentence_of(images[0].spec, len(images)),
         "datePublished": date,
         "license": known["license"],
         **credits_of(graph, known),
@@ -116,9 +117,8 @@ def day(nanoseconds: int) -> str:
     return datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%d") if nanoseconds > 0 else ""
 
 
-def sentence(images: Sequence[Image]) -> str:
-    """What the image is, in numbers, where nobody says more: crates must have a description."""
-    spec = images[0].spec
+def sentence_of(spec: Spec, count: int) -> str:
+    """What an image is, in numbers, where nobody says more: crates must have a description."""
     size = " x ".join(f"{n} {name}" for name, n in zip(spec.names, spec.levels[0].shape, strict=True))
-    several = f"{len(images)} images; the first has " if len(images) > 1 else "Image of "
+    several = f"{count} images; the first has " if count > 1 else "Image of "
     return f"{several}{size} voxels of type {spec.dtype.name}."

@@ -1,0 +1,85 @@
+"""Tables of all images of a bucket: made when all of them are open, and made anew when a file has changed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.mount import Mount
+from s3facade.catalog.recipe import files
+from s3facade.config.views.collection import CollectionView
+from s3facade.core.errors import SourceChanged, SourceError, SourceUnavailable
+from s3facade.core.identity import digest
+from s3facade.core.keyspace import File
+from s3facade.layouts.collection import Row, Shown, csv_bytes, parquet_bytes, row
+from s3facade.stores.files import describe
+
+log = logging.getLogger("s3facade.catalog")
+FORMATS: dict[str, tuple[Callable[[Sequence[Row]], bytes], str]] = {
+    "csv": (csv_bytes, "text/csv"),
+    "parquet": (parquet_bytes, "application/vnd.apache.parquet"),
+}
+
+
+def arrange(view: CollectionView, desk: Desk) -> None:
+    """Put the table into the plan, after all that it lists."""
+    plan = desk.plan
+    base = f"{view.under}/" if view.under else ""
+
+    def shown() -> list[tuple[str, Mount]]:
+        found = ((key, m) for key, m in plan.mounts.items() if not m.beside and m.error is None)
+        return sorted((pair for pair in found if f"{pair[0]}/".startswith(base)), key=lambda pair: pair[0])
+
+    def state() -> tuple[str, int]:
+        newest, tags = 0, []
+        for key, mount in shown():
+            for path in files(mount.recipe):
+                tag, modified = _look(path)
+                tags.append((key, tag))
+                newest = max(newest, modified)
+        return digest(tags), newest
+
+    made_of = [(key, *files(mount.recipe)) for key, mount in shown()]
+    tag = digest("collection", view.url, view.under, desk.settings.modified, made_of)
+    for name in view.formats:
+        write, media_type = FORMATS[name]
+
+        def make(write: Callable[[Sequence[Row]], bytes] = write) -> bytes:
+            return write(list(_rows(shown(), view.url)))
+
+        desk.later(f"{view.path}.{name}", make, media_type, digest(tag, name), state=state, waits=True)
+
+
+def _rows(shown: Sequence[tuple[str, Mount]], url: str) -> Iterator[Row]:
+    """A row for each image that opens; those that do not are named among what is broken.
+
+    Raises:
+        SourceUnavailable: A file cannot be read now: a table without it would be wrong.
+    """
+    for key, mount in shown:
+        try:
+            node = mount.open(time.monotonic())
+        except (SourceUnavailable, SourceChanged):
+            raise
+        except SourceError as error:
+            log.debug("not in the table of images: %s", error.explain())
+            continue
+        if mount.spec is not None:
+            size = node.size if isinstance(node, File) else None
+            yield row(Shown(key, mount.spec, mount.count, mount.layout, mount.about, _name(mount, key), size), url)
+
+
+def _name(mount: Mount, key: str) -> str:
+    """What the source calls the image, else its key."""
+    stated = mount.spec.attrs.get("name") if mount.spec else None
+    return stated if isinstance(stated, str) and stated else key.rsplit("/", 1)[-1].split(".", 1)[0]
+
+
+def _look(path: str) -> tuple[str, int]:
+    try:
+        source = describe(path)
+    except SourceError:
+        return "", 0
+    return source.etag, source.modified

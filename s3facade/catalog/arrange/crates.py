@@ -1,0 +1,125 @@
+"""Crates of datasets: what a bucket shows below a prefix, told from names, files and the configuration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from s3facade import __version__
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.mount import Mount
+from s3facade.catalog.provenance import relative, steps
+from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, files
+from s3facade.config.views.collection import CrateView
+from s3facade.core.errors import SourceError
+from s3facade.core.identity import digest
+from s3facade.core.image import Source
+from s3facade.layouts.ro_crate.actions import Original
+from s3facade.layouts.ro_crate.dataset import MOST, Folder, Part, dataset_crate
+from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
+from s3facade.layouts.ro_crate.image import day
+from s3facade.stores.files import describe
+
+CRATED = frozenset({"OmeZarr", "OmeZarrPlate"})
+"""Layouts whose images have crates of their own, where their licence is known."""
+
+
+def arrange(view: CrateView, desk: Desk) -> None:
+    """Put the crate into the plan, after all that it describes."""
+    crate(desk, view.path, view.about)
+
+
+def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
+    """Show ``ro-crate-metadata.json`` about all images below a prefix.
+
+    It is made when it is asked for, without opening an image, and made anew when an original file has changed.
+
+    Args:
+        desk: Whose plan holds the images already.
+        root: The prefix, without a final slash.
+        about: What is said about the whole, settled (`s3facade.layouts.ro_crate.about`); ``name`` and ``license`` are
+            needed, and ``description`` is made of the number of images where it is lacking.
+
+    Returns:
+        False where something is lacking: that is told among what is broken.
+    """
+    base = f"{root}/" if root else ""
+    lacking = [key for key in ("name", "license") if not about.get(key)]
+    if lacking:
+        reason = f"The RO-Crate of {root or 'the bucket'} is left out: {' and '.join(lacking)} must be said of it."
+        desk.broken("", reason)
+        return False
+    plan, modified = desk.plan, desk.settings.modified
+
+    def shown() -> list[tuple[str, Mount]]:
+        return [(key, m) for key, m in plan.mounts.items() if key.startswith(base) and not m.beside]
+
+    def state() -> tuple[str, int]:
+        found = shown()
+        # Of many, files are not told one by one, and the date alone depends on them.
+        each = {path: _described(path) for _, mount in found for path in files(mount.recipe)}
+        newest = max((s.modified for s in each.values() if s is not None), default=0)
+        if len(found) > MOST:
+            return digest(newest, len(found)), newest
+        return digest([(path, s.etag if s else "") for path, s in each.items()]), newest
+
+    def make() -> bytes:
+        found = shown()
+        parts = [_part(key.removeprefix(base), mount, told=len(found) <= MOST) for key, mount in found]
+        newest = state()[1] if "date_published" not in about else 0
+        date = about.get("date_published") or day(newest or modified) or "1970-01-01"
+        text = about.get("description") or _counted(len(parts))
+        return dataset_crate(Folder(about["name"], text, date, about["license"], __version__, about), parts)
+
+    made_of = [(key, *files(mount.recipe)) for key, mount in shown()]
+    tag = digest("crate", root, about, modified, made_of)
+    return desk.later(f"{base}{DESCRIPTOR}", make, MEDIA_TYPE, tag, state=state)
+
+
+def _counted(count: int) -> str:
+    return "One image, computed on request from original files." if count == 1 else (
+        f"{count} images, computed on request from original files."
+    )  # fmt: skip
+
+
+def _part(key: str, mount: Mount, *, told: bool) -> Part:
+    layout, about = mount.layout, mount.about
+    own = type(layout).__name__ in CRATED and "license" in about
+    made = tuple(dict.fromkeys(_originals(mount.recipe))) if told and mount.told else ()
+    media = str(getattr(layout, "media_type", "application/octet-stream"))
+    return Part(
+        key,
+        not mount.leaf,
+        media_type=media,
+        name=str(about.get("name", "")),
+        crate=own,
+        files=made,
+        steps=tuple(steps(mount.recipe)) if mount.told else (),
+        told=mount.told,
+    )
+
+
+def _originals(recipe: Recipe) -> Iterator[Original]:
+    """The files of a recipe, called as they are seen from the folders of their sources."""
+    if isinstance(recipe, Pipeline):
+        for parent in recipe.parents:
+            yield from _originals(parent)
+        for step in recipe.steps:
+            for other in step.others:
+                yield from _originals(other)
+    elif isinstance(recipe, FileRecipe) and recipe.path:
+        name, source = relative(recipe.path, recipe.root), _described(recipe.path)
+        if source is None:
+            yield Original(name)
+        else:
+            when = datetime.fromtimestamp(source.modified // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            yield Original(name, source.size, when)
+
+
+def _described(path: str) -> Source | None:
+    """The file as it is now; None where that cannot be told."""
+    try:
+        return describe(path)
+    except SourceError:
+        return None

@@ -1,0 +1,132 @@
+"""Views that describe the other views of their bucket."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from s3facade.config.document import Path_
+from s3facade.config.models.about import AboutModel
+from s3facade.config.models.base import Model, Resolving
+from s3facade.config.template import compile_template
+from s3facade.config.views.about import constant
+from s3facade.config.views.collection import CollectionView, CrateView
+from s3facade.core.errors import ConfigError
+from s3facade.layouts.collection import missing
+from s3facade.layouts.ro_crate.about import GROUPS, merged, settled
+
+_URL = re.compile(r"^https?://[^\s?#@]+$")
+_FORMATS = {
+    "anyOf": [
+        {"enum": ["csv", "parquet"]},
+        {"type": "array", "items": {"enum": ["csv", "parquet"]}, "minItems": 1},
+    ]
+}
+
+
+def _url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise ValueError("must be as in https://s3.example.org/bucket, without user, query or fragment")
+    return value.rstrip("/")
+
+
+def _plain(at: Path_, text: str) -> str:
+    path = compile_template(text)
+    if path.names:
+        raise ConfigError("it describes many images, so its path has no captures; write a plain prefix")
+    return path.text
+
+
+class CrateModel(Model):
+    """An RO-Crate about all that the bucket shows below a prefix: `ro-crate-metadata.json` there."""
+
+    type: Literal["ro-crate"]
+    """The kind of view."""
+    path: str = ""
+    """Prefix that it describes, and lies in; default: the whole bucket."""
+    about: AboutModel = AboutModel()
+    """What the whole is: `name` and `license` are needed; what is not said here the bucket may say."""
+
+    def resolve(self, at: Path_, desk: Resolving) -> CrateView:
+        """The view. Raises `ConfigError`."""
+        about = whole(desk, ((), AboutModel()) if desk.said[1] is None else desk.said, ((*at, "about"), self.about))
+        for key in ("name", "license"):
+            if key not in about and key not in self.about.said():
+                where = "of the dataset " if key == "name" else ""
+                desk.problem(
+                    at, f"an RO-Crate must have a {key} {where}; add `{key}` under `about:`".replace(" ;", ";")
+                )
+        return CrateView(_plain(at, self.path), about)
+
+
+class CollectionModel(Model):
+    """A table of all images, as CSV and Parquet, in the columns of the NGFF challenge and of BioFile Finder."""
+
+    type: Literal["collection"]
+    """The kind of view."""
+    path: Annotated[str, Field(min_length=1)] = "images"
+    """Key without extension: `images` gives `images.csv` and `images.parquet`."""
+    formats: Annotated[
+        list[Literal["csv", "parquet"]],
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Field(min_length=1),
+        WithJsonSchema(_FORMATS),
+    ] = ["csv", "parquet"]
+    """Which of the two."""
+    under: str = ""
+    """Only images below this prefix."""
+    url: Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": _URL.pattern})] | None = None
+    """Address that the bucket is reached by; default: that of the server, `server: public_url`, and the bucket's name."""
+
+    def resolve(self, at: Path_, desk: Resolving) -> CollectionView:
+        """The view. Raises `ConfigError`."""
+        base = self.url or (f"{desk.public_url}/{desk.bucket}" if desk.public_url else "")
+        if not base:
+            desk.problem(
+                at,
+                "a collection holds whole addresses, and the server does not know its own; add `public_url` under "
+                "`server:`, or `url` to this view",
+            )
+        if "parquet" in self.formats and (lacking := missing()):
+            desk.problem((*at, "formats"), lacking)
+        return CollectionView(_plain(at, self.path), base, tuple(self.formats), self.under.strip("/"))
+
+
+def whole(desk: Resolving, *layers: tuple[Path_, AboutModel | None]) -> dict[str, Any]:
+    """What is said about a dataset as a whole; of all but the last layer, what has no captures and is no name."""
+    found: list[dict[str, object]] = []
+    for number, (at, model) in enumerate(layers):
+        last, layer = number == len(layers) - 1, {}
+        for key, given in ({} if model is None else model.said()).items():
+            if not last and key in ("name", "description"):
+                # Those are said of each image.
+                continue
+            value = {"description": given} if key in GROUPS and isinstance(given, str) else given
+            plain = _constant(value)
+            if plain is None:
+                if last:
+                    desk.problem((*at, key), "is said of many images at once, so it has no captures")
+                continue
+            known, wrong = settled({key: plain})
+            for _, sentence in wrong if last else ():
+                desk.problem((*at, key), sentence)
+            layer.update(known)
+        found.append(layer)
+    return merged(*found)
+
+
+def _constant(value: object) -> Any:
+    if isinstance(value, str):
+        try:
+            return constant(compile_template(value, path=True))
+        except ConfigError:
+            return None
+    if isinstance(value, dict):
+        items = {key: _constant(item) for key, item in value.items()}
+        return None if None in items.values() else items
+    if isinstance(value, list | tuple):
+        parts = [_constant(item) for item in value]
+        return None if None in parts else parts
+    return value
