@@ -322,6 +322,7 @@ class Catalog:
             for prefix, mount in bucket.plan.mounts.items():
                 if mount.error is not None and not mount.silent and not mount.beside:
                     found.add(Broken(mount.recipe.path or prefix, mount.error.public, mount.error.private))
+                found.update(Broken(mount.recipe.path or prefix, remark) for remark in mount.remarks)
         return sorted(found, key=lambda item: (item.path, item.reason, item.detail))
 
     def images(self, bucket: str) -> Sequence[str]:

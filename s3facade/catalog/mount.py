@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from s3facade.catalog.inside import inside, label, watched
 from s3facade.catalog.placed import aligned
@@ -18,7 +18,7 @@ from s3facade.catalog.recipe import FaultyRecipe, Recipe, claimed, files, single
 from s3facade.core.errors import BadSource, NoImage, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources
-from s3facade.core.keyspace import Deferred, File
+from s3facade.core.keyspace import Deferred, Dir, File
 from s3facade.core.keyspace import Opened as KeySpace
 from s3facade.core.protocols import Layout
 from s3facade.core.spec import Spec
@@ -116,6 +116,14 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _MAKING = threading.Lock()
 
 
+class Judge(Protocol):
+    """What knows more than that an image can be shown. Compared by value."""
+
+    def remarks(self, dataset: Dataset) -> Sequence[str]:
+        """Sentences on what is wrong with it, for whoever runs the server."""
+        ...
+
+
 class Mount:
     """A recipe and a layout; opens itself when a path leads into it, and again when its files change.
 
@@ -129,6 +137,7 @@ class Mount:
         "about",
         "beside",
         "error",
+        "judge",
         "labels",
         "layout",
         "leaf",
@@ -136,6 +145,7 @@ class Mount:
         "modified",
         "opened",
         "recipe",
+        "remarks",
         "sampled",
         "told",
     )
@@ -152,6 +162,7 @@ class Mount:
         sampled: bool = False,
         about: Mapping[str, object] | None = None,
         beside: bool = False,
+        judge: Judge | None = None,
     ) -> None:
         self.recipe = recipe
         self.modified = modified
@@ -163,6 +174,10 @@ class Mount:
         """What the operator says about it."""
         self.beside = beside
         """Whether it is a document about an image, and no image."""
+        self.judge = judge
+        """Says what is wrong with an image that can be shown all the same."""
+        self.remarks: Sequence[str] = ()
+        """What it said when the image was opened the last time."""
         self.layout = layout
         self.leaf = bool(getattr(layout, "leaf", False))
         """Whether it is shown as a single file."""
@@ -231,7 +246,7 @@ class Mount:
 
     def _made_of(self) -> object:
         # Not when the configuration was written: another one may show the same as ever.
-        return (self.recipe, self.layout, self.labels, self.told, self.sampled, self.about, self.beside)
+        return (self.recipe, self.layout, self.labels, self.told, self.sampled, self.about, self.beside, self.judge)
 
     def fresh(self, now: float, *, wait: bool = False) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds.
@@ -355,7 +370,9 @@ class Mount:
             told["labels_left_out"] = left
         dataset = Dataset(named, labels, self.modified, told, self.about)
         node = self.layout.build(dataset)
-        if isinstance(node, File) != self.leaf or isinstance(node, Deferred):
+        # A document that would say nothing is an empty folder: there is no such key.
+        nothing = self.leaf and isinstance(node, Dir) and not node.children
+        if (isinstance(node, File) != self.leaf and not nothing) or isinstance(node, Deferred):
             raise Unsupported(f"The layout did not describe a {'file' if self.leaf else 'folder'}.")
         every = {s.path: s for image in (*images, *labels.values()) for s in sources(image) if s.path}
         every.update((s.path, s) for s in watch)
@@ -366,6 +383,7 @@ class Mount:
         }
         how = (type(self.layout).__name__, self.layout.version, self.layout, self.about)
         state.named = (node, digest("mount", *how, shown))
+        self.remarks = self.judge.remarks(dataset) if self.judge is not None else ()
         return node
 
     def _levels(self, image: Image) -> Image:

@@ -19,7 +19,7 @@ from s3facade.config.views.bids import BidsFiles, BidsView
 from s3facade.core.errors import ConfigError
 from s3facade.core.protocols import Layout
 from s3facade.layouts.bids.measured import MEASURED
-from s3facade.layouts.bids.sidecar import SIDECAR, Sidecar
+from s3facade.layouts.bids.sidecar import SIDECAR, PixelsStated, Sidecar, pixels_stated
 from s3facade.layouts.bids.tables import pretty
 from s3facade.layouts.bids.values import fields
 
@@ -112,6 +112,7 @@ class _Work:
                     told=files.recipe,
                     sampled=self.view.preview == "strided",
                     dtype=files.dtype,
+                    judge=judge(named, {**inherited, **stated}),
                 )
             if not shown:
                 continue
@@ -142,6 +143,11 @@ class _Work:
 
     def _key(self, path: str) -> str:
         return f"{self.view.root}/{path}" if self.view.root else path
+
+
+def judge(named: Named, said: Mapping[str, Any]) -> PixelsStated | None:
+    """What compares what is said of the pixels of a microscopy image with what the image says."""
+    return pixels_stated(said) if named.name.datatype == "micr" and named.name.suffix != PHOTO else None
 
 
 def _whose(named: Named) -> Whose:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from s3facade.core.image import Dataset, sources
 from s3facade.core.keyspace import Dir, File
-from s3facade.layouts.bids.measured import MEASURED
+from s3facade.layouts.bids.measured import MEASURED, pixels
 from s3facade.layouts.bids.tables import pretty
 from s3facade.layouts.bids.values import IN_MICROMETERS, PIXELS, UNITS
 from s3facade.layouts.documents import literal_file
@@ -54,42 +54,44 @@ class Sidecar:
         measured = {name: value for name, value in measured.items() if name not in self.inherited}
         return dict(sorted({**measured, **stated}.items()))
 
-    def remarks(self, dataset: Dataset) -> Sequence[str]:
-        """Sentences on what is wrong with the metadata: what is stated is not what the image says, or is missing."""
-        stated = {**self.inherited, **_stated(dataset)}
-        measured = self._measured(dataset)
-        if self.datatype != "micr":
-            return ()
-        if PIXELS not in stated:
-            if PIXELS in measured:
-                return ()
-            return (_UNKNOWN,)
-        return _compared(stated, measured)
-
     def _measured(self, dataset: Dataset) -> dict[str, Any]:
         ask = MEASURED.get(self.datatype)
         image = next(iter(dataset.images.values()), None)
         return {} if ask is None or image is None else ask(image.spec)
 
 
+@dataclass(frozen=True, slots=True)
+class PixelsStated:
+    """What the operator says about the pixels of a microscopy image, to be compared with what the image says."""
+
+    stated: tuple[tuple[float, ...], str] | None = None
+    """`PixelSize` and `PixelSizeUnits`; None: he says nothing."""
+
+    def remarks(self, dataset: Dataset) -> Sequence[str]:
+        """Sentences on what is wrong: what is stated is not what the image says, or nobody says it."""
+        found = [pixels(image.spec) for image in dataset.images.values()]
+        if self.stated is None:
+            return () if found and found[0] else (_UNKNOWN,)
+        unit = IN_MICROMETERS.get(self.stated[1])
+        if unit is None or not found or not found[0]:
+            return ()
+        stated, measured = [size * unit for size in self.stated[0]], found[0][PIXELS]
+        if all(math.isclose(a, b, rel_tol=CLOSE) for a, b in zip(stated, measured, strict=False)):
+            return ()
+        said, other = (" x ".join(f"{size:g}" for size in sizes) for sizes in (stated, measured))
+        sentence = (
+            f"`sidecar` says that {PIXELS} is {said} um, and the image says {other} um: one of the two is wrong. "
+            f"Leave {PIXELS} out, or give the source the right `pixel_size`."
+        )
+        return (sentence,)
+
+
+def pixels_stated(fields: Mapping[str, Any]) -> PixelsStated:
+    """What the fields of a sidecar say about pixels."""
+    sizes, unit = fields.get(PIXELS), fields.get(UNITS)
+    return PixelsStated() if sizes is None or unit is None else PixelsStated((tuple(sizes), unit))
+
+
 def _stated(dataset: Dataset) -> Mapping[str, Any]:
     stated = dataset.about.get(SIDECAR)
     return stated if isinstance(stated, Mapping) else {}
-
-
-def _compared(stated: Mapping[str, Any], measured: Mapping[str, Any]) -> Sequence[str]:
-    """Whether stated pixels are those of the image, as far as both say."""
-    if PIXELS not in measured:
-        return ()
-    one, other = (
-        [size * IN_MICROMETERS[said[UNITS]] for size in said[PIXELS]] if said.get(UNITS) in IN_MICROMETERS else []
-        for said in (stated, measured)
-    )
-    if all(math.isclose(a, b, rel_tol=CLOSE) for a, b in zip(one, other, strict=False)):
-        return ()
-    said, found = (" x ".join(f"{size:g}" for size in sizes) for sizes in (one, other))
-    sentence = (
-        f"`sidecar` says that {PIXELS} is {said} um, and the image says {found} um: one of the two is wrong. "
-        f"Leave {PIXELS} out, or give the source the right `pixel_size`."
-    )
-    return (sentence,)
