@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from s3facade.config.document import Path_, dotted
 from s3facade.config.models.about import AboutModel
 from s3facade.config.models.arc import ArcModel
 from s3facade.config.models.base import Model, Names, Preview, Resolving
+from s3facade.config.models.bids_existing import KEYS as EXISTING
+from s3facade.config.models.bids_existing import Ending, Form, existing
 from s3facade.config.models.bids_files import BidsFilesModel
 from s3facade.config.template import compile_template, unknown_name
 from s3facade.config.views.bids import BidsColumn, BidsView
+from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.schema import schema
 from s3facade.layouts.bids.tables import Column
@@ -78,9 +81,19 @@ class BidsViewModel(Model):
     """The layout."""
     path: str = ""
     """Key prefix; empty: the root of the bucket. Derivatives of a raw data set lie at `derivatives/NAME`."""
-    name: Annotated[str, Field(min_length=1)]
+    root: str | None = None
+    """Folder of a data set that exists already, to be shown as it is, but for its images; instead of `name` and `files`
+    and all that describes a data set."""
+    as_: Annotated[Form, Field(alias="as")] = "ome.zarr"
+    """With `root`: what its images are shown as, `ome.zarr` (default), `nii.gz` or `nii`."""
+    convert: list[Ending] | None = None
+    """With `root`: endings of the images that are, as in `[nii.gz]`; `[]`: none; default: all that BIDS has
+    a name for."""
+    recipe: bool = True
+    """With `root`: whether `s3facade.json` in an OME-Zarr says what files it was made of and how."""
+    name: str = ""
     """Name of the data set."""
-    files: Annotated[list[BidsFilesModel], Field(min_length=1)]
+    files: list[BidsFilesModel] = []
     """Which images become which files."""
     license: str = ""
     """Licence, as in `CC0` or `CC-BY-4.0`."""
@@ -134,8 +147,38 @@ class BidsViewModel(Model):
     preview: Preview | None = None
     """As of the bucket, for this view alone."""
 
-    def resolve(self, at: Path_, desk: Resolving) -> BidsView:
+    @model_validator(mode="after")
+    def _one_kind(self) -> BidsViewModel:
+        given = self.model_fields_set
+        if self.root is not None:
+            wrong = sorted(name for name in given if name not in EXISTING)
+            if wrong:
+                raise ValueError(
+                    f"has `root`, a data set that says this itself, and `{wrong[0]}`; leave out one of the two"
+                )
+            return self
+        missing = next((name for name in ("name", "files") if not getattr(self, name)), None)
+        if missing is not None:
+            raise ValueError(f"needs `{missing}`; or `root`, the folder of a data set that exists already")
+        wrong = sorted(name for name in ("as_", "convert", "recipe") if name in given)
+        if wrong:
+            name = wrong[0].rstrip("_")
+            raise ValueError(f"has `{name}`, which goes with `root`; here it belongs to each of `files`")
+        return self
+
+    def resolve(self, at: Path_, desk: Resolving) -> BidsView | BidsExistingView:
         """The view. Raises `ConfigError`."""
+        if self.root is not None:
+            return existing(
+                at,
+                desk,
+                root=self.root,
+                path=self.path,
+                form=self.as_,
+                convert=self.convert,
+                recipe=self.recipe,
+                preview=self.preview or desk.preview,
+            )
         schema()
         if compile_template(self.path).names:
             raise ConfigError("a data set has one path, without captures; those belong into `entities`")

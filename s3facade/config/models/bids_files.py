@@ -68,6 +68,9 @@ class BidsFilesModel(Model):
     """As of `ome-zarr`."""
     dtype: Dtype | None = None
     """Cast to this type."""
+    companions: bool = True
+    """Whether files beside a NIfTI file belong to it, too: `.json` (fields of the sidecar that nothing else states),
+    `.bval`, `.bvec`, `_events.tsv`."""
     recipe: bool = True
     """Whether `s3facade.json` in an OME-Zarr says what files it was made of and how."""
 
@@ -129,6 +132,7 @@ class BidsFilesModel(Model):
             self.dtype,
             self.recipe,
             dotted(at),
+            self.companions,
         )
 
     def _about(self, shared: AboutModel | None) -> AboutModel | None:

@@ -53,6 +53,8 @@ class BidsFiles:
     """Whether a document beside the voxels says how they were made."""
     where: str = ""
     """Place in the configuration file."""
+    companions: bool = False
+    """Whether files beside a NIfTI file belong to it: metadata, gradients, events."""
 
 
 @dataclass(frozen=True, slots=True)

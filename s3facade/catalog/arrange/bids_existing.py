@@ -1,0 +1,196 @@
+"""A BIDS data set as it is, its images in another form: their names change, and what names them follows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+
+from s3facade import registry
+from s3facade.catalog.arrange import bids_walk
+from s3facade.catalog.arrange.as_is import READERS
+from s3facade.catalog.arrange.bids_walk import Found
+from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.candidates import Candidate
+from s3facade.catalog.folder import Folder
+from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Recipe
+from s3facade.catalog.recognise import Recogniser
+from s3facade.config.views.bids_existing import BidsExistingView
+from s3facade.core.errors import SourceUnavailable
+from s3facade.core.identity import digest
+from s3facade.core.protocols import Layout
+from s3facade.layouts.bids.names import parse
+from s3facade.layouts.bids.rewrite import Place, links, rewritten
+from s3facade.layouts.bids.rules import Shape, refusal
+from s3facade.stores.files import describe
+
+DESCRIPTION = "dataset_description.json"
+MOST = 8 << 20
+"""Bytes of a table or JSON file up to which names in it are replaced."""
+TYPES: Mapping[str, str] = {".json": "application/json", ".tsv": "text/tab-separated-values"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A data set: the one at the root, or a derivative or source below it."""
+
+    root: str = ""
+    """Below the root of the view, without a final slash."""
+    derivative: bool = False
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class _Shown:
+    """What the view shows."""
+
+    view: BidsExistingView
+    found: Found
+    sets: dict[str, _Set] = field(default_factory=dict)
+    """By root."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """New path of each image that is shown in another form."""
+
+    def set_of(self, path: str) -> _Set:
+        """The data set that a file belongs to."""
+        folder = os.path.dirname(path)
+        while folder and folder not in self.sets:
+            folder = os.path.dirname(folder)
+        return self.sets.get(folder) or _Set()
+
+    def ending(self, path: str) -> str | None:
+        """The ending by which a file is an image in a form that is not shown; None if it is not."""
+        fitting = [ending for ending in self.view.convert if path.endswith(ending)]
+        longest = max(fitting, key=len, default=None)
+        return None if longest == self.view.extension else longest
+
+
+def arrange(view: BidsExistingView, desk: Desk) -> None:
+    """Put the data set into the plan. Blocking. Raises `SourceUnavailable`."""
+    root = str(view.root)
+    found = bids_walk.walk(root, desk.plan.watch)
+    desk.plan.broken += found.broken
+    shown = _Shown(view, found)
+    if DESCRIPTION not in found.files:
+        desk.broken(root, f"The folder has no {DESCRIPTION}: is it the root of a BIDS data set?")
+    for path, file in found.files.items():
+        if os.path.basename(path) == DESCRIPTION and path not in found.absent:
+            place = os.path.dirname(path)
+            shown.sets[place] = _set(place, file)
+    taken = {*found.files, *found.folders}
+    for path, file in found.files.items():
+        new = _new(path, shown)
+        if new is None:
+            continue
+        if new in taken:
+            desk.broken(file, f"It is shown as it is, and not as {new}: that is there already.")
+        else:
+            shown.renamed[path] = new
+            taken.add(new)
+    _put(shown, desk)
+
+
+def _put(shown: _Shown, desk: Desk) -> None:
+    view, found = shown.view, shown.found
+    base = f"{view.path}/" if view.path else ""
+    layout: Layout = registry.layout(view.layout)(**view.options)
+    real = os.path.realpath(view.root)
+    for path, folder in found.folders.items():
+        desk.plan.folders[base + path] = Folder(real, folder)
+    names = digest(shown.renamed)
+    for path, file in found.files.items():
+        new = shown.renamed.get(path)
+        if new is not None:
+            recipe = _recipe(file, str(view.root), found.absent.get(path), desk)
+            sampled = view.preview == "strided"
+            desk.show(base + new, Candidate({"path": path}, recipe), layout, told=view.recipe, sampled=sampled)
+            continue
+        if path in found.absent:
+            desk.broken(file, found.absent[path])
+        if shown.renamed and path not in found.absent and path.endswith((".json", "_scans.tsv")):
+            _edited(base + path, path, file, shown, names, desk)
+        else:
+            desk.copy(base + path, file)
+
+
+def _new(path: str, shown: _Shown) -> str | None:
+    """What an image is called in the other form, if BIDS has such a name for it."""
+    ending = shown.ending(path)
+    if ending is None:
+        return None
+    of = shown.set_of(path)
+    name = parse(path[len(of.root) + 1 :] if of.root else path)
+    if name is None or name.extension != ending:
+        return None
+    shape = Shape(tuple(name.entities), name.suffix, shown.view.extension, name.datatype)
+    return None if refusal(shape, derivative=of.derivative) else path.removesuffix(ending) + shown.view.extension
+
+
+def _set(root: str, description: str) -> _Set:
+    try:
+        text = Path(description).read_text("utf-8-sig")
+        told = json.loads(text)
+    except (OSError, ValueError):
+        return _Set(root)
+    derivative = isinstance(told, dict) and told.get("DatasetType") == "derivative"
+    return _Set(root, derivative or root.startswith("derivatives/"), links(text, root))
+
+
+def _recipe(file: str, root: str, absent: str | None, desk: Desk) -> Recipe:
+    if absent is None and bids_walk.pointer(file):
+        absent = bids_walk.ABSENT
+    if absent is not None:
+        return FaultyRecipe(file, absent)
+    ending = next((e for e in (".nii.gz", ".nii") if file.endswith(e)), "")
+    reader = READERS[ending] if ending else _reader(desk, file)
+    return FileRecipe(file, reader, root=root, claimed=True)
+
+
+def _reader(desk: Desk, file: str) -> str:
+    try:
+        return _recognised(file, describe(file).etag, Recogniser(desk.engine.index, ()))
+    except SourceUnavailable:
+        return ""
+
+
+@lru_cache(maxsize=1 << 16)
+def _known(file: str, etag: str) -> list[str]:  # noqa: ARG001 - a file of another etag is another one
+    return []
+
+
+def _recognised(file: str, etag: str, recogniser: Recogniser) -> str:
+    known = _known(file, etag)
+    if not known:
+        known.append(recogniser.local(file))
+    return known[0]
+
+
+def _edited(key: str, path: str, file: str, shown: _Shown, names: str, desk: Desk) -> None:
+    """A table or JSON file in which images are called as they are shown; it is read when it is looked at."""
+    of = shown.set_of(path)
+    place = Place(path, of.root, of.links)
+    media_type = TYPES[os.path.splitext(path)[1]]
+    tag = digest("bids", file, place, names)
+    desk.later(key, partial(_text, file, place, shown.renamed), media_type, tag, state=partial(_state, file))
+
+
+def _state(file: str) -> tuple[str, int]:
+    """Raises `SourceError`."""
+    source = describe(file)
+    return source.etag, source.modified
+
+
+def _text(file: str, place: Place, renamed: Mapping[str, str]) -> bytes:
+    """The text of a file with new names. Raises `SourceUnavailable`."""
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise SourceUnavailable("The source file cannot be read now.", private=f"{file}: {error}") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+    return data if len(data) > MOST else rewritten(text, place, renamed.get).encode()

@@ -1,0 +1,148 @@
+"""What lies in the folder of a BIDS data set: its files, folders that are one image or recording, links to nowhere."""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from s3facade.catalog.contents import Broken
+from s3facade.catalog.folder import look, within
+from s3facade.catalog.watch import UNSURE, Watch, stamp
+from s3facade.stores.local import GONE, translated
+
+OPAQUE = (".zarr", ".ds", ".mefd", ".n5")
+"""Ends of folders that BIDS takes for one file, or that hold chunks: not looked into before somebody asks for them."""
+SHOWN = frozenset({".bidsignore"})
+"""Hidden files that are shown: all others, and hidden folders, belong to version control and to editors."""
+ANNEX = "annex/objects/"
+"""In paths that git-annex keeps contents at."""
+ABSENT = (
+    "Its content is not here: it is a link to a file that git-annex has not fetched. Fetch it with `datalad get` or "
+    "`git annex get`; it is shown then."
+)
+NOWHERE = "It is a link that leads nowhere: put the file there, or remove the link."
+OUTSIDE = "It is a link out of the folder of the data set, which is not followed: copy what it leads to."
+
+
+@dataclass
+class Found:
+    """What there is, by path below the root of the data set."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Absolute paths, in order of folders and names."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Why the content of a file is not here."""
+    folders: dict[str, str] = field(default_factory=dict)
+    """Absolute paths of folders that are taken as a whole."""
+    broken: list[Broken] = field(default_factory=list)
+
+
+def walk(root: str, watch: Watch) -> Found:
+    """Everything below ``root``; its folders are noted in ``watch``. Blocking.
+
+    Links are followed to places inside the root only.
+
+    Raises:
+        SourceUnavailable: A folder cannot be looked at now: what is not seen would be taken for deleted.
+        SourceDenied: The root itself may not be read.
+    """
+    found = Found()
+    real = os.path.realpath(root)
+    _folder(root, "", frozenset({real}), _Walk(root, real, watch, found))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    root: str
+    real: str
+    watch: Watch
+    found: Found
+
+    def entries(self, path: str) -> Sequence[os.DirEntry[str]]:
+        """What is in a folder, sorted; nothing of one that is gone or may not be read, which is told."""
+        try:
+            was = stamp(path)
+        except OSError:
+            was = UNSURE
+        self.watch.note(path, was)
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if path == self.root or not isinstance(error, (*GONE, PermissionError)):
+                raise translated(path, error) from error
+            if isinstance(error, PermissionError):
+                reason = "The folder may not be read by the server; check its permissions."
+                self.found.broken.append(Broken(path, reason))
+            return []
+
+
+def _folder(path: str, relative: str, above: frozenset[str], of: _Walk) -> None:
+    for entry in of.entries(path):
+        name = entry.name
+        if name.startswith(".") and name not in SHOWN:
+            continue
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            of.found.broken.append(Broken(ascii(entry.path), "Its name is not UTF-8; rename it: S3 keys are."))
+            continue
+        key = relative + name
+        if entry.is_symlink():
+            _link(entry, key, above, of)
+        elif entry.is_dir(follow_symlinks=False):
+            _below(entry.path, key, above, of)
+        elif entry.is_file(follow_symlinks=False):
+            of.found.files[key] = entry.path
+
+
+def _below(path: str, key: str, above: frozenset[str], of: _Walk) -> None:
+    if key.endswith(OPAQUE):
+        of.found.folders[key] = path
+    else:
+        _folder(path, key + "/", above, of)
+
+
+def _link(entry: os.DirEntry[str], key: str, above: frozenset[str], of: _Walk) -> None:
+    try:
+        about, real = look(entry.path)
+    except PermissionError:
+        of.found.files[key] = entry.path
+        return
+    except OSError:
+        target = os.readlink(entry.path)
+        annexed = ANNEX in target
+        of.found.files[key] = entry.path
+        of.found.absent[key] = ABSENT if annexed else NOWHERE
+        # Where the content will appear: the link itself does not change then.
+        for folder in _first(os.path.join(os.path.dirname(entry.path), target)):
+            of.watch.note(folder, stamp(folder))
+        return
+    if not within(real, of.real):
+        of.found.broken.append(Broken(entry.path, OUTSIDE))
+    elif modes.S_ISREG(about.st_mode):
+        of.found.files[key] = entry.path
+    elif modes.S_ISDIR(about.st_mode) and real not in above:
+        _below(entry.path, key, above | {real}, of)
+
+
+def _first(target: str) -> Iterator[str]:
+    """The nearest folder above ``target`` that exists."""
+    folder = os.path.dirname(os.path.normpath(target))
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    yield folder
+
+
+def pointer(path: str) -> bool:
+    """Whether a file holds only the name of a content that git-annex has not fetched ("unlocked" files)."""
+    try:
+        if os.stat(path).st_size > 32 << 10:
+            return False
+        with open(path, "rb") as file:
+            return file.read(15) == b"/annex/objects/"
+    except OSError:
+        return False
