@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.candidates import Candidate
 from s3facade.config.views.about import constant, filled
-from s3facade.layouts.ro_crate.about import settled
+from s3facade.config.views.bids import BidsView
+from s3facade.layouts.ro_crate.about import from_bids, settled
 
 
 class Said:
@@ -28,3 +30,15 @@ class Said:
         for key, sentence in wrong:
             desk.broken(candidate.recipe.path, f"`{key}` of what is said about it {sentence}; it is left out.")
         return found
+
+
+def of_bids(view: BidsView, candidate: Candidate, suffix: str) -> Mapping[str, Any]:
+    """What a BIDS view says of one of its images in BIDS's own words: licence, authors, species, and kind of image."""
+    species = next((column.value for column in view.participants if column.name == "species"), None)
+    text = "" if species is None else species.fill(candidate.captures)
+    return _in_bids(view.license, view.authors, text, suffix)
+
+
+@lru_cache(maxsize=256)
+def _in_bids(license_: str, authors: tuple[str, ...], species: str, suffix: str) -> Mapping[str, Any]:
+    return from_bids(license=license_, authors=authors, species=species, suffix=suffix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,12 @@ from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.provenance import relative, steps
 from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, files
+from s3facade.config.views.bids import BidsView
 from s3facade.config.views.collection import CrateView
 from s3facade.core.errors import SourceError
 from s3facade.core.identity import digest
 from s3facade.core.image import Source
+from s3facade.layouts.ro_crate.about import from_bids, settled
 from s3facade.layouts.ro_crate.actions import Original
 from s3facade.layouts.ro_crate.dataset import MOST, Folder, Part, dataset_crate
 from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
@@ -23,6 +26,7 @@ from s3facade.stores.files import describe
 
 CRATED = frozenset({"OmeZarr", "OmeZarrPlate"})
 """Layouts whose images have crates of their own, where their licence is known."""
+DOI = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:)?10\.", re.IGNORECASE)
 
 
 def arrange(view: CrateView, desk: Desk) -> None:
@@ -123,3 +127,21 @@ def _described(path: str) -> Source | None:
         return describe(path)
     except SourceError:
         return None
+
+
+def bids(view: BidsView, desk: Desk) -> None:
+    """The crate of a BIDS data set, from what it says in BIDS's own words; after all of its images."""
+    about = from_bids(name=view.name, license=view.license, authors=view.authors)
+    base = f"{view.root}/" if view.root else ""
+    said = [mount.about for key, mount in desk.plan.mounts.items() if key.startswith(base) and not mount.beside]
+    for key in ("organism", "modality", "license"):
+        values = {found.get(key) for found in said}
+        if len(values) == 1 and None not in values:
+            about.setdefault(key, values.pop())
+    more = {
+        "publication": list(filter(DOI.search, view.references)),
+        "keywords": list(view.keywords),
+        "description": f"BIDS data set: {_counted(len(said))}",
+    }
+    found, _ = settled(more)
+    crate(desk, view.root, {**found, **about})

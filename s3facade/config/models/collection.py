@@ -32,7 +32,7 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _plain(at: Path_, text: str) -> str:
+def _plain(text: str) -> str:
     path = compile_template(text)
     if path.names:
         raise ConfigError("it describes many images, so its path has no captures; write a plain prefix")
@@ -51,14 +51,11 @@ class CrateModel(Model):
 
     def resolve(self, at: Path_, desk: Resolving) -> CrateView:
         """The view. Raises `ConfigError`."""
-        about = whole(desk, ((), AboutModel()) if desk.said[1] is None else desk.said, ((*at, "about"), self.about))
+        about = whole(desk, desk.said, ((*at, "about"), self.about))
         for key in ("name", "license"):
             if key not in about and key not in self.about.said():
-                where = "of the dataset " if key == "name" else ""
-                desk.problem(
-                    at, f"an RO-Crate must have a {key} {where}; add `{key}` under `about:`".replace(" ;", ";")
-                )
-        return CrateView(_plain(at, self.path), about)
+                desk.problem(at, f"an RO-Crate must have a {key}; add `{key}` under `about:`")
+        return CrateView(_plain(self.path), about)
 
 
 class CollectionModel(Model):
@@ -78,7 +75,7 @@ class CollectionModel(Model):
     under: str = ""
     """Only images below this prefix."""
     url: Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": _URL.pattern})] | None = None
-    """Address that the bucket is reached by; default: that of the server, `server: public_url`, and the bucket's name."""
+    """Address that the bucket is reached by; default: `server: public_url` and the bucket's name."""
 
     def resolve(self, at: Path_, desk: Resolving) -> CollectionView:
         """The view. Raises `ConfigError`."""
@@ -91,7 +88,7 @@ class CollectionModel(Model):
             )
         if "parquet" in self.formats and (lacking := missing()):
             desk.problem((*at, "formats"), lacking)
-        return CollectionView(_plain(at, self.path), base, tuple(self.formats), self.under.strip("/"))
+        return CollectionView(_plain(self.path), base, tuple(self.formats), self.under.strip("/"))
 
 
 def whole(desk: Resolving, *layers: tuple[Path_, AboutModel | None]) -> dict[str, Any]:
