@@ -60,5 +60,26 @@ if ! "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("ngff_z
     "$python" -m pip install --quiet --no-deps --disable-pip-version-check ngff-zarr==0.50.0
 fi
 
+# vizarr publishes no package with the viewer in it: built from its repository, as it was when it was tried. VIZARR is
+# another place to clone from. Where that is not reached, its tests say so.
+viewer=be7ccc260e848a2829873c8746f32b4f43599435
+if [ "$(cat "$here/.cache/vizarr/commit" 2>/dev/null)" != "$viewer" ]; then
+    build=$(mktemp -d)
+    if git clone -q "${VIZARR:-https://github.com/hms-dbmi/vizarr.git}" "$build/src" &&
+        git -C "$build/src" checkout -q "$viewer" &&
+        (cd "$build/src" && npx --yes pnpm@9.5.0 install --frozen-lockfile --silent && npx vite build --logLevel error) \
+            >"$build/log" 2>&1; then
+        rm -rf "$here/.cache/vizarr"
+        mkdir -p "$here/.cache"
+        find "$build/src/dist" -name '*.map' -delete
+        mv "$build/src/dist" "$here/.cache/vizarr"
+        echo "$viewer" >"$here/.cache/vizarr/commit"
+    else
+        echo "conformance/install.sh: vizarr was not built" >&2
+        cat "$build/log" >&2 2>/dev/null || true
+    fi
+    rm -rf "$build"
+fi
+
 # The clients in other languages, built from source: minutes the first time, nothing the second.
 sh "$here/sdk/install.sh"

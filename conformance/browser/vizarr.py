@@ -1,0 +1,92 @@
+"""Screenshots of vizarr, built from its repository, looking at a running server."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import imagecodecs
+import numpy as np
+
+from conformance.browser.shots import CHROMIUM, NODE, Shot, available
+from conformance.server import ROOT
+
+BUILT = ROOT / "conformance" / ".cache" / "vizarr"
+DRAWN = (
+    "document.querySelector('canvas') !== null && new Set(performance.getEntriesByType('resource')"
+    ".map((e) => e.name).filter((n) => n.includes('/c/'))).size >= {chunks}"
+)
+"""True once so many chunks were asked for: vizarr does not say when it has drawn."""
+
+
+def missing() -> str | None:
+    """Why no screenshot can be taken, or None."""
+    if not (BUILT / "commit").exists():
+        return "vizarr was not built (conformance/install.sh)"
+    return available()
+
+
+def version() -> str:
+    """The commit that it was built from."""
+    file = BUILT / "commit"
+    return file.read_text(encoding="utf-8")[:7] if file.exists() else "absent"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing: the browser tells what failed."""
+
+
+def show(
+    url: str,
+    key: str,
+    png: Path,
+    *,
+    chunks: int,
+    size: tuple[int, int] = (1200, 800),
+    settle: float = 3.0,
+    timeout: float = 60,
+    **query: str,
+) -> Shot:
+    """Open ``url/key`` and take a screenshot ``settle`` seconds after ``chunks`` chunks were asked for.
+
+    The viewer comes from another port, so that every request for data is cross-origin.
+    """
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(BUILT)))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    more = "".join(f"&{name}={quote(value)}" for name, value in query.items())
+    ask = {
+        "url": f"http://127.0.0.1:{server.server_port}/?source={url}/{quote(key)}{more}",
+        "png": str(png),
+        "chromium": CHROMIUM,
+        "ready": DRAWN.format(chunks=chunks),
+        "timeout": timeout * 1000,
+        "settle": settle * 1000,
+        "port": urlsplit(url).port,
+        "width": size[0],
+        "height": size[1],
+    }
+    try:
+        command = ["node", str(NODE / "shot.mjs"), json.dumps(ask)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout + 90)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    said = json.loads(done.stdout)
+    return Shot(
+        ready=said["ready"],
+        pixels=np.asarray(imagecodecs.png_decode(png.read_bytes()))[..., :3],
+        console=[f"{m['type']}: {m['text']} {m['url']}" for m in said["console"]],
+        failed=[f"{f['reason']} {f['url']}" for f in said["failed"] if f["reason"] != "net::ERR_ABORTED"],
+        responses=said["responses"],
+    )
