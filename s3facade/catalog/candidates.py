@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from s3facade.catalog.contents import Broken, Plan
+from s3facade.catalog.mapping import Tables, mapped
 from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, Step
+from s3facade.catalog.stacks import Plane, stacked
 from s3facade.config.settings import ALWAYS, ImageConfig, Settings, SourceConfig
 
 Captures = Mapping[str, object]
@@ -20,6 +23,8 @@ class Item:
     path: str
     reader: str
     captures: Captures
+    twice: bool = False
+    """Whether its path can be read in two ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +38,20 @@ class Candidate:
 class Candidates:
     """Images by the name of their source or pipeline; each is worked out once."""
 
-    def __init__(self, settings: Settings, items: Callable[[SourceConfig], Iterable[Item]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        items: Callable[[SourceConfig], Iterable[Item]],
+        plan: Plan | None = None,
+        tables: Tables | None = None,
+    ) -> None:
         self._settings = settings
         self._items = items
+        self._plan = Plan() if plan is None else plan
+        self._tables = Tables() if tables is None else tables
+        own = {name for source in settings.sources.values() if source.files for name in source.files.captures}
+        self._columns = {name for source in settings.sources.values() for name in source.columns} - own
+        """Names that tables alone give values for."""
         self._known: dict[str, list[Candidate]] = {}
         self._partners: dict[tuple[str, frozenset[str]], Partners] = {}
 
@@ -51,7 +67,8 @@ class Candidates:
         """The images of ``name``, to be found by those of ``captures`` that they have, too."""
         candidates = self.of(name)
         theirs = frozenset(candidates[0].captures) if candidates else frozenset()
-        common = frozenset(captures) & theirs - {*ALWAYS}
+        # What two tables say need not be written alike; names of files are.
+        common = frozenset(captures) & theirs - {*ALWAYS} - self._columns
         found = self._partners.get((name, common))
         if found is None:
             found = self._partners[name, common] = Partners(name, candidates, sorted(common))
@@ -63,19 +80,27 @@ class Candidates:
         root = str(source.files.root if source.files else source.file.parent if source.file else "")
         about = (options, source.series, source.pixel_size, source.name, root, source.isolate)
         stated = source.reader is not None
-        claimed = stated or source.file is not None or bool(source.captures)
-        return [
-            Candidate(
-                item.captures,
-                FileRecipe("" if synthetic else item.path, item.reader, *about, stated=stated, claimed=claimed),
-            )
-            for item in self._items(source)
-        ]
+        claimed = stated or source.file is not None or bool(source.files and source.files.captures)
+        tally = self._plan.tally(source)
+        tables = self._tables.of(source, self._plan.watch)
+        made: list[Candidate] = []
+        planes: list[Plane] = []
+        for item, captures in mapped(source, self._items(source), tables, tally, self._broken):
+            path = "" if synthetic else item.path
+            recipe = FileRecipe(path, item.reader, *about, stated=stated, claimed=claimed)
+            if source.stack:
+                planes.append(Plane(captures, item.captures, recipe))
+            else:
+                made.append(Candidate(captures, recipe))
+        return made or [Candidate(captures, recipe) for captures, recipe in stacked(source, planes, tally)]
+
+    def _broken(self, path: str, reason: str) -> None:
+        self._plan.broken.append(Broken(path, reason))
 
     def _made(self, image: ImageConfig) -> list[Candidate]:
         first = self.of(image.sources[0])
         if image.group:
-            seeds: Iterable[_Seed] = _grouped(image, first)
+            seeds: Iterable[_Seed] = _grouped(image, first, self._columns)
         elif len(image.sources) > 1:
             seeds = (self._joined(image, c) for c in first)
         elif image.steps:
@@ -165,12 +190,14 @@ class Partners:
         return f"{len(found) or 'No'} images of {self._name!r} belong to it{behind}; one is needed."
 
 
-def _grouped(image: ImageConfig, candidates: Iterable[Candidate]) -> Iterator[_Seed]:
-    """Candidates that differ in the captures of the group alone, in the order of these."""
+def _grouped(image: ImageConfig, candidates: Iterable[Candidate], columns: Container[str]) -> Iterator[_Seed]:
+    """Candidates that differ in the captures of the group, and in what tables say of these, in the order of these."""
     apart = {*image.group, *ALWAYS}
     groups: dict[tuple[tuple[str, object], ...], list[Candidate]] = {}
     for candidate in candidates:
-        rest = tuple((name, value) for name, value in candidate.captures.items() if name not in apart)
+        rest = tuple(
+            (name, value) for name, value in candidate.captures.items() if name not in apart and name not in columns
+        )
         groups.setdefault(rest, []).append(candidate)
     for rest, members in groups.items():
         ordered = sorted(((_values(image, c), c.recipe) for c in members), key=lambda pair: pair[0])
@@ -181,7 +208,13 @@ def _grouped(image: ImageConfig, candidates: Iterable[Candidate]) -> Iterator[_S
             reason = f"Several images of {image.sources[0]!r} have {values}."
             parents = (FaultyRecipe(parents[0].path, reason, f"images.{image.name}.group"),)
         index = tuple(values[0] for values, _ in ordered) if len(image.group) == 1 else ()
-        yield _Seed(dict(rest), parents, together=True, index=index)
+        first = members[0].captures
+        told = {name: value for name, value in first.items() if name in columns and _all(members, name, value)}
+        yield _Seed({**dict(rest), **told}, parents, together=True, index=index)
+
+
+def _all(members: Iterable[Candidate], name: str, value: object) -> bool:
+    return all(member.captures.get(name) == value for member in members)
 
 
 def _values(image: ImageConfig, candidate: Candidate) -> tuple[Any, ...]:

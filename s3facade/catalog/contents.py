@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.mount import Mount
-from s3facade.catalog.report import Report
+from s3facade.catalog.report import Report, Tally, reported
 from s3facade.catalog.watch import Watch
+from s3facade.config.settings import SourceConfig
 from s3facade.core.errors import SourceError
 from s3facade.core.keyspace import File
 from s3facade.layouts.documents import literal_file
@@ -26,14 +29,32 @@ class Broken:
     """What only the operator may see."""
 
 
+REST = 20
+"""Looking whether a document is still true may take a twentieth of the time at most."""
+
+
 class Late:
     """A document that takes a while to make: made when it is first looked at. A token of `Deferred` leaves."""
 
-    __slots__ = ("_file", "_lock", "_make", "_media_type", "_modified", "tag")
+    __slots__ = ("_checked", "_file", "_lock", "_make", "_media_type", "_modified", "_seen", "_state", "tag", "waits")
 
-    def __init__(self, make: Callable[[], bytes], media_type: str, modified: int, tag: str) -> None:
+    def __init__(
+        self,
+        make: Callable[[], bytes],
+        media_type: str,
+        modified: int,
+        tag: str,
+        state: Callable[[], tuple[str, int]] | None = None,
+        *,
+        waits: bool = False,
+    ) -> None:
         self.tag = tag
-        """Digest of all that it is made of."""
+        """Digest of all that it is made of, but for what ``state`` tells."""
+        self.waits = waits
+        """Whether listings leave it out until it was made: it is dear."""
+        self._state = state
+        self._seen = ""
+        self._checked = 0.0
         self._make = make
         self._media_type = media_type
         self._modified = modified
@@ -41,14 +62,26 @@ class Late:
         self._lock = threading.Lock()
 
     def peek(self) -> File | None:
-        """The document, if it was made."""
-        return self._file
+        """The document, if it was made and need not be looked at again."""
+        return self._file if self._state is None or time.monotonic() < self._checked else None
+
+    @property
+    def made(self) -> bool:
+        """Whether it was ever made."""
+        return self._file is not None
 
     def open(self) -> File:
         """The document. Blocking. Raises `SourceError`."""
         with self._lock:
-            if self._file is None:
-                self._file = literal_file(self._make(), self._media_type, self._modified)
+            begun = time.monotonic()
+            if self._file is not None and (self._state is None or begun < self._checked):
+                return self._file
+            seen, modified = ("", 0) if self._state is None else self._state()
+            if self._file is None or seen != self._seen:
+                self._file = literal_file(self._make(), self._media_type, max(self._modified, modified))
+                self._seen = seen
+                begun = time.monotonic()
+            self._checked = time.monotonic() + max(1.0, REST * (time.monotonic() - begun))
             return self._file
 
 
@@ -66,7 +99,18 @@ class Plan:
     """Documents that take a while to make, by key."""
     broken: list[Broken] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
-    report: Report = field(default_factory=Report)
-    """What became of the files and rows of the sources that it shows."""
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    """What became of the files of each source that was walked, by name."""
     unseen: SourceError | None = None
     """Why nothing is known about what it holds: its keys are not absent then."""
+
+    def tally(self, source: SourceConfig) -> Tally:
+        """What became of the files of a source, in the making."""
+        if source.name not in self.tallies:
+            self.tallies[source.name] = Tally(source)
+        return self.tallies[source.name]
+
+    @cached_property
+    def report(self) -> Report:
+        """What became of all files of its sources and of all rows of their tables. Takes a second for a million."""
+        return reported(self.tallies.values())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from s3facade.catalog.arrange import bids, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.candidates import Candidates
 from s3facade.catalog.contents import Plan
+from s3facade.catalog.mapping import Tables
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.walk import Files
 from s3facade.config.settings import BucketConfig, Settings
@@ -40,6 +42,7 @@ class Planner:
         self._settings = settings
         self._engine = engine
         self.files: Files = Files(engine.index, before.files if before else None)
+        self._tables = Tables()
 
     def plan(self, bucket: BucketConfig, shown: Mapping[str, Mount] | None = None, *, thorough: bool = False) -> Plan:
         """What ``bucket`` holds now. Blocking.
@@ -54,7 +57,8 @@ class Planner:
             SourceUnavailable: A folder cannot be looked at now; nothing is known about what it holds.
         """
         plan = Plan()
-        candidates = Candidates(self._settings, lambda source: self.files.items(source, plan, thorough=thorough))
+        items = partial(self.files.items, plan=plan, thorough=thorough)
+        candidates = Candidates(self._settings, items, plan, self._tables)
         desk = Desk(self._settings, self._engine, candidates, plan, shown or {})
         for view in bucket.views:
             ARRANGERS[type(view)](view, desk)

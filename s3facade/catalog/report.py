@@ -1,13 +1,19 @@
 """What became of the files of each source and of the rows of its tables: nothing is left out silently.
 
-The planner fills a `Tally` for each source that it walks; `Report` is what `s3facade check` prints and what the status
-page tells. Counts are exact; of long lists the first entries are kept.
+The planner fills a `Tally` for each source that it walks; the `Report` that `reported` makes of these is what
+`s3facade check` prints and what the status page tells. Counts are exact; of long lists the first entries are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from s3facade.config.pattern import Pattern
+from s3facade.config.settings import SourceConfig
+from s3facade.config.why import explain
 
 KEPT = 200
 """Entries of a list that are kept."""
@@ -46,9 +52,10 @@ class SourceReport:
     matched: int = 0
     """Files that belong to it."""
     unmatched: Notes = Notes()
-    """Files below its root that match its pattern as little as that of any other source, and where they fail."""
+    """Files below its root that match its pattern as little as that of any other source, and where they fail. Folders
+    that are deeper than the pattern goes end in a slash."""
     skipped: Notes = Notes()
-    """Files that match and are left out, and by which `skip` or table."""
+    """Files that are left out on purpose, by `skip` or a table, or because they are no images; and which it was."""
     ambiguous: Notes = Notes()
     """Files whose names can be read in two ways, and both readings. A problem."""
     rowless: Notes = Notes()
@@ -98,9 +105,9 @@ class Pile:
 
     __slots__ = ("count", "kept")
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.kept: list[Note] = []
+    def __init__(self, begun: Pile | None = None) -> None:
+        self.count: int = begun.count if begun else 0
+        self.kept: list[Note] = list(begun.kept) if begun else []
 
     def add(self, about: str, sentence: str = "") -> None:
         """One more. Sentences that are dear to make are worth asking `full` first."""
@@ -122,13 +129,12 @@ class Pile:
 class Tally:
     """What became of one source, in the making."""
 
-    source: str
-    root: str = ""
-    pattern: str = ""
+    source: SourceConfig
     matched: int = 0
-    unmatched: list[str] = field(default_factory=list)
-    """Relative paths: other sources may match them yet."""
+    left: list[Sequence[str]] = field(default_factory=list)
+    """Relative paths of files below its root that are none of its own, folder by folder."""
     skipped: Pile = field(default_factory=Pile)
+    """By its tables; by `skip` are those of ``left``."""
     ambiguous: Pile = field(default_factory=Pile)
     rowless: Pile = field(default_factory=Pile)
     kept: Pile = field(default_factory=Pile)
@@ -137,23 +143,61 @@ class Tally:
     stacks: Pile = field(default_factory=Pile)
     uneven: Pile = field(default_factory=Pile)
 
-    def report(self, unmatched: Notes) -> SourceReport:
-        """As it is now."""
-        return SourceReport(
-            self.source,
-            self.root,
-            self.pattern,
-            self.matched,
-            unmatched,
-            self.skipped.notes(),
-            self.ambiguous.notes(),
-            self.rowless.notes(),
-            self.kept.notes(),
-            self.fileless.notes(),
-            self.values.notes(),
-            self.stacks.notes(),
-            self.uneven.notes(),
-        )
+
+def reported(tallies: Iterable[Tally]) -> Report:
+    """What became of several sources; a file that one of them leaves may be another one's."""
+    every = list(tallies)
+    patterns = {tally.source.name: tally.source for tally in every if tally.source.files is not None}
+    return Report({tally.source.name: _reported(tally, patterns) for tally in every})
+
+
+def _reported(tally: Tally, sources: Mapping[str, SourceConfig]) -> SourceReport:
+    source = tally.source
+    unmatched = Pile()
+    skipped = Pile(tally.skipped)
+    if source.files is not None:
+        others = [one for name, one in sources.items() if name != source.name]
+        for relative in chain.from_iterable(tally.left):
+            _leave(source.files, source, relative, others, unmatched, skipped)
+    return SourceReport(
+        source.name,
+        str(source.files.root) if source.files else str(source.file or ""),
+        source.files.text if source.files else "",
+        tally.matched,
+        unmatched.notes(),
+        skipped.notes(),
+        tally.ambiguous.notes(),
+        tally.rowless.notes(),
+        tally.kept.notes(),
+        tally.fileless.notes(),
+        tally.values.notes(),
+        tally.stacks.notes(),
+        tally.uneven.notes(),
+    )
+
+
+def _leave(
+    pattern: Pattern,
+    source: SourceConfig,
+    relative: str,
+    others: Iterable[SourceConfig],
+    unmatched: Pile,
+    skipped: Pile,
+) -> None:
+    """Tell why a file is not one of a source, unless it is one of another."""
+    path = Path(f"{pattern.root}/{relative}")
+    skip = next((one for one in source.skip if one.accepts(path)), None)
+    if skip is not None:
+        skipped.add(relative, f"by `skip`: {skip.text!r}")
+        return
+    if any(one.files is not None and one.files.accepts(path) for one in others):
+        return
+    if relative.endswith("/"):
+        unmatched.add(relative, "is deeper than the pattern goes; nothing in it was looked at")
+    elif pattern.match(relative) is not None:
+        skipped.add(relative, "it is no image: no reader recognises it")
+    else:
+        unmatched.add(relative, "" if unmatched.full else explain(pattern, relative))
 
 
 def reading(readings: Sequence[Mapping[str, object]]) -> str:

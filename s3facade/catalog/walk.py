@@ -41,6 +41,8 @@ class Met:
     broken: tuple[Broken, ...] = ()
     image: bool = False
     """Whether the folder as a whole is one image: nothing below it is looked at."""
+    left: tuple[str, ...] = ()
+    """Paths, as patterns see them, of what does not belong to the source."""
     claimed: bool = False
     """Whether there is something in it that may make it one: that depends on what lies deeper, too."""
 
@@ -91,7 +93,7 @@ class Files:
             raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
         elif is_remote(str(source.files.root)):
             plan.watch.trust(store(str(source.files.root)).address.refresh)
-            yield from self._far(source, source.files)
+            yield from self._far(source, source.files, plan)
         else:
             yield from self._walk(source, source.files, plan, thorough=thorough)
 
@@ -106,9 +108,11 @@ class Files:
         reader = source.reader or self.recogniser.name(found or path)
         yield Item(found or path, reader, {"stem": stem(file.name, folder=folder), "path": file.name})
 
-    def _far(self, source: SourceConfig, pattern: Pattern) -> Iterator[Item]:
+    def _far(self, source: SourceConfig, pattern: Pattern, plan: Plan) -> Iterator[Item]:
         """Of files in a store."""
         root = str(pattern.root)
+        left: list[str] = []
+        plan.tally(source).left.append(left)
 
         def claimed(folder: str, names: Sequence[str]) -> str | None:
             asked = not source.reader and pattern.match(_relative(root, folder)) is not None
@@ -118,6 +122,8 @@ class Files:
             item = _item(source, pattern, path, shown, self.recogniser.name)
             if item is not None:
                 yield item
+            else:
+                left.append(_relative(root, shown))
 
     def _walk(self, source: SourceConfig, pattern: Pattern, plan: Plan, *, thorough: bool) -> Iterator[Item]:
         root = str(pattern.root)
@@ -126,6 +132,7 @@ class Files:
         if known is None or known.source != source:
             known = self.known[source.name] = Known(source)
         folders: dict[str, Met] = {}
+        left = plan.tally(source).left
         self.snapshot.recall(real, [root])
         ahead = [(root, 0)]
         while ahead:
@@ -140,9 +147,13 @@ class Files:
             plan.broken += met.broken
             for n in listing.doubtful:
                 plan.watch.doubt(f"{folder.rstrip('/')}/{listing.files[n]}", listing.fingerprint(n))
+            if met.left:
+                left.append(met.left)
             yield from met.items
             if not met.image:
                 below = _below(pattern, root, folder, listing, depth + 1)
+                if len(below) < len(listing.folders):
+                    left.append(_not_entered(root, folder, listing, below))
                 self.snapshot.recall(real, below)
                 ahead += [(path, depth + 1) for path in reversed(below)]
         self.snapshot.forget(real, known.folders.keys() - folders.keys())
@@ -193,37 +204,42 @@ class Files:
             if image is not None:
                 unsaid = _unsayable(folder)
                 item = None if unsaid else _item(source, pattern, image, folder, sniff)
-                return Met(listing, (item,) if item else (), unsaid, image=True, claimed=True)
+                rest = () if unsaid or item else (_relative(root, folder),)
+                return Met(listing, (item,) if item else (), unsaid, image=True, left=rest, claimed=True)
         items: list[Item] = []
         broken: list[Broken] = []
+        left: list[str] = []
         for n, name in enumerate(listing.files):
             path = f"{base}/{name}"
             if unsaid := _unsayable(path):
                 broken += unsaid
                 continue
             item = _item(source, pattern, path, path, sniff)
-            if item is not None:
-                items.append(item)
-                if not item.reader:
-                    listing.doubt(n)
-        return Met(listing, tuple(items), tuple(broken), claimed=bool(claims))
+            if item is None:
+                left.append(_relative(root, path))
+                continue
+            items.append(item)
+            if not item.reader:
+                listing.doubt(n)
+        return Met(listing, tuple(items), tuple(broken), left=tuple(left), claimed=bool(claims))
 
 
 def _item(source: SourceConfig, pattern: Pattern, path: str, shown: str, sniff: Sniff) -> Item | None:
     """The item of a file that is shown by a path; None if it does not belong to the source."""
     folder = path is not shown
     relative = _relative(str(pattern.root), shown)
-    values = pattern.match(relative)
-    if values is None or any(p.accepts(Path(shown)) for p in source.skip):
+    read = pattern.read(relative)
+    if read is None or (source.skip and any(p.accepts(Path(shown)) for p in source.skip)):
         return None
+    values, twice = read
     reader = source.reader or sniff(path)
     if not folder and not source.reader and document(reader, path):
         return None
     # A folder with a damaged marker is an image that cannot be shown, whatever it is called.
-    if not (reader or source.captures or folder or shown.lower().endswith(tuple(registry.suffixes()))):
+    if not (reader or pattern.captures or folder or shown.lower().endswith(tuple(registry.suffixes()))):
         return None
     told = {name: sys.intern(value) if type(value) is str else value for name, value in values.items()}
-    return Item(path, reader, {"stem": stem(relative, folder=folder), "path": relative, **told})
+    return Item(path, reader, {"stem": stem(relative, folder=folder), "path": relative, **told}, twice)
 
 
 def _relative(root: str, path: str) -> str:
@@ -237,6 +253,12 @@ def _below(pattern: Pattern, root: str, folder: str, listing: Listing, depth: in
     if pattern.depth is None or depth < pattern.depth:
         return paths
     return [path for path in paths if depth == pattern.depth and pattern.match(_relative(root, path)) is not None]
+
+
+def _not_entered(root: str, folder: str, listing: Listing, below: Sequence[str]) -> list[str]:
+    """Folders that are deeper than the pattern goes, with a slash at the end; hidden ones are nobody's images."""
+    paths = {f"{folder.rstrip('/')}/{name}" for name in listing.folders if not name.startswith(".")}
+    return sorted(f"{_relative(root, path)}/" for path in paths.difference(below))
 
 
 def _unsayable(path: str) -> tuple[Broken, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,8 @@ class JoinConfig:
     """Of an Excel file; None: the first one."""
     where: str = ""
     """File, line and key, for errors."""
+    columns: tuple[str, ...] = ()
+    """Those that may be used as captures are, as they were when the configuration was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,6 @@ class Joined:
     """Number of the row, by values as they are written."""
     loose: Mapping[tuple[str, ...], int]
     """The same with ``007``, ``7`` and ``7.0`` as one; -1 where several rows would be meant."""
-    names: tuple[str, ...]
-    """Columns that become names of values."""
     values: tuple[dict[str, object], ...] = field(repr=False)
     """Of each row: value by column."""
     blank: Mapping[str, object] = field(repr=False)
@@ -73,18 +73,13 @@ class Joined:
                 yield self.table.where(n), told
 
 
-def joined(config: JoinConfig, table: Table, taken: Sequence[str] = ()) -> Joined:
+def joined(config: JoinConfig, table: Table) -> Joined:
     """A table, ready to be asked.
-
-    Args:
-        config: How its rows are found.
-        table: It.
-        taken: Names that are given already: their columns are left out.
 
     Raises:
         ConfigError: It lacks a column, or two rows have one key.
     """
-    for column in config.by.values():
+    for column in (*config.by.values(), *config.columns):
         if column not in table.columns:
             known = ", ".join(table.columns)
             raise ConfigError(f"{table.path}: has no column {column!r}; it has {known}")
@@ -100,10 +95,9 @@ def joined(config: JoinConfig, table: Table, taken: Sequence[str] = ()) -> Joine
             raise ConfigError(f"{table.path}: {lines} both have {told}; a file could not tell which one is its own")
         loose_key = tuple(map(whole, key))
         loose[loose_key] = -1 if loose_key in loose else n
-    names = tuple(c for c in table.columns if c not in taken)
-    chosen = [(i, c) for i, c in enumerate(table.columns) if c in names]
+    chosen = [(i, c) for i, c in enumerate(table.columns) if c in config.columns]
     values: tuple[dict[str, object], ...] = tuple({c: row[i] for i, c in chosen} for row in table.rows)
-    return Joined(config, table, tuple(config.by), exact, loose, names, values, dict.fromkeys(names, ""))
+    return Joined(config, table, tuple(config.by), exact, loose, values, dict.fromkeys(config.columns, ""))
 
 
 def whole(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from s3facade.config import model as m
@@ -50,7 +51,8 @@ class Sources:
         captures = {} if files is None else files.captures
         for taken in {*captures} & {*ALWAYS}:
             self._problem((*at, "files"), f"{{{taken}}} is captured for every file already; choose another name")
-        joins, columns, unclear = self._joins(at, c, captures)
+        joins, unclear = self._joins(at, c, captures)
+        columns = [column for one in joins for column in one.columns]
         if len(joins) < len(c.join):
             self.vague.add(name)
         return SourceConfig(
@@ -67,7 +69,6 @@ class Sources:
             None if c.list_ is None else self._absolute(c.list_),
             self._values(at, c, captures, columns),
             joins,
-            columns,
             unclear,
             self._stack(at, c, captures),
             self._channels(at, c, captures),
@@ -95,10 +96,10 @@ class Sources:
 
     def _joins(
         self, at: Path_, c: SourceModel, captures: Mapping[str, type[Captured]]
-    ) -> tuple[tuple[JoinConfig, ...], tuple[str, ...], Mapping[str, str]]:
-        """The joins, the columns that can be used by name, and why others cannot."""
+    ) -> tuple[tuple[JoinConfig, ...], Mapping[str, str]]:
+        """The joins, and why some columns cannot be used by name."""
         configs: list[JoinConfig] = []
-        owner: dict[str, str] = {}
+        owner: dict[str, int] = {}
         unclear: dict[str, str] = {}
         for i, model in enumerate(c.join):
             here = (*at, "join", i)
@@ -117,11 +118,15 @@ class Sources:
                     if model.by.get(column) != column:
                         unclear[column] = f"is a capture and a column of {table.path.name}; rename one of the two"
                 elif column in owner:
-                    unclear[column] = f"is a column of {owner[column]} and of {table.path.name}; rename one of the two"
+                    first = configs[owner[column]].table.name
+                    unclear[column] = f"is a column of {first} and of {table.path.name}; rename one of the two"
                 else:
-                    owner[column] = table.path.name
-        columns = tuple(column for column in owner if column not in unclear)
-        return tuple(configs), columns, unclear
+                    owner[column] = len(configs) - 1
+        for i, config in enumerate(configs):
+            mine = self._tables[config.table, config.sheet].columns
+            names = tuple(c for c in mine if owner.get(c) == i and c not in unclear)
+            configs[i] = replace(config, columns=names)
+        return tuple(configs), unclear
 
     def _table(self, at: Path_, model: JoinModel) -> Table | None:
         key = (self._absolute(model.table), model.sheet)
