@@ -24,8 +24,9 @@ import uvloop
 
 from s3facade import __version__, caches, registry, remotes
 from s3facade.auth import configured
+from s3facade.catalog.buckets import REST
 from s3facade.catalog.builder import Builder
-from s3facade.catalog.catalog import REST, Catalog, Viewable
+from s3facade.catalog.catalog import Catalog, Viewable
 from s3facade.catalog.contents import Broken
 from s3facade.config.settings import Settings
 from s3facade.config.views.files import FilesView
@@ -197,8 +198,9 @@ def renew(catalog: Catalog) -> bool:
     from s3facade.config.load import access_again  # pydantic is a quarter of the time to start
 
     try:
-        catalog.settings = access_again(catalog.settings)
-        remotes.renew(catalog.settings)
+        settings = access_again(catalog.settings)
+        remotes.renew(settings)
+        catalog.adopt(catalog.planned(settings))
     except ConfigError as error:
         log.error("access keys and links stay as they were: %s", error.explain())  # noqa: TRY400 - the user's mistake
         return False
@@ -282,6 +284,7 @@ async def _watch(catalog: Catalog) -> None:
                 if catalog.unopened() == before:
                     break
                 await asyncio.sleep(0.05)
+            await catalog.engine.run(catalog.prepare)
             if not every:
                 return
             await asyncio.sleep(every)

@@ -7,57 +7,37 @@ on the event loop.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from s3facade.catalog.across import Across
+from s3facade.catalog.buckets import Bucket, BucketInfo, Buckets, Prepared, made_when
 from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.folder import Copy, Folder
 from s3facade.catalog.mount import Mount
-from s3facade.catalog.plan import Planner
-from s3facade.catalog.recipe import files, single
-from s3facade.catalog.shelf import Shelf
-from s3facade.config.settings import Access, BucketConfig, ListSizes, Settings, ShelfConfig
+from s3facade.catalog.recipe import files
+from s3facade.catalog.tree import folder, withheld
+from s3facade.config.settings import Settings, ShelfConfig
 from s3facade.core.errors import (
     LoadError,
     NoSuchBucket,
     NoSuchKey,
     SourceChanged,
-    SourceDenied,
     SourceError,
     SourceUnavailable,
 )
 from s3facade.core.identity import etag
 from s3facade.core.image import Source
-from s3facade.core.keyspace import Deferred, Dir, File, Node, find, is_leaf, scan
+from s3facade.core.keyspace import Deferred, Dir, File, Node, find, scan
 from s3facade.core.keyspace import Opened as KeySpace
 from s3facade.core.objects import Passed
 from s3facade.engine.engine import Engine
-from s3facade.stores.files import describe, doubt, is_remote, there, unchanged
+from s3facade.stores.files import is_remote, there, unchanged
 
 log = logging.getLogger("s3facade.catalog")
 MEASURE = 5.0
 """Seconds that one page of a listing may spend on computing sizes."""
-REST = 20
-"""Looking at all folders again may take a twentieth of the time at most."""
-SOON = 3.0
-"""Seconds until what could not be looked at is looked at again, if it is asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class BucketInfo:
-    """What S3 tells about a bucket."""
-
-    name: str
-    created: int
-    """Nanoseconds since 1970, UTC."""
-    access: Access
-    cache_control: str | None = None
-    cors: tuple[str, ...] = ("*",)
-    """Origins whose pages may read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +55,8 @@ class Found:
     generation: int
     pin: str = ""
     """Digest of the image that it belongs to, or of the plain file: what addresses that never change are made with."""
+    late: Late | None = None
+    """The document that it is, if that takes a while to make and may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +82,6 @@ class Viewable:
     """µm per voxel along x, y and z, those there are, in this order; None where it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """One bucket as it is now."""
-
-    info: BucketInfo
-    root: Node
-    plan: Plan
-    sizes: ListSizes = "compute"
-
-
 class _Cold(Exception):
     """I/O is needed."""
 
@@ -118,26 +90,74 @@ class Catalog:
     """All buckets. Reads are lock-free; `rescan` and `probe` may be called from any one thread."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.settings = settings
         self.engine = engine
-        self.generation = 0
-        self._planner = Planner(settings, engine)
-        self._changing = threading.Lock()
-        # By bucket: one whose store does not answer must not keep the others from being looked at.
-        self._scanning = {config.name: threading.Lock() for config in settings.buckets}
-        self._rested: dict[str, float] = {}
-        self._across = Across([config.name for config in settings.buckets])
-        self._buckets: Mapping[str, Bucket] = {}
-        self._shelf = Shelf(settings.shelf) if settings.shelf else None
+        self._state = Buckets(settings, engine)
         self._shelved: dict[tuple[str, str], Bucket] = {}
-        self.rescan(thorough=False)
+
+    @property
+    def settings(self) -> Settings:
+        """What is shown now."""
+        return self._state.settings
+
+    @property
+    def generation(self) -> int:
+        """Another one whenever other things are shown."""
+        return self._state.generation
+
+    # What changes.
+
+    def rescan(self, *, thorough: bool = True) -> float:
+        """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`.
+
+        Args:
+            thorough: Whether each file is compared with what it was, and not the times of folders alone.
+
+        Returns:
+            Seconds that looking took, but for what could not be looked at.
+        """
+        return self._state.rescan(thorough=thorough)
+
+    def look(self) -> None:
+        """Look at folders again whose times have changed. Blocking."""
+        self._state.looks()
+
+    def planned(self, settings: Settings) -> Prepared:
+        """Plan another configuration beside the one that is shown. Blocking. Raises `ConfigError`."""
+        return self._state.plan(settings)
+
+    def adopt(self, prepared: Prepared) -> None:
+        """Show another configuration from now on, all of it at once. No I/O."""
+        self._state.adopt(prepared)
+        self._shelved.clear()
+
+    def probe(self, until: float) -> None:
+        """Open images that were never opened, until a monotonic time; then hide what is broken. Blocking."""
+        self._state.probe(until)
+
+    def prepare(self) -> None:
+        """Make the documents that listings leave out until they were made. Blocking."""
+        for bucket in list(self._state.now.values()):
+            for key, late in bucket.plan.late.items():
+                if late.waits and not late.made:
+                    try:
+                        late.open()
+                    except (SourceError, LoadError) as error:
+                        log.warning("not made: %r in %s: %s", key, bucket.info.name, error.explain())
+
+    def unopened(self) -> int:
+        """Images that nobody has looked into yet; files that are shown as part of another one need not be."""
+        return self._state.unopened()
+
+    def unprobed(self) -> int:
+        """About as many, at once."""
+        return self._state.unprobed()
 
     # What is asked for by requests.
 
     def buckets(self) -> Sequence[BucketInfo]:
         """All buckets, sorted by name."""
-        shelved = self._shelf.folders() if self._shelf else {}
-        names = sorted({*self._buckets, *shelved})
+        shelf, now = self._state.shelf, self._state.now
+        names = sorted({*now, *(shelf.folders() if shelf else ())})
         return [bucket.info for name in names if (bucket := self._look(name)) is not None]
 
     def bucket(self, name: str) -> BucketInfo | None:
@@ -152,6 +172,7 @@ class Catalog:
             return None
         now = time.monotonic()
         met: list[tuple[Mount, KeySpace]] = []
+        late: list[Late] = []
 
         def resolve(node: Deferred) -> KeySpace:
             if isinstance(node.token, Mount) and (known := node.token.peek(now)) is not None:
@@ -162,6 +183,7 @@ class Catalog:
             if isinstance(node.token, Copy):
                 return node.token.open()
             if isinstance(node.token, Late) and (made := node.token.peek()) is not None:
+                late.append(node.token)
                 return made
             raise _Cold
 
@@ -169,7 +191,7 @@ class Catalog:
             file = find(entry.root, key, resolve)
         except _Cold:
             return None
-        return None if file is None else self._found(key, file, met)
+        return None if file is None else self._found(key, file, met, late)
 
     async def find(self, bucket: str, key: str) -> Found:
         """The object at ``key``.
@@ -186,20 +208,23 @@ class Catalog:
         entry = self._entry(bucket)
         now = time.monotonic()
         met: list[tuple[Mount, KeySpace]] = []
+        late: list[Late] = []
 
         def resolve(node: Deferred) -> KeySpace:
             opened = _opened(node, now)
             if isinstance(node.token, Mount):
                 met.append((node.token, opened))
+            elif isinstance(node.token, Late):
+                late.append(node.token)
             return opened
 
         file = find(entry.root, key, resolve)
-        if file is None and not met and self._look_again(bucket):
+        if file is None and not met and self._state.look(bucket):
             file = find(self._entry(bucket).root, key, resolve)
         if file is None:
             self._known(bucket)
             raise NoSuchKey("The specified key does not exist.", Key=key)
-        return self._found(key, file, met)
+        return self._found(key, file, met, late)
 
     def current(self, found: Found) -> bool:
         """Whether the description still is true. One ``stat`` per source file."""
@@ -208,6 +233,8 @@ class Catalog:
         if found.mount is not None:
             # The mount may have been opened anew for another key since: fresh then, but not what was found.
             return found.mount.fresh(time.monotonic()) and found.pin == found.mount.newest
+        if found.late is not None:
+            return found.late.peek() is found.file
         return found.source is None or unchanged(found.source)
 
     async def pin(self, bucket: str, prefix: str) -> str:
@@ -270,12 +297,14 @@ class Catalog:
 
     def page_now(self, bucket: str, prefix: str, bound: str, delimiter: str, limit: int) -> list[Found | str]:
         """`page`, blocking; sizes that were never computed are None."""
-        self._look_again(bucket)
+        self._state.look(bucket)
         self._known(bucket)
         entry = self._entry(bucket)
         now = time.monotonic()
 
         def resolve(node: Deferred) -> KeySpace:
+            if isinstance(node.token, Late) and node.token.waits and not node.token.made:
+                return Dir({})
             try:
                 return _opened(node, now)
             except SourceUnavailable:
@@ -284,7 +313,7 @@ class Catalog:
                     raise
                 log.warning("an image is left out of a listing of %s: its file is gone", bucket)
             except SourceError as error:
-                if isinstance(node.token, Mount) and _withheld(node.token):
+                if isinstance(node.token, Mount) and withheld(node.token):
                     raise
                 log.warning("left out of a listing of %s: %s", bucket, error.explain())
             return Dir({})
@@ -313,9 +342,11 @@ class Catalog:
         Args:
             public: Only those of buckets that anybody may list.
         """
-        shelf = self._shelf if self._shelf and not (public and self._shelf.config.access != "public") else None
+        shelf = self._state.shelf
+        if shelf and public and shelf.config.access != "public":
+            shelf = None
         found = {Broken(path, reason) for path, reason in (shelf.others() if shelf else ())}
-        for bucket in self._buckets.values():
+        for bucket in self._state.now.values():
             if public and bucket.info.access != "public":
                 continue
             found.update(bucket.plan.broken)
@@ -327,9 +358,13 @@ class Catalog:
 
     def images(self, bucket: str) -> Sequence[str]:
         """Prefixes of the images that a bucket shows, sorted; opened or not."""
-        plan = self._entry(bucket).plan
-        members = _members(plan)
-        return sorted(p for p, m in plan.mounts.items() if m.error is None and not m.beside and p not in members)
+        entry = self._entry(bucket)
+        found = ((p, m) for p, m in entry.plan.mounts.items() if p not in entry.hidden)
+        return sorted(p for p, m in found if m.error is None and not m.beside)
+
+    def count(self, bucket: str) -> int:
+        """How many images a bucket shows, as far as is known; at once."""
+        return self._entry(bucket).images
 
     def mounts(self, bucket: str, prefix: str = "") -> Sequence[tuple[str, Mount]]:
         """Images whose keys start with ``prefix``, or that it leads into, sorted; opened or not.
@@ -337,12 +372,11 @@ class Catalog:
         Raises:
             NoSuchBucket: No such bucket.
         """
-        plan = self._entry(bucket).plan
-        members = _members(plan)
+        entry = self._entry(bucket)
         return [
             (name, mount)
-            for name, mount in sorted(plan.mounts.items())
-            if name not in members
+            for name, mount in sorted(entry.plan.mounts.items())
+            if name not in entry.hidden
             and not mount.beside
             and (name.startswith(prefix) or f"{prefix}/".startswith(f"{name}/" if name else ""))
         ]
@@ -365,142 +399,23 @@ class Catalog:
             scale = {name: sizes[name] for name in ("x", "y", "z") if name in sizes}
         return Viewable(bucket, f"{prefix}/0" if mount.count > 1 else prefix, scale)
 
-    def unopened(self) -> int:
-        """Images that nobody has looked into yet; files that are shown as part of another one need not be."""
-        count = 0
-        for bucket in self._buckets.values():
-            shown = _claimed(bucket.plan)
-            count += sum(
-                m.error is None and not m.opened and bool(m.recipe.path) and not _owned(m, shown)
-                for m in bucket.plan.mounts.values()
-                if not m.beside
-            )
-        return count
-
-    def probe(self, until: float) -> None:
-        """Open images that were never opened, until a monotonic time; then hide what is broken. Blocking."""
-        for bucket in self._buckets.values():
-            shown = _claimed(bucket.plan)
-            for mount in bucket.plan.mounts.values():
-                # Each file of a series would look at all the others: a thousand slices, a million times.
-                if not mount.beside and not _owned(mount, shown):
-                    self._probe(mount, until)
-                    shown.update((source.path, mount.recipe.path) for source in mount.members)
-        self._swap()
-
-    @staticmethod
-    def _probe(mount: Mount, until: float) -> None:
-        now = time.monotonic()
-        if now > until:
-            return
-        if (not mount.opened and mount.error is None) or (mount.error is not None and mount.retry(now)):
-            try:
-                mount.open(now)
-            except (SourceError, LoadError) as error:
-                log.debug("does not open: %s", error.explain())
-
-    def _look_again(self, bucket: str) -> bool:
-        """Look at the folders once more if one has changed: a file that is there must not be called absent.
-
-        Other workers, asked before, may know it already. Not more often than the time that looking takes allows:
-        a microscope that writes all the time must not keep the server walking.
-        """
-        entry = self._buckets.get(bucket)
-        if entry is None or not self.settings.server.rescan:
-            return False
-        told = entry.plan.watch.trusting and self._across.differs(bucket)
-        if not told and (time.monotonic() < self._rested.get(bucket, 0.0) or not entry.plan.watch.moved()):
-            return False
-        config = next(config for config in self.settings.buckets if config.name == bucket)
-        self._rescan(config, doubted=told)
-        return True
-
-    def rescan(self, *, thorough: bool = True) -> float:
-        """Look at all folders again and show what is there now. Blocking. Raises `ConfigError`.
-
-        Args:
-            thorough: Whether each file is compared with what it was, and not the times of folders alone.
-
-        Returns:
-            Seconds that looking took, but for what could not be looked at.
-        """
-        return sum(self._rescan(config, thorough=thorough) for config in self.settings.buckets)
-
-    def _rescan(self, config: BucketConfig, *, doubted: bool = False, thorough: bool = False) -> float:
-        """Look at what one bucket shows; ``doubted``: another worker has seen something else in it."""
-        with self._scanning[config.name]:
-            if doubted:
-                if not self._across.differs(config.name):
-                    # Somebody else has looked meanwhile.
-                    return 0.0
-                doubt()
-            begun = time.monotonic()
-            old = self._buckets.get(config.name)
-            plan = self._plan(config, old, thorough=thorough)
-            for key, late in plan.late.items():
-                made = old.plan.late.get(key) if old else None
-                if made is not None and made.tag == late.tag:
-                    plan.late[key] = made
-            seen = plan.unseen is None and (old is None or plan is not old.plan)
-            if seen:
-                # Before anybody is shown it.
-                self._across.tell(config.name, plan.mounts)
-            self._swap({config.name: plan})
-            taken = time.monotonic() - begun
-            self._rested[config.name] = time.monotonic() + (REST * taken if seen else max(taken, SOON))
-            return taken if seen else 0.0
-
-    def _plan(self, config: BucketConfig, old: Bucket | None, *, thorough: bool) -> Plan:
-        """What the bucket holds; what it held, where its folders cannot be looked at now."""
-        try:
-            return self._planner.plan(config, old.plan.mounts if old else None, thorough=thorough)
-        except SourceUnavailable as error:
-            log.warning("bucket %s stays as it was: %s", config.name, error.explain())
-            if old is not None:
-                return old.plan
-            plan = Plan(broken=[Broken(error.private, error.public)], unseen=error)
-            plan.watch.trust(0.0)
-            return plan
-        except SourceDenied as error:
-            return Plan(broken=[Broken(error.private, error.public)])
-
-    def _swap(self, plans: Mapping[str, Plan] | None = None) -> None:
-        """Show other plans; None: the same, with what is known to be broken by now hidden."""
-        with self._changing:
-            buckets = dict(self._buckets)
-            changed = False
-            for config in self.settings.buckets:
-                old = self._buckets.get(config.name)
-                plan = (old.plan if old else None) if plans is None else plans.get(config.name)
-                if plan is None:
-                    continue
-                created = self.settings.modified or (old.info.created if old else _created(plan))
-                root = _tree(plan)
-                changed = changed or old is None or _shape(old.root) != _shape(root)
-                info = BucketInfo(config.name, created, config.access, config.cache_control, config.cors)
-                buckets[config.name] = Bucket(info, root, plan, config.list_sizes)
-            if changed:
-                self._buckets = buckets
-                self.generation += 1
-
     def _look(self, name: str) -> Bucket | None:
         """The bucket called ``name``: configured, or a sub-folder of the folder of buckets."""
-        bucket = self._buckets.get(name)
-        if bucket is None and self._shelf is not None:
-            path = self._shelf.folders().get(name)
+        bucket, shelf = self._state.now.get(name), self._state.shelf
+        if bucket is None and shelf is not None:
+            path = shelf.folders().get(name)
             if path is None:
                 return None
             bucket = self._shelved.get((name, path))
             if bucket is None:
-                bucket = self._shelved[name, path] = self._made(self._shelf.config, name, path)
+                bucket = self._shelved[name, path] = self._made(shelf.config, name, path)
         return bucket
 
     def _made(self, config: ShelfConfig, name: str, path: str) -> Bucket:
         """The bucket that shows one sub-folder as it is."""
-        plan = Plan(folders={"": Folder(path, path)})
-        created = self.settings.modified or _created(plan)
-        info = BucketInfo(name, created, config.access, config.cache_control, config.cors)
-        return Bucket(info, _tree(plan), plan)
+        plan, root = folder(path)
+        created = self.settings.modified or made_when(plan)
+        return Bucket(BucketInfo(name, created, config.access, config.cache_control, config.cors), root, plan)
 
     def _entry(self, name: str) -> Bucket:
         bucket = self._look(name)
@@ -514,14 +429,15 @@ class Catalog:
         if unseen is not None:
             raise unseen.with_traceback(None)
 
-    def _found(self, key: str, file: File, met: Sequence[tuple[Mount, KeySpace]]) -> Found:
+    def _found(self, key: str, file: File, met: Sequence[tuple[Mount, KeySpace]], late: Sequence[Late]) -> Found:
         mount, node = met[-1] if met else (None, None)
         pin = file.identity if mount is None or node is None else mount.pin(node)
         source = None
         if mount is None and file.size:
             part = file.body().parts[0]
             source = part.source if isinstance(part, Passed) else None
-        return Found(key, file, etag(file.identity, key), mount, source, self.generation, pin)
+        made = late[-1] if late else None
+        return Found(key, file, etag(file.identity, key), mount, source, self.generation, pin, made)
 
 
 def _opened(node: Deferred, now: float) -> KeySpace:
@@ -535,94 +451,3 @@ def _opened(node: Deferred, now: float) -> KeySpace:
 def _unreachable(mount: Mount) -> bool:
     """Whether a file of an image lies in a store that does not say that it is gone."""
     return any(is_remote(path) and there(path) for path in files(mount.recipe))
-
-
-def _withheld(mount: Mount) -> bool:
-    """Whether the store of an image refuses it now, though it has been open: most likely it refuses everything."""
-    refused = mount.count > 0 and isinstance(mount.error, SourceDenied)
-    return refused and any(map(is_remote, files(mount.recipe)))
-
-
-def _created(plan: Plan) -> int:
-    """Some time that stays the same: of the first folder or file."""
-    paths = [f.path for f in plan.folders.values()] + [m.recipe.path for m in plan.mounts.values() if m.recipe.path]
-    for path in (*paths, *plan.files.values()):
-        try:
-            return describe(path).modified
-        except SourceError:
-            continue
-    return 0
-
-
-def _claimed(plan: Plan) -> dict[str, str]:
-    """Files that belong to images that have been opened, with the file of the image."""
-    mounts = [m for m in plan.mounts.values() if m.members]
-    return {source.path: mount.recipe.path for mount in mounts for source in mount.members}
-
-
-def _owned(mount: Mount, shown: Mapping[str, str]) -> bool:
-    """Whether the file of an image that was never opened is part of another image."""
-    own = mount.recipe.path
-    return not mount.opened and single(mount.recipe) and shown.get(own, own) != own
-
-
-def _members(plan: Plan) -> set[str]:
-    """Prefixes of files that are shown as part of another file's images already."""
-    hidden: set[str] = set()
-    owner: dict[str, str] = {}
-    for prefix, mount in sorted(plan.mounts.items(), key=lambda item: (-len(item[1].members), item[1].recipe.path)):
-        if not single(mount.recipe):
-            continue
-        own = mount.recipe.path
-        if owner.get(own, own) != own:
-            hidden.add(prefix)
-            continue
-        for source in mount.members:
-            owner.setdefault(source.path, own)
-    return hidden
-
-
-def _tree(plan: Plan) -> Node:
-    """The bucket's key space. Broken images can be found, so that their keys say why, but are not listed."""
-    members = _members(plan)
-    leaves: dict[str, tuple[Node, bool]] = {}
-    for prefix, folder in plan.folders.items():
-        leaves[prefix] = (Deferred(folder), True)
-    for key, path in plan.files.items():
-        leaves[key] = (Deferred(Copy(path), leaf=True), True)
-    for key, file in plan.documents.items():
-        leaves[key] = (file, True)
-    for key, late in plan.late.items():
-        leaves[key] = (Deferred(late, leaf=True), True)
-    for prefix, mount in plan.mounts.items():
-        if prefix not in members:
-            leaves[prefix] = (Deferred(mount, leaf=mount.leaf), mount.error is None or _withheld(mount))
-    if set(leaves) == {""}:
-        return leaves[""][0]
-    return _nested(leaves)
-
-
-def _nested(leaves: Mapping[str, tuple[Node, bool]]) -> Dir:
-    here: dict[str, tuple[Node, bool]] = {}
-    below: dict[str, dict[str, tuple[Node, bool]]] = {}
-    for path, leaf in leaves.items():
-        head, slash, rest = path.partition("/")
-        if slash:
-            below.setdefault(head, {})[rest] = leaf
-        else:
-            here[head] = leaf
-    for head, inner in below.items():
-        folder = _nested(inner)
-        here[head] = (folder, bool(folder.order))
-    children = {name: node for name, (node, _) in here.items()}
-    order = sorted((n if is_leaf(c) else n + "/", n) for n, (c, shown) in here.items() if shown)
-    return Dir(children, tuple(order))
-
-
-def _shape(node: Node) -> object:
-    """What makes two trees alike: names, and which mounts stand where."""
-    if isinstance(node, Deferred):
-        return node.token if isinstance(node.token, Mount | Late) else getattr(node.token, "path", None)
-    if isinstance(node, Dir):
-        return (tuple(node.order), {name: _shape(child) for name, child in node.children.items()})
-    return node.identity if isinstance(node, File) else id(node)

@@ -49,7 +49,7 @@ def test_slices_of_an_open_series_are_not_opened(tmp_path: Path, engine: Engine)
     catalog = Catalog(zero([tmp_path]), engine)
     assert shown(catalog) == ["a/IM0000.ome.zarr", "b/IM0000.ome.zarr"]
     opened = [m for _, m in catalog.mounts("images") if m.sources]
-    every = [m for b in catalog._buckets.values() for m in b.plan.mounts.values() if m.sources]
+    every = [m for b in catalog._state.now.values() for m in b.plan.mounts.values() if m.sources]
     assert len(opened) == len(every) == 2
     assert catalog.unopened() == 0
 

@@ -60,7 +60,8 @@ def test_what_one_worker_has_seen_no_other_calls_absent(server: Counting, engine
     with pytest.raises(NoSuchKey):
         made.find_now("far-away", "new/zarr.json")
     # As a worker does that looked a moment ago.
-    made._across._told[:8] = b"anything"
+    at = made._state.across.place("far-away")
+    made._state.across._told[at : at + 8] = b"anything"
     assert made.find_now("far-away", "new/zarr.json").file.size
     count = len(server.asked)
     with pytest.raises(NoSuchKey):
@@ -69,7 +70,7 @@ def test_what_one_worker_has_seen_no_other_calls_absent(server: Counting, engine
 
 
 def test_processes_tell_each_other() -> None:
-    across = Across(["a", "b"])
+    across = Across()
     across.tell("a", ["x"])
     assert not across.differs("a")
     assert not across.differs("b"), "nothing was ever said about it"
@@ -129,7 +130,7 @@ def test_nobody_waits_for_the_store_of_another_bucket(server: Counting, engine: 
 def test_a_store_that_was_down_at_the_start_is_looked_at_when_it_is_asked_for(
     server: Counting, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s3facade.catalog.catalog.SOON", 0.3)
+    monkeypatch.setattr("s3facade.catalog.buckets.SOON", 0.3)
     server.latency = 2.5
     made = catalog(server, engine, tmp_path, "1 h")
     with pytest.raises(SourceUnavailable):
