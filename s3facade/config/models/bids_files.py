@@ -27,7 +27,7 @@ FORMATS: Mapping[str, tuple[str, str, Mapping[str, object]]] = {
     "ome.zarr": (".ome.zarr", "ome-zarr", {}),
     "ome.tif": (".ome.tif", "ome-tiff", {"bigtiff": False}),
     "ome.btf": (".ome.btf", "ome-tiff", {"bigtiff": True}),
-    "tif": (".tif", "tiff", {}),
+    "tif": (".tif", "tif", {}),
     "png": (".png", "png", {}),
     "nii": (".nii", "nifti", {"gzip": False}),
     "nii.gz": (".nii.gz", "nifti", {"gzip": True}),
