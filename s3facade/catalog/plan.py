@@ -8,6 +8,7 @@ from typing import Any
 
 from s3facade.catalog.arrange import bids, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
 from s3facade.catalog.candidates import Candidates
 from s3facade.catalog.contents import Plan
 from s3facade.catalog.mapping import Tables
@@ -62,4 +63,6 @@ class Planner:
         desk = Desk(self._settings, self._engine, candidates, plan, shown or {})
         for view in bucket.views:
             ARRANGERS[type(view)](view, desk)
+        if bucket.unmatched is not None:
+            arrange_unmatched(bucket.unmatched, desk)
         return plan

@@ -192,6 +192,9 @@ class BucketModel(Model):
     from a part of the blocks of the original."""
     about: AboutModel | None = None
     """What no file says about all images of the bucket; sources and views may say otherwise."""
+    unmatched: Annotated[str, Field(min_length=1)] | None = None
+    """Key prefix, as in `sourcedata`, below which files in the folders of its sources that match no source are shown as
+    they are; default: `s3facade check` and `/-/status` list them, and they are not shown."""
     views: Annotated[list[AnyView], Field(min_length=1)]
     """What the bucket shows."""
 

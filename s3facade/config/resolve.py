@@ -182,7 +182,17 @@ class _Resolver:
                 self.problem((*at, "path"), error)
         self.overlaps(above, views)
         doors = (c.access, tuple(views), c.cache_control, c.cors)
-        return BucketConfig(name, *doors, warm=c.warm, list_sizes=c.list_sizes)
+        unmatched = self.plain((*above, "unmatched"), c.unmatched)
+        return BucketConfig(name, *doors, warm=c.warm, list_sizes=c.list_sizes, unmatched=unmatched)
+
+    def plain(self, at: Path_, text: str | None) -> str | None:
+        """A key prefix without captures."""
+        try:
+            if text is not None and compile_template(text).names:
+                raise ConfigError("has no captures; write a plain prefix, as in sourcedata")
+        except ConfigError as error:
+            self.problem(at, error)
+        return text
 
     def overlaps(self, above: Path_, views: list[View]) -> None:
         """Two views must not claim the same keys, as far as their paths tell before any file is seen.

@@ -175,6 +175,8 @@ class BucketConfig:
     """Whether what is dear to compute is kept on disk beforehand."""
     list_sizes: ListSizes = "compute"
     """What listings do about objects whose size only computing tells: compute it, or leave them out until then."""
+    unmatched: str | None = None
+    """Key prefix, without a final slash, of files that match no source, as they are; None: they are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
