@@ -29,20 +29,19 @@ TWO = np.random.default_rng(2).integers(0, 4000, (2, 16, 20), dtype=np.uint16)
 NO_MODELS = importlib.util.find_spec("ome_zarr_models") is None
 CONFIG = """
 sources:
-  plate: {files: "plate7/{row:letter}{column:int}_s{field:int}_w{channel:int}.tif", pixel_size: 0.65 um}
+  plate:
+    files: "plate7/{row:letter}{column:int}_s{field:int}_w{channel:int}.tif"
+    stack: {c: channel}
+    channels: {1: {name: DAPI, color: 3D7BFF}, 2: {name: GFP, color: 5CFF4D}}
+    pixel_size: 0.65 um
   vendor: {file: vendor}
   ome: {file: two.ome.tif}
   runs: {files: "runs/{run}/{well:[A-P][0-9]+}_{site}.tif"}
-images:
-  fields:
-    from: plate
-    group: channel
-    steps: [{stack: {along: c}}]
 buckets:
   screen7:
     views:
       - type: ome-zarr-plate
-        from: fields
+        from: plate
         path: plate7.ome.zarr
         plate: 8x12
         well: "{row}/{column}"
@@ -154,6 +153,7 @@ def test_every_file_is_where_its_name_says(server: Running) -> None:
             image = root[f"{well['path']}/{number}"]
             np.testing.assert_array_equal(image["0"][...], np.stack(MADE.site(row, int(column), number + 1, 80)))
             assert image.attrs["ome"]["multiscales"][0]["name"] == f"{row}{column} field {number + 1}"
+            assert [c["label"] for c in image.attrs["ome"]["omero"]["channels"]] == ["DAPI", "GFP"]
 
 
 def test_wells_without_images_are_absent(server: Running) -> None:
