@@ -158,12 +158,12 @@ def mapped(
             tally.ambiguous.add(str(item.captures["path"]), told)
         captures = item.captures
         if labels:
-            own = dict(captures)
+            captures = own = dict(captures)
             for name, given, seen in labels:
                 value = own[name]
                 seen.add(value)
-                own[name] = given.get(value, value)
-            captures = own
+                if value in given:
+                    own[name] = given[value]
         if tables:
             found = _found(item, captures, tables, used, tally, broken)
             if found is None:
@@ -188,10 +188,10 @@ def _found(
 ) -> tuple[int, ...] | None:
     """Numbers of the rows of a file, -1 for none that need not be; None if it is left out."""
     found = []
-    for n, table in enumerate(tables):
+    for table, rows in zip(tables, used, strict=True):
         row = table.find(captures)
         if row >= 0:
-            used[n].add(row)
+            rows.add(row)
         else:
             about, sentence = str(item.captures["path"]), table.lacking(captures)
             if table.config.missing == "skip":

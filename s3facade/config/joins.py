@@ -54,7 +54,7 @@ class Joined:
         """Number of the row for these captures; -1 if there is none."""
         key = tuple([str(captures[name]) for name in self.keys])
         row = self.exact.get(key)
-        return self.loose.get(tuple(map(whole, key)), -1) if row is None else row
+        return self.loose.get(tuple([whole(text) for text in key]), -1) if row is None else row
 
     def lacking(self, captures: Mapping[str, object]) -> str:
         """A sentence on why there is no row for these captures."""

@@ -59,23 +59,32 @@ class Pattern:
     """Matches the same paths as ``regex``, with as little in the first parts as possible; None where there is only one
     way to read a path."""
 
+    whole: tuple[str, ...] = ()
+    """Names of captures that are whole numbers."""
+
     def match(self, relative: str) -> dict[str, Captured] | None:
         """Captured values of a path relative to ``root``, or None when it does not match."""
         found = self.regex.fullmatch(relative)
-        if found is None:
-            return None
-        return {name: kind(found[name]) for name, kind in self.captures.items()}
+        return None if found is None else self.values(found)
+
+    def values(self, found: re.Match[str]) -> dict[str, Captured]:
+        """Captured values of a match of `regex` or `lazy`."""
+        captures: dict[str, Captured] = found.groupdict()
+        for name in self.whole:
+            captures[name] = int(captures[name])
+        return captures
 
     def read(self, relative: str) -> tuple[dict[str, Captured], bool] | None:
         """`match`, and whether the path is `ambiguous`: in one go, for many files."""
         found = self.regex.fullmatch(relative)
         if found is None:
             return None
-        captures = {name: kind(found[name]) for name, kind in self.captures.items()}
         if self.lazy is None:
-            return captures, False
+            return self.values(found), False
         other = self.lazy.fullmatch(relative)
-        return captures, other is not None and other.groups() != found.groups()
+        # Most are alike to the letter; the same text at another place is the same value, too.
+        twice = other is not None and other.regs != found.regs and other.groups() != found.groups()
+        return self.values(found), twice
 
     def ambiguous(self, relative: str) -> bool:
         """Whether a path that matches gives other captures when it is read in another way.
@@ -109,7 +118,8 @@ def compile_pattern(text: str, base: Path) -> Pattern:
         lazy = compiled(parts, lazy=True) if captures and unsure(parts) else None
     except re.error as error:
         raise ConfigError(f"the pattern {text!r} holds an expression that is not valid: {error}") from None
-    return Pattern(text, absolute(fixed, base), regex, captures, _depth(parts), parts, lazy)
+    whole = tuple(name for name, kind in captures.items() if kind is int)
+    return Pattern(text, absolute(fixed, base), regex, captures, _depth(parts), parts, lazy, whole)
 
 
 def compiled(parts: Sequence[Part], *, lazy: bool = False) -> re.Pattern[str]:
@@ -206,6 +216,8 @@ def _capture(piece: str, captures: dict[str, type[Captured]], *, start: bool) ->
         near = difflib.get_close_matches(inside, TYPES, 1)
         hint = f"did you mean {{{name}:{near[0]}}}?" if near else f"use {', '.join(TYPES)} or a regular expression"
         raise ConfigError(f"{piece}: there is no type {inside!r}; {hint}")
+    if "(?P<" in inside:
+        raise ConfigError(f"{piece}: an expression has no names of its own; write (…) without a name")
     return Part(piece, "regex", name, inside)
 
 

@@ -59,7 +59,7 @@ def readings(pattern: Pattern, relative: str) -> list[dict[str, Captured]]:
     found = None if pattern.lazy is None else pattern.lazy.fullmatch(relative)
     if found is None or not pattern.ambiguous(relative):
         return [first]
-    return [first, {name: kind(found[name]) for name, kind in pattern.captures.items()}]
+    return [first, pattern.values(found)]
 
 
 def told(captures: dict[str, Captured]) -> str:

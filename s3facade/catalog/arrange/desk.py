@@ -13,6 +13,8 @@ from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.mount import Judge, Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.config.settings import Settings, StepConfig
+from s3facade.config.template import Template
+from s3facade.core.errors import ConfigError
 from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
 from s3facade.layouts.documents import literal_file
@@ -131,6 +133,14 @@ class Desk:
             return False
         self.plan.files[key] = str(path)
         return True
+
+    def filled(self, candidate: Candidate, *templates: Template) -> list[str] | None:
+        """Templates with the values of an image; None, and told, where one is missing or makes no key."""
+        try:
+            return [template.fill(candidate.captures) for template in templates]
+        except ConfigError as error:
+            self.broken(candidate.recipe.path, f"It is not shown: {error}.")
+            return None
 
     def broken(self, path: str, reason: str, detail: str = "") -> None:
         """Something is not shown, or not as it should be.

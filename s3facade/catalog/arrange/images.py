@@ -16,12 +16,19 @@ def arrange(view: ImageView, desk: Desk) -> None:
     layout: Layout = registry.layout(view.type)(**view.options)
     shown, said = desk.of(view.source), Said(view.about)
     for candidate in shown:
-        labels = labels_of(view, candidate, desk, alike=len(shown) > 1)
-        sampled = view.preview == "strided"
         prefix = _prefix(view, candidate, desk)
-        about = said.of(candidate, desk)
-        options = {"told": view.recipe, "sampled": sampled, "dtype": view.dtype}
-        desk.show(prefix, candidate, layout, labels=labels, about=about, **options)
+        if prefix is None:
+            continue
+        desk.show(
+            prefix,
+            candidate,
+            layout,
+            labels=labels_of(view, candidate, desk, alike=len(shown) > 1),
+            about=said.of(candidate, desk),
+            told=view.recipe,
+            sampled=view.preview == "strided",
+            dtype=view.dtype,
+        )
 
 
 def labels_of(view: ImageView, candidate: Candidate, desk: Desk, *, alike: bool) -> dict[str, Recipe]:
@@ -36,8 +43,12 @@ def labels_of(view: ImageView, candidate: Candidate, desk: Desk, *, alike: bool)
     return labels
 
 
-def _prefix(view: ImageView, candidate: Candidate, desk: Desk) -> str:
-    prefix = view.path.fill(candidate.captures)
+def _prefix(view: ImageView, candidate: Candidate, desk: Desk) -> str | None:
+    """The image's key prefix; None, and told, where its values make none."""
+    filled = desk.filled(candidate, view.path)
+    if filled is None:
+        return None
+    prefix = filled[0]
     if prefix in desk.plan.mounts and "stem" in view.path.names:
         # a.tif and a.svs in one folder: the second keeps its extension in the key.
         return view.path.fill({**candidate.captures, "stem": candidate.captures["path"]})

@@ -51,7 +51,8 @@ def arrange(view: PlateView, desk: Desk) -> None:
     """Put the plates of the view into the plan. Raises `ConfigError`."""
     plates: dict[str, list[Candidate]] = {}
     for candidate in desk.of(view.images.source):
-        plates.setdefault(view.path.fill(candidate.captures), []).append(candidate)
+        if (filled := desk.filled(candidate, view.path)) is not None:
+            plates.setdefault(filled[0], []).append(candidate)
     for path, candidates in plates.items():
         if view.well is None:
             _whole(view, path, candidates, desk)
@@ -104,7 +105,10 @@ def _shot(view: PlateView, well: Template, candidate: Candidate, desk: Desk) -> 
         # A well that names it would keep viewers from showing the plate at all.
         desk.broken(recipe.path, recipe.reason, recipe.where)
         return None
-    label = well.fill(captures)
+    filled = desk.filled(candidate, well, *(t for t in (view.field, view.acquisition) if t))
+    if filled is None:
+        return None
+    label = filled[0]
     place = names.split(label)
     if place is None:
         desk.broken(
