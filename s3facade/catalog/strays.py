@@ -1,4 +1,4 @@
-"""Files that match no source: told by `s3facade check` and the status page, and shown as they are where that is asked."""
+"""Files that match no source: `s3facade check` and the status page tell them, and buckets may show them as they are."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def strays(tallies: Iterable[Tally], settings: Settings) -> list[Stray]:
     known.add(str(settings.path))
     found: dict[str, Stray] = {}
     for tally in tallies:
-        if tally.source.files is None:
+        if tally.source.files is None or all(part.kind in ("text", "slash") for part in tally.source.files.parts):
+            # One file that is named says nothing about what lies beside it.
             continue
         root = str(tally.source.files.root).rstrip("/")
         if not os.path.isabs(root or "/"):

@@ -10,12 +10,14 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from s3facade.app import open_catalog
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.report import Note, Report, SourceReport
+from s3facade.catalog.report import Note, Tally, reported
+from s3facade.catalog.strays import strays
 from s3facade.cli import check_text
-from s3facade.cli.check_findings import Finding, count, of_broken, of_report
+from s3facade.cli.check_findings import Finding, count, of_broken, of_report, of_strays
 from s3facade.cli.check_measure import Measure
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.config.settings import Settings
@@ -58,8 +60,11 @@ def check(arguments: argparse.Namespace) -> int:
     try:
         if arguments.open:
             catalog.probe(math.inf)
-        told = report(chosen, catalog)
-        findings = [*of_views(chosen, catalog), *of_broken(catalog.broken(), told), *of_report(told)]
+        told = reported(tallies(chosen, catalog).values())
+        base = str(chosen.path.parent if chosen.path else Path.cwd())
+        left = strays(tallies(chosen, catalog).values(), chosen)
+        wrong = [*of_views(chosen, catalog), *of_broken(catalog.broken(), told, base), *of_report(told)]
+        findings = [*wrong, *of_strays(left, arguments.limit, base)]
         measure = Measure(catalog) if arguments.sizes else None
         limit = arguments.limit
         if arguments.json:
@@ -74,16 +79,20 @@ def check(arguments: argparse.Namespace) -> int:
     return 1 if failing else 0
 
 
-def report(chosen: Settings, catalog: Catalog) -> Report:
+def tallies(chosen: Settings, catalog: Catalog) -> dict[str, Tally]:
     """What became of the sources of all buckets, each once."""
-    sources: dict[str, SourceReport] = {}
+    found: dict[str, Tally] = {}
     for bucket in chosen.buckets:
-        sources.update(catalog.plan(bucket.name).report.sources)
-    return Report(sources)
+        found.update(catalog.plan(bucket.name).tallies)
+    return found
 
 
 def of_views(chosen: Settings, catalog: Catalog) -> Iterator[Finding]:
-    """Problems of views as a whole."""
+    """Problems of views as a whole, and sources that nobody looks at."""
+    unused = [name for name in chosen.sources if name not in tallies(chosen, catalog)]
+    if unused and chosen.path is not None:
+        shown = tuple(Note(name) for name in unused)
+        yield Finding("warning", "sources that no view shows", len(unused), shown, "add a view, or remove them")
     for bucket in chosen.buckets:
         notes = [
             Note("", f"{view.root} does not exist; correct `root:`.")

@@ -58,9 +58,6 @@ def _sources(chosen: Settings, catalog: Catalog) -> Iterator[str]:
         less = f", {source.skipped.count:,} left out" if source.skipped.count else ""
         pattern = f"  {source.pattern}" if source.pattern else ""
         yield f"  {name:{width}}  {_plural(source.matched, 'file')}{less}{pattern}"
-    unused = [name for name in chosen.sources if name not in reports]
-    if unused:
-        yield f"  shown by no view: {', '.join(unused)}"
     yield ""
 
 
@@ -100,12 +97,21 @@ def keys(name: str, catalog: Catalog) -> check_tree.Branch:
 
 
 def _finding(finding: Finding, limit: int) -> Iterator[str]:
-    yield f"  {finding.title} ({finding.count:,})" + (f": {finding.advice}" if finding.advice else "")
-    for note in finding.shown[:limit]:
-        told = f": {note.sentence}" if note.sentence and note.about else note.sentence
-        yield f"    {finding.lead}{note.about}{told}"
-    if finding.count > min(limit, len(finding.shown)):
-        yield f"    … {finding.count - min(limit, len(finding.shown)):,} more"
+    title = f"  {finding.title} ({finding.count:,})"
+    shown = finding.shown[:limit]
+    reasons = {note.sentence for note in finding.shown}
+    advice = f": {finding.advice}" if finding.advice else ""
+    if len(reasons) == 1 and len(finding.shown) > 1 and shown[0].about:
+        # One reason for all of them is said once.
+        yield f"{title}{advice}"
+        reason = reasons.pop()
+        yield from [f"    {reason}"] if reason else []
+        yield from (f"      {note.about}" for note in shown)
+    else:
+        yield f"{title}{advice}"
+        yield from (f"    {note.about}{': ' if note.about and note.sentence else ''}{note.sentence}" for note in shown)
+    if finding.count > len(shown):
+        yield f"    … {finding.count - len(shown):,} more"
 
 
 def document(

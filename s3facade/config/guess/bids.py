@@ -52,6 +52,9 @@ def rule(found: Found) -> Rule:
     if volume:
         datatype, suffix = next((w.MRI[t] for t in _fixed(found) if t in w.MRI), ("anat", "T1w"))
         doubt = "" if any(t in w.MRI for t in _fixed(found)) else "T1w, T2w, FLAIR, bold, dwi, …: what is it?"
+        if datatype == "func":
+            entities = _inserted(entities, "task", "rest")
+            doubt = "task: what was done in the scanner?"
         return Rule(datatype, suffix, entities, tuple(left), doubt)
     # Microscopy must say which sample.
     entities.setdefault("sample", entities["sub"])
@@ -59,6 +62,12 @@ def rule(found: Found) -> Rule:
     suffix = "FLUO" if channel else "SPIM" if found.extension.lower() in SHEETS else "BF"
     doubt = "BF, FLUO, CONF, SPIM, TEM, …: how was it taken?"
     return Rule("micr", suffix, entities, tuple(left), doubt)
+
+
+def _inserted(entities: dict[str, str], name: str, value: str) -> dict[str, str]:
+    """Entities with one more, behind those that BIDS has in front of it."""
+    before = {n: v for n, v in entities.items() if n in ("sub", "ses")}
+    return {**before, name: value, **entities}
 
 
 def _value(entity: str, hole: Hole) -> str:

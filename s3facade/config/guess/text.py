@@ -133,7 +133,7 @@ def _join(join: Join, folder: Folder) -> Iterator[str]:
 def _views(proposal: Proposal, folder: Folder) -> Iterator[str]:
     several = len(proposal.sources) > 1
     if folder.bids and proposal.sources:
-        yield from _bids(proposal, "      ")
+        yield from _bids(proposal, folder, "      ")
     else:
         for found in proposal.sources:
             yield from _plate(found, several=several) if _wells(found) else _zarr(found, proposal, several=several)
@@ -152,7 +152,7 @@ def _views(proposal: Proposal, folder: Folder) -> Iterator[str]:
     if proposal.sources and not folder.bids:
         yield ""
         yield "      # As a BIDS dataset, in a bucket of its own:"
-        yield from ("      # " + line for line in _bids(proposal, ""))
+        yield from ("      # " + line for line in _bids(proposal, folder, ""))
 
 
 def _zarr(found: Found, proposal: Proposal, *, several: bool) -> Iterator[str]:
@@ -201,7 +201,7 @@ def _row(value: str) -> int:
     return int(value) if value.isdigit() else ord(value.upper()) - ord("A") + 1
 
 
-def _bids(proposal: Proposal, lead: str) -> Iterator[str]:
+def _bids(proposal: Proposal, folder: Folder, lead: str) -> Iterator[str]:
     yield f"{lead}- type: bids"
     yield f"{lead}  name: A name for the dataset"
     yield f"{lead}  # license: CC0                    # and authors: [Doe J]"
@@ -212,14 +212,18 @@ def _bids(proposal: Proposal, lead: str) -> Iterator[str]:
         told = f"              # {rule.doubt}" if rule.doubt else ""
         if rule.datatype != "micr":
             yield f"{lead}      datatype: {rule.datatype}"
+            yield f"{lead}      as: nii.gz"
         yield f"{lead}      suffix: {rule.suffix}{told}"
         entities = ", ".join(f"{name}: {_quoted(value)}" for name, value in rule.entities.items())
         yield f"{lead}      entities: {{{entities}}}"
         if rule.unused:
             yield f"{lead}      # not in any name yet: {', '.join(f'{{{n}}}' for n in rule.unused)}"
-    yield f"{lead}  # participants: {{species: mus musculus}}"
+    columns = [c for found in proposal.sources for join in folder.joins.get(found.name, ()) for c in join.others]
+    told = {name: next((c for c in columns if c.lower().startswith(name)), "") for name in ("sex", "age", "species")}
+    known = ", ".join(f"{name}: {_quoted(f'{{{c}}}')}" for name, c in told.items() if c) or "species: mus musculus"
+    yield f"{lead}  # participants: {{{known}}}"
     if any(bids.rule(found).datatype == "micr" for found in proposal.sources):
-        yield f"{lead}  # samples: {{sample_type: tissue}}"
+        yield f"{lead}  samples: {{sample_type: tissue}}      # tissue, cell line, organoid, …: what is it?"
 
 
 def _junk(proposal: Proposal) -> Iterator[str]:
