@@ -19,6 +19,17 @@ def _group(value: object) -> object:
     return free(value) if isinstance(value, Mapping) else str(value)
 
 
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _either(**properties: Any) -> WithJsonSchema:
+    """For editors: a name alone, or a mapping with it."""
+    text = {"type": "string", "minLength": 1}
+    shape = {"type": "object", "properties": {"name": text, **properties}, "required": ["name"]}
+    return WithJsonSchema({"anyOf": [text, {**shape, "additionalProperties": False}]})
+
+
 _GROUP = {"anyOf": [{"type": "string"}, {"type": "object"}]}
 Group = Annotated[Any, BeforeValidator(_group), WithJsonSchema(_GROUP)]
 Text = Annotated[str, Field(min_length=1)]
@@ -33,6 +44,10 @@ class OrganizationModel(Model):
     """Its address, best that of its ROR."""
 
 
+_PLACE = _either(url={"type": "string"})
+Organization = Annotated[OrganizationModel, BeforeValidator(_named), _PLACE]
+
+
 class AuthorModel(Model):
     """A person."""
 
@@ -40,8 +55,12 @@ class AuthorModel(Model):
     """As it is cited: `Doe, Jane`."""
     orcid: Text | None = None
     """`0000-0002-1825-0097`."""
-    affiliation: OrganizationModel | Text | None = None
-    """Institution."""
+    affiliation: Organization | None = None
+    """Institution: its name, or a mapping of `name` and `url`."""
+
+
+_PERSON = _either(orcid={"type": "string"}, affiliation=_PLACE.json_schema)
+Author = Annotated[AuthorModel, BeforeValidator(_named), _PERSON]
 
 
 class AboutModel(Model):
@@ -57,7 +76,7 @@ class AboutModel(Model):
     """NCBI taxon (`NCBI:txid10090`), or a common Latin name (`Mus musculus`)."""
     modality: Text | None = None
     """Imaging method: a term of FBbi (`obo:FBbi_00000369`), its label, or a suffix of BIDS (`SPIM`)."""
-    authors: list[AuthorModel | Text] = []
+    authors: list[Author] = []
     """Who made the images: names, or mappings of `name`, `orcid` and `affiliation`."""
     publication: Names | None = None
     """DOI of the publication, or a list of them."""
@@ -65,8 +84,8 @@ class AboutModel(Model):
     """Day of publication, `2024-05-31`; default: the day on which the newest original file was changed last."""
     keywords: Names | None = None
     """Words to find them by."""
-    publisher: OrganizationModel | Text | None = None
-    """Institution that makes them available."""
+    publisher: Organization | None = None
+    """Institution that makes them available: its name, or a mapping of `name` and `url`."""
     origin: Text | None = None
     """Address of a page about the original data."""
     study: Group | None = None
