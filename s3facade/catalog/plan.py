@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from s3facade.catalog.arrange import bids, files, images, plates
+from s3facade.catalog.arrange import bids, bids_existing, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
 from s3facade.catalog.candidates import Candidates
@@ -16,6 +16,7 @@ from s3facade.catalog.mount import Mount
 from s3facade.catalog.walk import Files
 from s3facade.config.settings import BucketConfig, Settings
 from s3facade.config.views.bids import BidsView
+from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
 from s3facade.config.views.plate import PlateView
@@ -26,6 +27,7 @@ ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {
     FilesView: files.arrange,
     PlateView: plates.arrange,
     BidsView: bids.arrange,
+    BidsExistingView: bids_existing.arrange,
 }
 """What fills the plan, by kind of view."""
 

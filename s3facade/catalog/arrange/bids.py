@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from s3facade import registry
-from s3facade.catalog.arrange import arc
+from s3facade.catalog.arrange import arc, companions
 from s3facade.catalog.arrange.about import Said
+from s3facade.catalog.arrange.as_is import own_bytes
 from s3facade.catalog.arrange.bids_kind import Kind, changes, kind
 from s3facade.catalog.arrange.bids_names import Named, Namer
 from s3facade.catalog.arrange.bids_tables import JSON, Tables
@@ -97,12 +98,14 @@ class _Work:
         for named in self.namer.names(files):
             try:
                 stated = self._stated(files, own, named)
+                stated = self._known(files, stated, named, inherited)
             except (ConfigError, ValueError) as error:
                 self.desk.broken(named.candidate.recipe.path, f"Its sidecar cannot be made: {error}.")
                 continue
             key = self._key(named.name.path)
-            if layout is None:
-                shown = self.desk.copy(key, named.candidate.recipe.path)
+            same = self._same(files, named)
+            if layout is None or same is not None:
+                shown = self.desk.copy(key, same or named.candidate.recipe.path)
             else:
                 shown = self.desk.show(
                     key,
@@ -117,6 +120,9 @@ class _Work:
             if not shown:
                 continue
             self.tables.add(named)
+            if files.companions:
+                derivative = self.made.derivative
+                companions.carry(named.candidate.recipe, named.name, self.view.root, self.desk, derivative=derivative)
             if files.source in self.targets:
                 self.targets[files.source].setdefault(_whose(named), []).append(named.name.uri)
             if self.view.arc is not None:
@@ -140,6 +146,23 @@ class _Work:
         elif files.intended_for:
             self.desk.broken(named.candidate.recipe.path, "It is for images of its subject and sample, and has none.")
         return stated
+
+    @staticmethod
+    def _same(files: BidsFiles, named: Named) -> str | None:
+        """The original file, where it is what is asked for already."""
+        if files.dtype is not None or not files.recipe:
+            return None
+        return own_bytes(named.candidate.recipe, named.name.extension)
+
+    def _known(
+        self, files: BidsFiles, stated: Mapping[str, Any], named: Named, inherited: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Fields with those that the file beside the image, or its name, says: what is stated wins over both."""
+        found = dict(companions.said(named.candidate.recipe, self.desk)) if files.companions else {}
+        if named.name.datatype == "func" and "task" in named.name.entities:
+            found.setdefault("TaskName", named.name.entities["task"])
+        found = {name: value for name, value in found.items() if name not in inherited}
+        return {**found, **stated} if found else stated
 
     def _key(self, path: str) -> str:
         return f"{self.view.root}/{path}" if self.view.root else path
