@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from s3facade.core.keyspace import Dir, Node
 from s3facade.layouts import wells as names
 from s3facade.layouts.chunking import Sizes
 from s3facade.layouts.documents import json_file, literal_file
+from s3facade.layouts.lazily import lazily
 from s3facade.layouts.ome_xml import metadata
 from s3facade.layouts.ome_zarr import RECIPE, OmeZarr
 from s3facade.layouts.plate import (
@@ -29,6 +30,8 @@ from s3facade.layouts.plate import (
     plate_document,
     well_document,
 )
+from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
+from s3facade.layouts.ro_crate.image import image_crate
 
 _SAID = ("row", "column", "name", "field", "acquisition")
 """What ``attrs["plate"]`` may say."""
@@ -114,7 +117,7 @@ class OmeZarrPlate:
                 paths.append(f"{plate.path(well)}/{field.path}")
             row, _, column = plate.path(well).partition("/")
             about = json_file(well_document(well), modified, self.version)
-            rows.setdefault(row, {})[column] = _lazily({"zarr.json": about}, own)
+            rows.setdefault(row, {})[column] = lazily({"zarr.json": about}, own)
         group = json_file(group_document(), modified, self.version)
         children: dict[str, Node] = {name: Dir({"zarr.json": group, **row}) for name, row in rows.items()}
         children["OME"] = _described(dataset, order, paths, modified, self.version)
@@ -122,11 +125,42 @@ class OmeZarrPlate:
         told = _told(dataset, order, left)
         if told:
             document["attributes"]["s3facade"] = told
+        size = None
         if dataset.recipe:
             text = json.dumps(dataset.recipe, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-            children[RECIPE] = literal_file(text.encode(), "application/json", modified)
+            recipe = literal_file(text.encode(), "application/json", modified)
+            children[RECIPE], size = recipe, recipe.size
+        crate = image_crate(
+            dataset.about,
+            plate.name or "plate",
+            [shot.image for shot in order],
+            recipe=dataset.recipe,
+            told=None if size is None else (RECIPE, size),
+            modified=dataset.modified,
+        )
+        if crate is not None:
+            children[DESCRIPTOR] = literal_file(crate, MEDIA_TYPE, modified)
         children["zarr.json"] = json_file(document, modified, self.version)
         return Dir(children)
+
+
+@dataclass(frozen=True, slots=True)
+class OmeZarrField:
+    """One field of a plate that is put together of single images."""
+
+    version: ClassVar[int] = 1
+
+    image: OmeZarr
+    """How it is shown."""
+
+    def build(self, dataset: Dataset) -> Dir:
+        """The tree of keys. Raises `Unsupported`, where it is more than one image, too."""
+        if len(dataset.images) > 1:
+            raise Unsupported(
+                f"The file holds {len(dataset.images)} images, and a field of a plate is one: say which with "
+                "`series:`, or leave out `well:` where the images say themselves which wells they belong to."
+            )
+        return self.image.build(dataset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,28 +242,3 @@ def _described(dataset: Dataset, order: Sequence[_Shot], paths: Sequence[str], m
             "METADATA.ome.xml": literal_file(xml, "application/xml", modified),
         }
     )
-
-
-class _Lazy(Mapping[str, Node]):
-    """Children of which some are made when they are asked for, and kept."""
-
-    def __init__(self, known: Mapping[str, Node], made: Mapping[str, Callable[[], Node]]) -> None:
-        self._known = dict(known)
-        self._made = made
-
-    def __getitem__(self, name: str) -> Node:
-        node = self._known.get(name)
-        # Two threads may make the same one: the second is as good as the first.
-        return self._known.setdefault(name, self._made[name]()) if node is None else node
-
-    def __iter__(self) -> Iterator[str]:
-        yield from {**self._known, **self._made}
-
-    def __len__(self) -> int:
-        return len({*self._known, *self._made})
-
-
-def _lazily(files: Mapping[str, Node], folders: Mapping[str, Callable[[], Node]]) -> Dir:
-    """A folder of ``files``, and of ``folders`` that are made when a path leads into them."""
-    order = sorted([*((name, name) for name in files), *((f"{name}/", name) for name in folders)])
-    return Dir(_Lazy(files, folders), tuple(order))

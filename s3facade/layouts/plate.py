@@ -131,22 +131,19 @@ def mixed(fields: Mapping[str, Spec]) -> str | None:
     Args:
         fields: Descriptions by what the fields are called.
     """
-    kinds: dict[tuple[str, str, int, int], list[str]] = {}
+    kinds: dict[str, list[str]] = {}
     for name, spec in fields.items():
-        kind = ("".join(spec.names), str(spec.dtype), spec.length("c"), len(spec.levels))
-        kinds.setdefault(kind, []).append(name)
+        kinds.setdefault(kind_of(spec), []).append(name)
     if len(kinds) < 2:
         return None
     usual = max(kinds, key=lambda kind: len(kinds[kind]))
-    said = [
-        f"{_called(names)} ({_kind(kind)})" for kind, names in sorted(kinds.items()) if kind != usual
-    ]  # fmt: skip
-    return f"Not all fields of the plate are alike: most are {_kind(usual)}, but not {'; '.join(said)}."
+    said = [f"{_called(names)} ({kind})" for kind, names in sorted(kinds.items()) if kind != usual]
+    return f"Not all fields of the plate are alike: most are {usual}, but not {'; '.join(said)}."
 
 
-def _kind(kind: tuple[str, str, int, int]) -> str:
-    axes, dtype, channels, levels = kind
-    return f"{axes} of {dtype}, channels: {channels}, levels: {levels}"
+def kind_of(spec: Spec) -> str:
+    """In words: what viewers take to be the same for all fields of a plate."""
+    return f"{''.join(spec.names)} of {spec.dtype}, channels: {spec.length('c')}, levels: {len(spec.levels)}"
 
 
 def _called(names: Sequence[str]) -> str:

@@ -157,3 +157,26 @@ def test_large_plates_are_arranged_quickly(tmp_path: Path) -> None:
         assert len(catalog.page_now("screen7", "p.ome.zarr/AF/", "", "/", 1000)) == 49
         assert time.monotonic() - begun < 1
         assert not any(mount.sources for _, mount in catalog.mounts("screen7")), "an image was opened"
+
+
+def test_fields_that_turn_out_to_differ_are_told(shown: Callable[..., Catalog], tmp_path: Path) -> None:
+    catalog = shown("A01_s1.tif", "A02_s1.tif")
+    tifffile.imwrite(tmp_path / "data" / "A02_s1.tif", np.zeros((2, 8, 8), "u2"), metadata={"axes": "CYX"})
+    catalog.probe(time.monotonic() + 30)
+    assert said(catalog) == (
+        "A02_s1.tif: Fields of the plate 'p.ome.zarr' are not alike: p.ome.zarr/A/2/0 is cyx of uint16, channels: 2, "
+        "levels: 1, p.ome.zarr/A/1/0 is yx of uint8, channels: 1, levels: 1; viewers show the whole plate as its first "
+        "field says."
+    )
+    assert len(catalog.images("screen7")) == 2
+
+
+def test_a_file_of_several_images_is_no_field(shown: Callable[..., Catalog], tmp_path: Path) -> None:
+    catalog = shown("A01_s1.tif")
+    with tifffile.TiffWriter(tmp_path / "data" / "A01_s1.tif") as writer:
+        writer.write(np.zeros((8, 8), "u1"))
+        writer.write(np.zeros((9, 9), "u1"))
+    catalog.probe(time.monotonic() + 30)
+    assert "A01_s1.tif: The file holds 2 images, and a field of a plate is one: say which with `series:`" in said(
+        catalog
+    )
