@@ -24,6 +24,7 @@ import uvloop
 
 from s3facade import __version__, caches, registry, remotes
 from s3facade.auth import configured
+from s3facade.catalog import strays
 from s3facade.catalog.buckets import REST
 from s3facade.catalog.builder import Builder
 from s3facade.catalog.catalog import Catalog, Viewable
@@ -312,6 +313,7 @@ def _status(catalog: Catalog, builder: Builder, begun: float) -> bytes:
         "buckets_not_public": len(catalog.buckets()) - len(shown),
         "not_opened_yet": catalog.unopened(),
         "broken": [{"file": _shown(b.path, roots), "reason": b.reason} for b in catalog.broken(public=True)],
+        "unmatched": strays.told((catalog.plan(b.name) for b in shown), catalog.settings),
         "warm": builder.status,
         "memory": {
             "cache_bytes": engine.memory.held,
