@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
+from s3facade.catalog.contents import Plan
 from s3facade.catalog.report import Tally
 from s3facade.config.settings import Settings, SourceConfig
 from s3facade.config.why import explain
 
+LOOKED = 2_000
+"""Files of each source that a status page looks at."""
+NAMED = 50
+"""Files that it names."""
 SYSTEM = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 """Names of files that systems leave behind, in small letters."""
 
@@ -52,7 +58,7 @@ def _fits(sentence: str) -> int:
     return len(rest.partition(", then ")[0]) if found else 0
 
 
-def strays(tallies: Iterable[Tally], settings: Settings) -> list[Stray]:
+def strays(tallies: Iterable[Tally], settings: Settings, most: int | None = None) -> list[Stray]:
     """Files below the folders of sources that no source matches or skips; sorted by path, each once.
 
     Hidden files and what systems leave behind are none, nor are tables that sources are joined with and the
@@ -61,6 +67,7 @@ def strays(tallies: Iterable[Tally], settings: Settings) -> list[Stray]:
     Args:
         tallies: Of the sources whose folders are meant.
         settings: All sources there are.
+        most: Files that are looked at, at most; None: all.
     """
     sources = list(settings.sources.values())
     known = {str(join.table) for source in sources for join in source.joins}
@@ -74,16 +81,23 @@ def strays(tallies: Iterable[Tally], settings: Settings) -> list[Stray]:
         root = str(tally.source.files.root).rstrip("/")
         if not os.path.isabs(root or "/"):
             continue
-        for names in tally.left:
-            for relative in names:
-                path = f"{root}/{relative}"
-                before = found.get(path)
-                if before is not None:
-                    outer = min(before.root, root, key=len)
-                    found[path] = Stray(path, outer, (*before.near, tally.source))
-                elif not _hidden(relative) and path not in known and not _claimed(path, sources):
-                    found[path] = Stray(path, root, (tally.source,))
+        for relative in islice(chain.from_iterable(tally.left), most):
+            path = f"{root}/{relative}"
+            before = found.get(path)
+            if before is not None:
+                outer = min(before.root, root, key=len)
+                found[path] = Stray(path, outer, (*before.near, tally.source))
+            elif not _hidden(relative) and path not in known and not _claimed(path, sources):
+                found[path] = Stray(path, root, (tally.source,))
     return [found[path] for path in sorted(found)]
+
+
+def told(plans: Iterable[Plan], settings: Settings) -> dict[str, object]:
+    """Strays of some buckets as a status page has them, without what lies above their folders: quick, so bounded."""
+    tallies = {name: tally for plan in plans for name, tally in plan.tallies.items()}
+    found = strays(tallies.values(), settings, LOOKED)
+    more = any(sum(map(len, tally.left)) > LOOKED for tally in tallies.values())
+    return {"files": len(found), "and_more": more, "first": [stray.relative for stray in found[:NAMED]]}
 
 
 def _hidden(relative: str) -> bool:
