@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from s3facade.catalog.arrange.about import Said
+from s3facade.catalog.arrange.alike import Alike
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.images import labels_of
 from s3facade.catalog.candidates import Candidate
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline
 from s3facade.config.template import Template
 from s3facade.config.views.plate import PlateView
-from s3facade.core.image import Dataset
 from s3facade.layouts import wells as names
 from s3facade.layouts.ome_zarr import OmeZarr
 from s3facade.layouts.ome_zarr_plate import OmeZarrField, OmeZarrPlate
@@ -26,7 +26,6 @@ from s3facade.layouts.plate import (
     Well,
     counted,
     group_document,
-    kind_of,
     plate_document,
     well_document,
 )
@@ -66,9 +65,10 @@ def arrange(view: PlateView, desk: Desk) -> None:
 def _whole(view: PlateView, path: str, candidates: Sequence[Candidate], desk: Desk) -> None:
     """Files that are plates themselves, or folders."""
     show = _Shown(view, desk).show
+    options: dict[str, Any] = dict(view.images.options)
     for candidate in candidates:
         name = view.name.fill(candidate.captures) if view.name else None
-        layout = OmeZarrPlate(view.rows, view.columns, name=name, **view.images.options)
+        layout = OmeZarrPlate(view.rows, view.columns, name=name, **options)
         show(path, candidate, layout)
 
 
@@ -88,13 +88,14 @@ def _wells(view: PlateView, well: Template, path: str, candidates: Sequence[Cand
     runs = _runs(view, [shot for found in placed.values() for shot in found])
     base = f"{path}/" if path else ""
     show, kinds = _Shown(view, desk).show, dict[str, str]()
+    options: dict[str, Any] = dict(view.images.options)
     made = []
     for (row, column), found in placed.items():
         place, fields = (rows[row], columns[column]), []
         for number, shot in enumerate(found):
-            layout = OmeZarrField(OmeZarr(name=_called(place, shot), **view.images.options))
+            layout = OmeZarrField(OmeZarr(name=_called(place, shot), **options))
             key = f"{base}{rows[row]}/{columns[column]}/{number}"
-            if show(key, shot.candidate, layout, _Alike(path, key, kinds)):
+            if show(key, shot.candidate, layout, Alike(path, key, kinds)):
                 run = runs.get(names.canonical(shot.acquisition))
                 fields.append(Field(str(number), None if run is None else run.id))
         if fields:
@@ -201,7 +202,7 @@ class _Shown:
         self._said = Said(view.images.about)
 
     def show(
-        self, key: str, candidate: Candidate, layout: OmeZarrField | OmeZarrPlate, judge: _Alike | None = None
+        self, key: str, candidate: Candidate, layout: OmeZarrField | OmeZarrPlate, judge: Alike | None = None
     ) -> bool:
         """Whether nothing else is shown there."""
         images = self._images
@@ -218,26 +219,6 @@ class _Shown:
             dtype=images.dtype,
             judge=judge,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Alike:
-    """Remarks on a field that is not like those that were opened before it."""
-
-    plate: str
-    key: str
-    kinds: dict[str, str] = field(compare=False)
-    """Of fields that were opened: the first one of each kind. Shared by all fields of the plate."""
-
-    def remarks(self, dataset: Dataset) -> Sequence[str]:
-        """A sentence where it differs from the first that was opened."""
-        kind = kind_of(next(iter(dataset.images.values())).spec)
-        self.kinds.setdefault(kind, self.key)
-        usual, first = next(iter(self.kinds.items()))
-        if kind == usual:
-            return ()
-        told = f"Fields of the plate {self.plate!r} are not alike: {self.key} is {kind}, {first} is {usual}; "
-        return [told + "viewers show the whole plate as its first field says."]
 
 
 def _write(plate: Plate, base: str, desk: Desk) -> None:
