@@ -118,8 +118,8 @@ WRONG = [
         {**files(), "samples": {}},
         (
             f"{AT}.samples: names have `sample`, so BIDS wants `samples: {{sample_type: …}}`, which is one of cell "
-            "line, in vitro differentiated cells, primary cell, cell-free sample, cloning host, tissue, whole organisms, "
-            "organoid, technical sample"
+            "line, in vitro differentiated cells, primary cell, cell-free sample, cloning host, tissue, whole "
+            "organisms, organoid, technical sample"
         ),
     ),
     (
