@@ -397,7 +397,9 @@ class Catalog:
             level = mount.spec.levels[0]
             sizes = {a.name: s if a.unit else None for a, s in zip(mount.spec.axes, level.scale, strict=True)}
             scale = {name: sizes[name] for name in ("x", "y", "z") if name in sizes}
-        return Viewable(bucket, f"{prefix}/0" if mount.count > 1 else prefix, scale)
+        first = getattr(mount.layout, "first", None)
+        below = first(mount.shown) if first and mount.shown else "0" if mount.count > 1 else ""
+        return Viewable(bucket, f"{prefix}/{below}".rstrip("/"), scale)
 
     def _look(self, name: str) -> Bucket | None:
         """The bucket called ``name``: configured, or a sub-folder of the folder of buckets."""

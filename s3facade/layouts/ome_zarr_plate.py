@@ -80,6 +80,12 @@ class OmeZarrPlate:
         modified = max(modified, dataset.modified)
         return self._tree(dataset, plate, order, left, modified)
 
+    def first(self, images: Sequence[Image]) -> str:
+        """The path of the first well's first field, below the plate: what viewers open that know no plates."""
+        placed, _ = _placed(Dataset({str(n): image for n, image in enumerate(images)}))
+        plate, _ = self._plate(placed, None)
+        return f"{plate.path(plate.wells[0])}/{plate.wells[0].fields[0].path}"
+
     def _plate(self, placed: Sequence[_Shot], name: str | None) -> tuple[Plate, list[_Shot]]:
         """The plate, and its images in the order of their wells and fields."""
         rows = self.rows or names.occurring(s.row for s in placed)
