@@ -218,7 +218,17 @@ def _capture(piece: str, captures: dict[str, type[Captured]], *, start: bool) ->
         raise ConfigError(f"{piece}: there is no type {inside!r}; {hint}")
     if "(?P<" in inside:
         raise ConfigError(f"{piece}: an expression has no names of its own; write (…) without a name")
+    _alone(piece, inside)
     return Part(piece, "regex", name, inside)
+
+
+def _alone(piece: str, inside: str) -> None:
+    """Raise `ConfigError` for an expression that is valid only by what follows it: a bracket is not closed, say."""
+    try:
+        re.compile(inside)
+    except re.error as error:
+        if "(?P=" not in inside:
+            raise ConfigError(f"{piece}: is not a valid expression: {error}") from None
 
 
 def _depth(parts: Sequence[Part]) -> int | None:
