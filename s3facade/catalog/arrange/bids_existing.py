@@ -50,16 +50,19 @@ class _Shown:
     view: BidsExistingView
     found: Found
     sets: dict[str, _Set] = field(default_factory=dict)
-    """By root."""
+    """By folder: that of its description, and those below it that were asked for."""
     renamed: dict[str, str] = field(default_factory=dict)
     """New path of each image that is shown in another form."""
 
     def set_of(self, path: str) -> _Set:
         """The data set that a file belongs to."""
-        folder = os.path.dirname(path)
-        while folder and folder not in self.sets:
-            folder = os.path.dirname(folder)
-        return self.sets.get(folder) or _Set()
+        return self._of(path.rpartition("/")[0])
+
+    def _of(self, folder: str) -> _Set:
+        known = self.sets.get(folder)
+        if known is None:
+            known = self.sets[folder] = self._of(folder.rpartition("/")[0]) if folder else _Set()
+        return known
 
     def ending(self, path: str) -> str | None:
         """The ending by which a file is an image in a form that is not shown; None if it is not."""
@@ -100,7 +103,7 @@ def _put(shown: _Shown, desk: Desk) -> None:
     real = os.path.realpath(view.root)
     for path, folder in found.folders.items():
         desk.plan.folders[base + path] = Folder(real, folder)
-    names = digest(shown.renamed)
+    names = digest(shown.renamed, [of.links for root, of in sorted(shown.sets.items()) if root == of.root])
     for path, file in found.files.items():
         new = shown.renamed.get(path)
         if new is not None:
@@ -173,8 +176,8 @@ def _edited(key: str, path: str, file: str, shown: _Shown, names: str, desk: Des
     of = shown.set_of(path)
     place = Place(path, of.root, of.links)
     media_type = TYPES[os.path.splitext(path)[1]]
-    tag = digest("bids", file, place, names)
-    desk.later(key, partial(_text, file, place, shown.renamed), media_type, tag, state=partial(_state, file))
+    make, state = partial(_text, file, place, shown.renamed), partial(_state, file)
+    desk.later(key, make, media_type, f"bids {names} {file}", state=state)
 
 
 def _state(file: str) -> tuple[str, int]:
