@@ -193,16 +193,14 @@ def _found(
         if row >= 0:
             rows.add(row)
         else:
-            about, sentence = str(item.captures["path"]), table.lacking(captures)
-            if table.config.missing == "skip":
-                tally.skipped.add(about, sentence)
+            about = str(item.captures["path"])
+            pile = {"skip": tally.skipped, "error": tally.rowless, "keep": tally.kept}[table.config.missing]
+            sentence = "" if pile.full else table.lacking(captures)
+            if table.config.missing == "error" and not pile.full:
+                broken(item.path, f"It is not shown: {sentence}.")
+            pile.add(about, sentence)
+            if table.config.missing != "keep":
                 return None
-            if table.config.missing == "error":
-                if not tally.rowless.full:
-                    broken(item.path, f"It is not shown: {sentence}.")
-                tally.rowless.add(about, sentence)
-                return None
-            tally.kept.add(about, sentence)
         found.append(row)
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -62,7 +62,11 @@ class Joined:
         key = tuple(whole(str(captures[name])) for name in self.keys)
         if key in self.loose:
             return f"several rows of {self.table.path.name} may be the one with {wanted}; write them alike"
-        return f"no row of {self.table.path.name} has {wanted}"
+        near = next((n for other, n in self.exact.items() if bare(other) == bare(key)), None)
+        hint = (
+            "" if near is None else f"; is it that of row {self.table.lines[near]}? Write them alike, or use `values`"
+        )
+        return f"no row of {self.table.path.name} has {wanted}{hint}"
 
     def unused(self, used: set[int]) -> Iterator[tuple[str, str]]:
         """Rows that no file was found for: where they stand, and what they are found by."""
@@ -98,6 +102,11 @@ def joined(config: JoinConfig, table: Table) -> Joined:
     chosen = [(i, c) for i, c in enumerate(table.columns) if c in config.columns]
     values: tuple[dict[str, object], ...] = tuple({c: row[i] for i, c in chosen} for row in table.rows)
     return Joined(config, table, tuple(config.by), exact, loose, values, dict.fromkeys(config.columns, ""))
+
+
+def bare(key: Sequence[str]) -> tuple[str, ...]:
+    """Letters and digits alone, in small letters: ``M_12`` and ``m12`` are one."""
+    return tuple("".join(filter(str.isalnum, text)).lower() for text in key)
 
 
 def whole(text: str) -> str:

@@ -48,7 +48,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     resolver = _Resolver(document, config)
     stores = tuple(resolver.store(n, c) for n, c in config.stores.items())
     reader = Sources(document, config.stores, resolver.problem)
-    sources = {n: s for n, c in config.sources.items() if (s := reader.source(n, c)) is not None}
+    sources = {n: reader.source(n, c) for n, c in config.sources.items()}
     pipelines = Pipelines(config, sources, document, resolver.problem)
     captures = pipelines.captures()
     resolver.sources, resolver.images, resolver.vague = pipelines.sources, pipelines.images, reader.vague

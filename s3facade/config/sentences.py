@@ -60,9 +60,18 @@ def _sentence(document: Document, error: Mapping[str, Any], known: Known, below:
         return f"{document.where(at)}: {context['error']}"
     if kind.startswith("union_tag"):
         return f"{document.where((*at, 'type'))}: {_tag(context)}"
-    words = _WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
+    words = _WORDS.get(kind) or _plain(error["msg"])
     shown = isinstance(value, str | int | float) and len(str(value)) < 60 and not set(_SECRET) & set(at)
     return f"{document.where(at)}: {words}{f', not {value!r}' if shown else ''}"
+
+
+def _plain(message: str) -> str:
+    """Pydantic's own sentence, as far as it may be read by who knows nothing of it."""
+    if message.endswith(("at least 1 item after validation, not 0", "at least 1 character")):
+        return "must not be empty"
+    if message.startswith("Input should be"):
+        return "must be" + message.removeprefix("Input should be")
+    return message[:1].lower() + message[1:]
 
 
 def _tag(context: Mapping[str, Any]) -> str:

@@ -32,10 +32,10 @@ class Sources:
         self._base = document.path.parent
         self._tables: dict[tuple[Path, str | None], Table] = {}
         self.vague: set[str] = set()
-        """Sources of tables that cannot be used: which columns there are is not known."""
+        """Sources of patterns or tables that cannot be used: which captures and columns there are is not known."""
 
-    def source(self, name: str, c: SourceModel) -> SourceConfig | None:
-        """One source; None, and a problem told, if nothing can be said about its files."""
+    def source(self, name: str, c: SourceModel) -> SourceConfig:
+        """One source; a stand-in, and a problem told, if nothing can be said about its files."""
         at: Path_ = ("sources", name)
         files = file = None
         try:
@@ -46,8 +46,9 @@ class Sources:
                 place = places.split(c.file, self._stores)
                 file = self._absolute(c.file) if place is None else Path(f"{place[0]}:/{place[1]}")
         except ConfigError as error:
-            self._problem((*at, "file" if files is None and c.files is None else "files"), error)
-            return None
+            self._problem((*at, "files" if c.file is None else "file"), error)
+            self.vague.add(name)
+            return SourceConfig(name, file=self._base)
         captures = {} if files is None else files.captures
         for taken in {*captures} & {*ALWAYS}:
             self._problem((*at, "files"), f"{{{taken}}} is captured for every file already; choose another name")
@@ -115,9 +116,8 @@ class Sources:
             configs.append(config)
             for column in table.columns:
                 if column in captures or column in ALWAYS:
-                    if model.by.get(column) != column:
-                        unclear[column] = f"is a capture and a column of {table.path.name}; rename one of the two"
-                elif column in owner:
+                    continue  # what the file's own name says comes first
+                if column in owner:
                     first = configs[owner[column]].table.name
                     unclear[column] = f"is a column of {first} and of {table.path.name}; rename one of the two"
                 else:
