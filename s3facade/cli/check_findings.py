@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -72,14 +71,12 @@ def of_broken(broken: Iterable[Broken], report: Report, base: str) -> Iterator[F
         report: What is told of files and rows.
         base: Folder of the configuration: what lies in it is called from there.
     """
-    counted = {
-        os.path.join(source.root, note.about) for source in report.sources.values() for note in source.rowless.shown
-    }
+    wrong = [notes for source in report.sources.values() for _, notes in source.wrong()]
+    counted = {note.sentence for notes in wrong for note in notes.shown}
     kinds: dict[str, list[Broken]] = defaultdict(list)
     for item in broken:
-        if item.path in counted and item.reason.startswith("It is not shown: "):
-            continue
-        kinds[re.sub(r"'[^']*'|\"[^\"]*\"|[0-9]+", "…", item.reason)[:60]].append(item)
+        if item.reason.removeprefix("It is not shown: ").rstrip(".") not in counted:
+            kinds[re.sub(r"'[^']*'|\"[^\"]*\"|[0-9]+", "…", item.reason)[:60]].append(item)
     for items in kinds.values():
         shown = tuple(Note(_short(i.path, base), _told(i, base)) for i in items)
         yield Finding("problem", _kind(items[0].reason), len(items), shown)
