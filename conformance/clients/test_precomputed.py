@@ -13,13 +13,19 @@ cloudvolume = pytest.importorskip("cloudvolume")
 from conformance.contract import same  # noqa: E402 - after the check that there is a client
 from conformance.server import ROOT, serving  # noqa: E402
 
-CONFIG = ROOT / "examples" / "registered_volume" / "volume.yaml"
+EXAMPLE = ROOT / "examples" / "registered_volume"
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The example: one volume as OME-Zarr and precomputed."""
-    with serving(CONFIG, log=tmp_path_factory.mktemp("precomputed") / "log.txt") as running:
+    """The example, one volume as OME-Zarr and precomputed, and once more with its chunks in shards."""
+    base = tmp_path_factory.mktemp("precomputed")
+    text = (EXAMPLE / "volume.yaml").read_text("utf-8")
+    for name in ("dna.ome.tif", "upright.txt"):
+        text = text.replace(f" {name}\n", f" {EXAMPLE / name}\n")
+    text += "      - {type: precomputed, from: registered, path: shards, chunks: 16, sharded: true}\n"
+    (base / "config.yaml").write_text(text, "utf-8")
+    with serving(base / "config.yaml", log=base / "log.txt") as running:
         yield running
 
 
@@ -33,13 +39,14 @@ def voxels(served):
 class TestCloudVolumePrecomputed:
     CLIENT, VERSION = "cloud-volume", importlib.metadata.version("cloud-volume")
 
-    def volume(self, served):
+    def volume(self, served, path="dna"):
         return cloudvolume.CloudVolume(
-            f"precomputed://{served.url}/dna/dna", mip=0, progress=False, fill_missing=False, green_threads=False
+            f"precomputed://{served.url}/dna/{path}", mip=0, progress=False, fill_missing=False, green_threads=False
         )
 
-    def test_pixels(self, served, voxels):
-        volume = self.volume(served)
+    @pytest.mark.parametrize("path", ["dna", "shards"])
+    def test_pixels(self, served, voxels, path):
+        volume = self.volume(served, path)
         same(np.asarray(volume[:]).transpose(3, 2, 1, 0), voxels, "all")
         same(np.asarray(volume[40:77, 20:90, 9:15])[..., 1].T, voxels[1, 7:13, 14:84, 36:73], "a part, by its place")
 
@@ -54,11 +61,12 @@ class TestCloudVolumePrecomputed:
 class TestTensorstorePrecomputed:
     CLIENT, VERSION = "tensorstore (http)", importlib.metadata.version("tensorstore")
 
+    @pytest.mark.parametrize("path", ["dna/", "shards/"])
     @pytest.mark.parametrize("driver", ["http", "s3"])
-    def test_pixels(self, served, voxels, driver):
-        store = {"driver": "http", "base_url": f"{served.url}/dna/", "path": "dna/"}
+    def test_pixels(self, served, voxels, driver, path):
+        store = {"driver": "http", "base_url": f"{served.url}/dna/", "path": path}
         if driver == "s3":
-            store = {"driver": "s3", "bucket": "dna", "path": "dna/", "endpoint": served.url}
+            store = {"driver": "s3", "bucket": "dna", "path": path, "endpoint": served.url}
             store |= {"aws_region": "us-east-1", "aws_credentials": {"type": "anonymous"}}
         volume = ts.open({"driver": "neuroglancer_precomputed", "kvstore": store}, read=True).result()
         same(volume.read().result().transpose(3, 2, 1, 0), voxels, driver)

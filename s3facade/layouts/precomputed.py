@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
-from s3facade.codecs.raw import Raw
 from s3facade.core.errors import Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image
-from s3facade.core.keyspace import Dir, File, Node
+from s3facade.core.keyspace import Dir, Node
 from s3facade.core.named import NamedGrid
-from s3facade.core.objects import Object, Pixels
 from s3facade.core.options import Length
-from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.layouts.chunking import Sizes, tiling
 from s3facade.layouts.documents import json_file, literal_file
 from s3facade.layouts.naming import modified
+from s3facade.layouts.precomputed_chunks import RAW, ScaleKeys
+from s3facade.layouts.precomputed_shards import shard_grid
 from s3facade.layouts.volume import Scale, scales
 
 RECIPE = "s3facade.json"
 """Key of the document that says how an image was made."""
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "float32")
 """Data types of the format."""
-RAW = Raw()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Precomputed:
     """One volume at the root; several in folders 0, 1, ….
 
     Specification: "Precomputed volume format" of Neuroglancer's documentation: ``info``, and per scale unsharded chunks
-    ``x0-x1_y0-y1_z0-z1`` in Fortran order x, y, z, channel, cut off at the far edges.
+    ``x0-x1_y0-y1_z0-z1`` in Fortran order x, y, z, channel, cut off at the far edges; "Sharded format" for shards.
     """
 
     version: ClassVar[int] = 1
@@ -43,6 +39,8 @@ class Precomputed:
 
     chunks: Sizes | None = None
     """Voxels of a chunk along y, x (and z of volumes), or per axis by name; chosen per image by default."""
+    sharded: bool = False
+    """Whether chunks are put together to shards of up to 256 MiB, so that listings stay short."""
     segmentation: bool | None = None
     """Whether values are names of segments; None: where the image says so."""
     thickness: Length | None = None
@@ -78,18 +76,24 @@ class Precomputed:
             cut = tiling(spec, scale.level, chunks=self.chunks, shards=False)
             sizes: dict[str, int] = dict(zip(spec.names, cut.chunk, strict=True))
             chunk = tuple(min(sizes.get(axis, 1), n) for axis, n in zip("xyz", scale.size, strict=True))
-            told.append(_scale_document(scale, chunk))
             identity = digest(spec.identity, "precomputed", self.version, self, scale.level, RAW.version)
             keys = ScaleKeys(image, scale, chunk, spec.length("c"), identity, when)
-            children[scale.key] = NamedGrid(scale.words(chunk), keys.leaf)
-        document: dict[str, Any] = {
+            document = _scale_document(scale, chunk)
+            if self.sharded:
+                how, grid = shard_grid(keys)
+                document["sharding"] = how.document
+            else:
+                grid = NamedGrid(scale.words(chunk), keys.leaf)
+            told.append(document)
+            children[scale.key] = grid
+        info: dict[str, Any] = {
             "@type": "neuroglancer_multiscale_volume",
             "type": "segmentation" if segments else "image",
             "data_type": spec.dtype.name,
             "num_channels": spec.length("c"),
             "scales": told,
         }
-        return {"info": json_file(document, when, self.version), **children}
+        return {"info": json_file(info, when, self.version), **children}
 
     def _segments(self, spec: Spec) -> bool:
         fits = spec.dtype.kind in "iu" and spec.length("c") == 1
@@ -117,7 +121,7 @@ def _types() -> str:
     return f"one of {', '.join(TYPES[:-1])} or {TYPES[-1]}"
 
 
-def _scale_document(scale: Scale, chunk: tuple[int, ...]) -> Mapping[str, Any]:
+def _scale_document(scale: Scale, chunk: tuple[int, ...]) -> dict[str, Any]:
     return {
         "key": scale.key,
         "size": list(scale.size),
@@ -126,36 +130,3 @@ def _scale_document(scale: Scale, chunk: tuple[int, ...]) -> Mapping[str, Any]:
         "chunk_sizes": [list(chunk)],
         "encoding": "raw",
     }
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleKeys:
-    """What the keys of one scale need, worked out once: a listing makes a `File` per key."""
-
-    image: Image
-    scale: Scale
-    chunk: tuple[int, ...]
-    """Voxels along x, y, z of a chunk that is whole."""
-    channels: int
-    identity: str
-    modified: int
-
-    def leaf(self, index: tuple[int, ...]) -> File:
-        """The chunk at an index x, y, z; its size is arithmetic."""
-        size = self.channels * self.image.spec.dtype.itemsize
-        for i, n, length in zip(index, self.chunk, self.scale.size):  # noqa: B905 - hot, equal by design
-            size *= min(n, length - i * n)
-        return File(size, "application/octet-stream", self.identity, self.modified, partial(self._body, index))
-
-    def _body(self, index: tuple[int, ...]) -> Object:
-        return Object((self.segment(index),))
-
-    def segment(self, index: tuple[int, ...]) -> Pixels:
-        """The voxels of a chunk. Their C order c, z, y, x is the Fortran order x, y, z, c of the format."""
-        spec = self.image.spec
-        low = {axis: i * n for axis, i, n in zip("xyz", index, self.chunk, strict=True)}
-        size = {"c": self.channels, **dict(zip("xyz", self.chunk, strict=True))}
-        start = tuple(low.get(name, 0) for name in spec.names)
-        stop = tuple(a + size.get(name, 1) for a, name in zip(start, spec.names, strict=True))
-        region = Region(start, stop).clip(spec.levels[self.scale.level].shape)
-        return Pixels(self.image, self.scale.level, region, region.shape, RAW)

@@ -16,6 +16,8 @@ from s3facade.core.image import Dataset, derive
 from s3facade.core.keyspace import find
 from s3facade.layouts.precomputed import TYPES, Precomputed
 from s3facade.layouts.volume import scales
+from s3facade.readers.precomputed.reader import PrecomputedReader
+from s3facade.stores.local import LocalFile
 from s3facade.transforms.geometry.crop import Crop
 from s3facade.transforms.geometry.places import Place
 from s3facade.transforms.pyramids.pyramid import pyramid
@@ -176,3 +178,17 @@ def test_the_recipe_stands_beside(tmp_path):
     keys = dump(Precomputed().build(Dataset({"": image_of((5, 20, 30))}, recipe={"digest": "d", "steps": []})))
     assert json.loads(keys["s3facade.json"]) == {"digest": "d", "steps": []}
     assert max(keys) == "s3facade.json"
+
+
+def test_our_own_reader_reads_it_back(tmp_path):
+    """Sizes, places and voxels: what is served may be a source again."""
+    sides = {"z": (Place(4), Place(38)), "y": (Place(16), Place(140)), "x": (Place(8), Place(160))}
+    pixels = opened(pattern((2, 40, 150, 170)), names="czyx", unit="micrometer", scale=(1.0, 2.0, 0.5, 0.5))
+    image = pyramid(derive(pixels, Crop(**sides)), smallest=40)
+    store(Precomputed(chunks=32), {"": image}, tmp_path)
+    (raster,) = PrecomputedReader().open(LocalFile.open(str(tmp_path / "info")), {})
+    assert len(raster.spec.levels) == len(image.spec.levels)
+    for n, (found, expected) in enumerate(zip(raster.spec.levels, image.spec.levels, strict=True)):
+        assert found.shape == expected.shape
+        assert found.scale[1:] == pytest.approx(expected.scale[1:])
+        assert found.origin[1:] == pytest.approx(expected.origin[1:]), n

@@ -22,6 +22,8 @@ class PrecomputedView(ImagesModel):
     """The layout."""
     chunks: Chunks | None = None
     """Voxels per chunk: one number for every space axis, or by axis; default: chosen per image."""
+    sharded: bool = False
+    """Whether chunks are put together to objects of up to 256 MiB, so that listings of large volumes stay short."""
     encoding: Literal["raw"] = "raw"
     """How chunks are stored: `raw`, whose sizes are known without computing."""
     segmentation: bool | None = None
@@ -31,5 +33,5 @@ class PrecomputedView(ImagesModel):
 
     def resolve(self, at: Path_, desk: Resolving) -> ImageView:
         """The view. Raises `ConfigError`."""
-        options = {"chunks": self.chunks, "segmentation": self.segmentation, "thickness": self.thickness}
-        return self.shown(at, desk, self.type, options)
+        names = ("chunks", "sharded", "segmentation", "thickness")
+        return self.shown(at, desk, self.type, {name: getattr(self, name) for name in names})
