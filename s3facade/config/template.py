@@ -136,7 +136,7 @@ def _field(inside: str, text: str) -> Field:
     name, colon, form = inside.rpartition(":")
     if colon and _FORMAT.fullmatch(form.strip()):
         name, form = name.strip(), form.strip()
-    elif colon and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    elif colon and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and not form.startswith(" "):
         raise ConfigError(
             f"the path {text!r} has the format {form!r}; write {{{name}}}, {{{name}:03}}, {{{name}:.2f}}, "
             f"{{{name}:upper}} or {{{name}:lower}}"

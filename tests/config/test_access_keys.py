@@ -6,7 +6,7 @@ import pytest
 
 from s3facade import remotes
 from s3facade.auth.configured import authenticator, credential, links
-from s3facade.config.load import access_again, load
+from s3facade.config.load import load
 from s3facade.config.settings import Grant
 from s3facade.core.errors import ConfigError
 from s3facade.stores import files
@@ -92,19 +92,6 @@ def test_a_short_secret_in_a_file(config):
         load(config, {"B": "b-secret-b"})
 
 
-def test_only_access_and_links_are_read_again(config, monkeypatch):
-    monkeypatch.setitem(os.environ, "B", "b-secret-b")
-    before = load(config)
-    config.write_text(TEXT.replace("max-age=60", "max-age=61").replace("key: A", "key: C").replace("abcd", "efgh"))
-    after = access_again(before)
-    assert [c.key for c in after.access] == ["C", "B"]
-    assert after.links.revoked == ("efgh1234",)
-    assert after.buckets == before.buckets
-    config.write_text("buckets: [")
-    with pytest.raises(ConfigError):
-        access_again(before)
-
-
 def test_credentials_of_stores_are_read_again(config, monkeypatch):
     monkeypatch.setitem(os.environ, "B", "b-secret-b")
     stores = "stores: {lab: {url: 's3://lab', endpoint: 'http://127.0.0.1:1', key: k, secret: old-secret}}\n"
@@ -113,7 +100,7 @@ def test_credentials_of_stores_are_read_again(config, monkeypatch):
     remotes.register(before)
     try:
         config.write_text(stores.replace("old-secret", "new-secret") + TEXT)
-        after = access_again(before)
+        after = load(config)
         remotes.renew(after)
         assert [s.secret for s in after.stores] == ["new-secret"]
         assert files.store("lab:/x").address.secret == "new-secret"
