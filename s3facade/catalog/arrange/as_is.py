@@ -17,7 +17,7 @@ def own_bytes(recipe: Recipe, extension: str) -> str | None:
         recipe: How the image is made. Steps, or sizes and series that the configuration states, make another image.
         extension: Form that is asked for, with its dot: ``.nii.gz``.
     """
-    if not isinstance(recipe, FileRecipe) or recipe.reader != READERS.get(extension, ""):
+    if not isinstance(recipe, FileRecipe) or recipe.reader != READERS.get(extension):
         return None
     if recipe.options or recipe.pixel_size or recipe.series is not None or not recipe.path:
         return None

@@ -1,0 +1,110 @@
+"""What is found in the folder of a data set: links, hidden files, folders that are taken as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from s3facade import registry
+from s3facade.catalog.arrange import bids_walk
+from s3facade.catalog.arrange.bids_walk import walk
+from s3facade.catalog.catalog import Catalog
+from s3facade.catalog.watch import Watch
+from s3facade.config.load import load
+from s3facade.core.errors import SourceError
+from s3facade.engine.engine import Engine, EngineLimits
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "study"
+    for name in (
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/meg/sub-01_meg.ds/a.meg4",
+        "a.ome.zarr/0/c/0",
+        ".x/y",
+        "z.txt",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"1")
+    return root
+
+
+def test_folders_that_bids_takes_for_a_file_are_not_looked_into(root):
+    found = walk(str(root), Watch())
+    assert sorted(found.files) == ["sub-01/anat/sub-01_T1w.nii.gz", "z.txt"]
+    assert sorted(found.folders) == ["a.ome.zarr", "sub-01/meg/sub-01_meg.ds"]
+
+
+def test_links_in_a_circle_end(root):
+    (root / "sub-01/up").symlink_to("..")
+    (root / "sub-01/self").symlink_to("self")
+    (root / "sub-01/here").symlink_to(".")
+    found = walk(str(root), Watch())
+    assert len(found.files) < 20
+    assert found.absent["sub-01/self"] == bids_walk.NOWHERE
+
+
+def test_a_folder_that_is_gone_is_an_error_and_no_empty_data_set(tmp_path):
+    with pytest.raises(SourceError):
+        walk(str(tmp_path / "gone"), Watch())
+
+
+def test_names_that_are_no_text_are_told(root):
+    with open(bytes(root) + b"/\xff.txt", "wb"):
+        pass
+    found = walk(str(root), Watch())
+    assert ["not UTF-8" in item.reason for item in found.broken] == [True]
+
+
+def test_pointers_of_git_annex_are_known(tmp_path):
+    file = tmp_path / "a.nii.gz"
+    file.write_text("/annex/objects/MD5E-s1--0.nii.gz\n")
+    assert bids_walk.pointer(str(file))
+    file.write_bytes(b"\x1f\x8b")
+    assert not bids_walk.pointer(str(file))
+    assert not bids_walk.pointer(str(tmp_path / "none"))
+
+
+def test_what_changes_is_noticed(root):
+    (root / "sub-01/b.nii.gz").symlink_to("../.git/annex/objects/aa/bb/KEY")
+    watch = Watch()
+    walk(str(root), watch)
+    (root / "sub-01/new").mkdir()
+    assert watch.moved()
+
+
+def told(root, **view):
+    config = root.parent / "c.yaml"
+    more = "".join(f", {key}: {value}" for key, value in view.items())
+    config.write_text(f"buckets:\n  lab:\n    views: [{{type: bids, root: study{more}}}]\n")
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20))
+    catalog = Catalog(load(config), engine)
+    names = [item if isinstance(item, str) else item.key for item in catalog.page_now("lab", "", "", "", 1000)]
+    broken = {item.path: item.reason for item in catalog.broken()}
+    engine.close()
+    return names, broken
+
+
+def test_a_folder_without_a_description_is_asked_about(root):
+    _, broken = told(root, convert="[]")
+    assert "has no dataset_description.json: is it the root of a BIDS data set?" in broken[str(root)]
+
+
+def test_two_files_of_one_new_name_stay_apart(root):
+    (root / "sub-01/anat/sub-01_T1w.nii").write_bytes(b"1")
+    (root / "dataset_description.json").write_text("{}")
+    _, broken = told(root)
+    assert (
+        "shown as it is, and not as sub-01/anat/sub-01_T1w.ome.zarr" in broken[f"{root}/sub-01/anat/sub-01_T1w.nii.gz"]
+    )
+
+
+def test_only_names_that_bids_has_are_converted(root):
+    for name in ("sub-01/anat/sub-01_foo.nii.gz", "sub-01/func/sub-01_bold.nii.gz", "sub-01/anat/sub-1_x_T1w.nii.gz"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"1")
+    (root / "dataset_description.json").write_text("not json")
+    names, _ = told(root)
+    assert {"sub-01/anat/sub-01_foo.nii.gz", "sub-01/func/sub-01_bold.nii.gz"} <= set(names)
+    assert "sub-01/anat/sub-1_x_T1w.nii.gz" in names
+    assert "sub-01/anat/sub-01_T1w.nii.gz" not in names
