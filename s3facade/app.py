@@ -13,17 +13,23 @@ import json
 import logging
 import os
 import resource
+import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import uvloop
 
 from s3facade import __version__, caches, registry, remotes
 from s3facade.auth import configured
+from s3facade.auth.authenticator import Authenticator
 from s3facade.catalog import strays
 from s3facade.catalog.buckets import REST
 from s3facade.catalog.builder import Builder
@@ -33,13 +39,21 @@ from s3facade.config.settings import Settings
 from s3facade.config.views.files import FilesView
 from s3facade.core.errors import ConfigError, FacadeError
 from s3facade.engine.engine import Engine, EngineLimits
+from s3facade.reload import LOOK, Board, News, Written, now, told
 from s3facade.s3.server import create_server
 from s3facade.s3.settings import S3Settings
 from s3facade.s3.target import virtual
 
 log = logging.getLogger("s3facade")
-LOOK = 2.0
-"""Seconds that a start may spend on opening images; what is left is opened while serving."""
+T = TypeVar("T")
+START = 2.0
+"""Seconds until images are no longer opened before serving begins; what is left is opened while serving."""
+QUICK = 2.0
+"""Seconds between two looks at the folders' own times."""
+MANY = 2000
+"""Images that are opened in the background so slowly that requests hardly notice; fewer are over in no time."""
+TURNS = 20
+"""Turns of opening images between two looks at the folders."""
 EARLY = 5.0
 """Seconds: a worker that ends sooner than this after its start will do so again."""
 WORKER_MEMORY = 256 << 20
@@ -93,8 +107,10 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
     workers = settings.limits.workers or min(os.cpu_count() or 1, 8, room)
     listener = _listen(settings)
     try:
+        until = time.monotonic() + START
         catalog = open_catalog(settings, workers=workers)
-        catalog.probe(time.monotonic() + LOOK)
+        written = Written(settings)
+        catalog.probe(until)
         announcement = _announcement(catalog, listener)
 
         def ready() -> None:
@@ -108,7 +124,7 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
             # A worker thread that runs Python must not keep the event loop waiting for 5 ms at a time.
             sys.setswitchinterval(0.001)
 
-        return _supervise(catalog, listener, workers, ready)
+        return _supervise(catalog, listener, workers, written, ready)
     finally:
         listener.close()
 
@@ -141,14 +157,18 @@ def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
     return Announcement(url, buckets, tuple(first), tuple(catalog.broken()), catalog.unopened())
 
 
-def _supervise(catalog: Catalog, listener: socket.socket, workers: int, ready: Callable[[], None]) -> int:
-    """Fork the workers, start those again that die, end all of them on a signal.
+def _supervise(
+    catalog: Catalog, listener: socket.socket, workers: int, written: Written, ready: Callable[[], None]
+) -> int:
+    """Fork the workers, start those again that die, tell them of another configuration, end all of them on a signal.
 
     ``ready`` is called as soon as signals are listened to: who reads the address may stop the server at once.
     """
     running: dict[int, float] = {}
-    stopping = failed = False
+    stopping = failed = again = False
     early = 0
+    board = Board()
+    board.write(News())
 
     def stop(*_: object) -> None:
         nonlocal stopping
@@ -159,14 +179,18 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int, ready: C
             os.kill(pid, signal.SIGTERM)
 
     def reload(*_: object) -> None:
-        # Here as well: workers that are forked later begin with what this process knows.
-        if renew(catalog):
-            for pid in running:
-                os.kill(pid, signal.SIGHUP)
+        nonlocal again
+        again = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, reload)
+    # Signals and ends of workers are woken up by, without being waited for: there are files to look at as well.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, wake = socket.socketpair()
+    for end in (woken, wake):
+        end.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     ready()
     while True:
         while not stopping and len(running) < workers:
@@ -175,40 +199,70 @@ def _supervise(catalog: Catalog, listener: socket.socket, workers: int, ready: C
             signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
             pid = os.fork()
             if pid == 0:
-                os._exit(_worker(catalog, listener))
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                woken.close()
+                wake.close()
+                os._exit(_worker(catalog, listener, written, board))
             running[pid] = time.monotonic()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
         if not running:
             return 1 if failed else 0
-        pid, status = os.wait()
-        born = running.pop(pid, 0.0)
-        if stopping:
-            continue
-        log.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
-        early = early + 1 if time.monotonic() - born < EARLY else 0
-        if early > 10 * workers:
-            log.error("workers end as soon as they start; giving up")
-            failed = True
-            stop()
-        elif early:
-            time.sleep(1.0)
+        select.select([woken], [], [], None if written.path is None else LOOK)
+        with suppress(BlockingIOError):
+            while woken.recv(4096):
+                pass
+        if not stopping and (again or (catalog.settings.server.rescan and written.moved())):
+            again = False
+            if renew(catalog, written, board):
+                for pid in running:
+                    os.kill(pid, signal.SIGHUP)
+        for pid, status in _ended_workers(running):
+            born = running.pop(pid)
+            if stopping:
+                continue
+            log.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
+            early = early + 1 if time.monotonic() - born < EARLY else 0
+            if early > 10 * workers:
+                log.error("workers end as soon as they start; giving up")
+                failed = True
+                stop()
+            elif early:
+                time.sleep(1.0)
 
 
-def renew(catalog: Catalog) -> bool:
-    """Read access keys, links and keys of stores from the configuration file again; what is broken changes nothing."""
-    from s3facade.config.load import access_again  # pydantic is a quarter of the time to start
+def _ended_workers(running: Mapping[int, float]) -> Iterator[tuple[int, int]]:
+    """Those that have ended, with their status."""
+    for pid in list(running):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            yield ended, status
 
-    try:
-        settings = access_again(catalog.settings)
-        remotes.renew(settings)
-        catalog.adopt(catalog.planned(settings))
-    except ConfigError as error:
-        log.error("access keys and links stay as they were: %s", error.explain())  # noqa: TRY400 - the user's mistake
+
+def renew(catalog: Catalog, written: Written, board: Board) -> bool:
+    """Read the configuration file again; what is wrong with it is logged and told, and changes nothing. Blocking."""
+    news = board.read()
+    if written.path is None:
         return False
+    try:
+        written.seen()
+        text, modified = written.text()
+        settings = written.settings(text, modified)
+        remotes.renew(settings)
+        # Here as well: workers that are forked later begin with it.
+        catalog.adopt(catalog.planned(settings))
+        catalog.engine.rest()
+    except ConfigError as error:
+        log.error("the configuration stays as it was: %s", error.explain())  # noqa: TRY400 - the user's mistake
+        board.write(replace(news, error=error.explain()))
+        return False
+    board.write(News(text, modified, news.number + 1))
+    if fixed := written.fixed(text, modified):
+        log.warning("what changed in the configuration is in use; not so until a restart: %s", ", ".join(fixed))
     return True
 
 
-def _worker(catalog: Catalog, listener: socket.socket) -> int:
+def _worker(catalog: Catalog, listener: socket.socket, written: Written, board: Board) -> int:
     # A terminal's Ctrl-C reaches the whole group; the parent passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -216,7 +270,7 @@ def _worker(catalog: Catalog, listener: socket.socket) -> int:
     _end_with_the_parent()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(catalog, listener))
+            runner.run(serve(catalog, listener, written, board))
     except Exception:  # the process is about to end: say why
         log.exception("worker %d failed", os.getpid())
         return 1
@@ -226,7 +280,7 @@ def _worker(catalog: Catalog, listener: socket.socket) -> int:
     return 0
 
 
-async def serve(catalog: Catalog, listener: socket.socket) -> None:
+async def serve(catalog: Catalog, listener: socket.socket, written: Written, board: Board) -> None:
     """Answer requests on ``listener`` until SIGTERM, on the running loop."""
     settings, loop, begun = catalog.settings, asyncio.get_running_loop(), time.time()
     stop = asyncio.Event()
@@ -234,11 +288,8 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
     builder = Builder(catalog)
     door = configured.authenticator(settings, lambda host: virtual(host, settings.server.domains))
 
-    def reload() -> None:
-        if renew(catalog):
-            configured.renew(door, catalog.settings)
-
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    renewal = Renewal(catalog, door, written, board)
+    loop.add_signal_handler(signal.SIGHUP, renewal.due.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     server = create_server(
         catalog,
@@ -252,11 +303,11 @@ async def serve(catalog: Catalog, listener: socket.socket) -> None:
         ),
         internal={
             "/-/healthz": lambda: (200, "text/plain", b"ok\n"),
-            "/-/status": lambda: (200, "application/json", _status(catalog, builder, begun)),
+            "/-/status": lambda: (200, "application/json", _status(catalog, builder, renewal, begun)),
         },
     )
     listening = await loop.create_server(server, sock=listener, backlog=BACKLOG)
-    tasks = [asyncio.create_task(_watch(catalog)), asyncio.create_task(builder.run())]
+    tasks = [asyncio.create_task(job) for job in (_watch(catalog), builder.run(), renewal.run())]
     for task in tasks:
         task.add_done_callback(_ended)
     try:
@@ -274,30 +325,92 @@ def _ended(task: asyncio.Task[None]) -> None:
         log.error("what runs in the background has ended", exc_info=error)
 
 
+class Renewal:
+    """Takes on what the parent has found good, in one worker: planned aside, shown all at once."""
+
+    def __init__(self, catalog: Catalog, door: Authenticator, written: Written, board: Board) -> None:
+        self.due = asyncio.Event()
+        self.since = now()
+        """When what is shown was taken on."""
+        self.board = board
+        self._catalog = catalog
+        self._door = door
+        self._written = written
+        self._number = board.read().number
+        """Of what the parent was showing when it forked."""
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await self.due.wait()
+            self.due.clear()
+            news = self.board.read()
+            if news.number == self._number:
+                continue
+            try:
+                settings = self._written.settings(news.text, news.modified)
+                remotes.renew(settings)
+                planned = await aside(partial(self._catalog.planned, settings))
+            except FacadeError as error:
+                # The parent could do it: something has changed in between, and the parent will notice.
+                log.warning("worker %d goes on with the configuration as it was: %s", os.getpid(), error.explain())
+                continue
+            # Nothing is waited for in between: no request sees the buckets of one and the keys of the other.
+            self._catalog.adopt(planned)
+            configured.renew(self._door, settings)
+            self._number, self.since = news.number, now()
+
+    def status(self) -> Mapping[str, str | None]:
+        """For the status page."""
+        return told(self.board.read(), self.since, self._catalog.settings)
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """What may take minutes, in a thread of its own: none that requests wait for."""
+    threads = ThreadPoolExecutor(1)
+    try:
+        return await asyncio.wrap_future(threads.submit(work))
+    finally:
+        threads.shutdown(wait=False)
+
+
 async def _watch(catalog: Catalog) -> None:
     """Open what was not opened yet; look at the folders again now and then."""
-    every = catalog.settings.server.rescan
+    looked = 0.0
     while True:
+        every = catalog.settings.server.rescan
         try:
-            while catalog.unopened():
-                before = catalog.unopened()
-                await catalog.engine.run(lambda: catalog.probe(time.monotonic() + 0.2))
-                if catalog.unopened() == before:
-                    break
-                await asyncio.sleep(0.05)
+            await _probe(catalog)
             await catalog.engine.run(catalog.prepare)
             if not every:
-                return
-            await asyncio.sleep(every)
-            taken = await catalog.engine.run(catalog.rescan)
-            await asyncio.sleep(min(REST * taken, 3600.0))
+                await asyncio.sleep(LOOK)
+                continue
+            await asyncio.sleep(min(every, QUICK))
+            if time.monotonic() < looked:
+                await aside(catalog.look)
+            else:
+                taken = await aside(catalog.rescan)
+                looked = time.monotonic() + every + min(REST * taken, 3600.0)
         except (FacadeError, OSError) as error:
             reason = error.explain() if isinstance(error, FacadeError) else str(error)
             log.warning("looking at the sources failed: %s", reason)
             await asyncio.sleep(max(every, 1.0))
 
 
-def _status(catalog: Catalog, builder: Builder, begun: float) -> bytes:
+async def _probe(catalog: Catalog) -> None:
+    """Open what was not opened yet, as far as that may go on at a stretch: little where it would take long."""
+    for _ in range(TURNS):
+        left = catalog.unprobed()
+        if not left:
+            return
+        many = left > MANY
+        await catalog.engine.run(lambda: catalog.probe(time.monotonic() + (0.05 if many else 0.2)))  # noqa: B023
+        if catalog.unprobed() == left:
+            return
+        await asyncio.sleep(0.5 if many else 0.05)
+
+
+def _status(catalog: Catalog, builder: Builder, renewal: Renewal, begun: float) -> bytes:
     engine = catalog.engine
     disk, index = engine.disk, engine.index
     roots = [str(v.root) for b in catalog.settings.buckets for v in b.views if isinstance(v, FilesView)]
@@ -309,9 +422,10 @@ def _status(catalog: Catalog, builder: Builder, begun: float) -> bytes:
         "version": __version__,
         "worker": os.getpid(),
         "uptime_seconds": round(time.time() - begun, 1),
-        "buckets": {b.name: {"images": len(catalog.images(b.name)), "access": b.access} for b in shown},
+        "configuration": renewal.status(),
+        "buckets": {b.name: {"images": catalog.count(b.name), "access": b.access} for b in shown},
         "buckets_not_public": len(catalog.buckets()) - len(shown),
-        "not_opened_yet": catalog.unopened(),
+        "not_opened_yet": catalog.unopened() if catalog.unprobed() < MANY else catalog.unprobed(),
         "broken": [{"file": _shown(b.path, roots), "reason": b.reason} for b in catalog.broken(public=True)],
         "unmatched": strays.told((catalog.plan(b.name) for b in shown), catalog.settings),
         "warm": builder.status,

@@ -20,9 +20,12 @@ def register(settings: Settings, *, workers: int = 1) -> None:
     files.register(_addresses(settings), memory=limits.memory // workers // 16, spool=spool)
 
 
-def renew(settings: Settings) -> None:
-    """Use the credentials that the configuration has now; no I/O."""
-    files.renew(_addresses(settings))
+def renew(settings: Settings, *, workers: int = 1) -> None:
+    """Know the stores, and use the credentials, that the configuration has now; no I/O."""
+    if files.known():
+        files.renew(_addresses(settings))
+    else:
+        register(settings, workers=workers)
 
 
 def _addresses(settings: Settings) -> dict[str, Address]:

@@ -22,6 +22,7 @@ FLOORS = {
     "auth": 4,
     "web": 4,
     "caches": 4,
+    "reload": 4,
     "remotes": 4,
     "app": 5,
     "cli": 5,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -29,28 +28,26 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
         ConfigError: Names file, line and key of everything that is wrong, and what to do.
     """
     path = path.absolute()
+    text, modified = contents(path)
+    return read(text, path, modified, environment)
+
+
+def contents(path: Path) -> tuple[str, int]:
+    """The text of a file, and when it was modified: nanoseconds since 1970, UTC. Raises `ConfigError`."""
     try:
-        text = path.read_text("utf-8")
-        modified = path.stat().st_mtime_ns
+        with path.open(encoding="utf-8") as file:
+            return file.read(), os.fstat(file.fileno()).st_mtime_ns
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
+
+
+def read(text: str, path: Path, modified: int, environment: Mapping[str, str] | None = None) -> Settings:
+    """`load`, for the text of a file that was read already; ``path`` is absolute."""
     document = parse(text, path, os.environ if environment is None else environment)
     if not isinstance(document.value, Mapping):
         raise ConfigError(f"{path}: holds no configuration; start with `sources:` and `buckets:`")
     return resolve(_validate(document), document, modified)
-
-
-def access_again(settings: Settings) -> Settings:
-    """``settings`` with the access keys, links and stores that the configuration file has now; nothing else is renewed.
-
-    Raises:
-        ConfigError: As `load`.
-    """
-    if settings.path is None:
-        return settings
-    now = load(settings.path)
-    return replace(settings, access=now.access, links=now.links, stores=now.stores)
 
 
 def _validate(document: Document) -> ConfigModel:

@@ -73,7 +73,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     )
     return Settings(
         pipelines.sources, pipelines.images, buckets, access, links, shelf, limits, server,
-        document.path, modified, stores,
+        document.path, modified, stores, tuple(resolver.reads),
     )  # fmt: skip
 
 
@@ -126,6 +126,8 @@ class _Resolver:
         self.stores = config.stores
         self.base = document.path.parent
         self.problems: list[str] = []
+        self.reads: list[Path] = []
+        """Other files that were read."""
         self.public_url = (config.server.public_url or "").rstrip("/")
         self.said = {name: getattr(c, "about", None) for name, c in config.sources.items()}
         self.parents = {name: c.from_[0] for name, c in config.images.items()}
@@ -233,6 +235,7 @@ class _Resolver:
         """The secret itself, or what the file holds."""
         if file is not None:
             try:
+                self.reads.append(self.absolute(file))
                 return secret.read(self.absolute(file))
             except ValueError as error:
                 self.problem((*at, "secret_file"), error)

@@ -57,7 +57,7 @@ class StepConfig:
     """Registered name of a transform or combination."""
     value: Mapping[str, object]
     """Options by field, as written."""
-    where: str
+    where: str = field(compare=False)
     """File, line and key, for errors."""
     base: Path
     """The folder that relative paths of parameter files start at."""
@@ -286,3 +286,5 @@ class Settings:
     """Of the configuration file: nanoseconds since 1970, UTC; 0 without one."""
     stores: tuple[StoreConfig, ...] = ()
     """Places on the network that sources name."""
+    reads: tuple[Path, ...] = ()
+    """Other files that were read with the configuration file: secrets."""

@@ -58,14 +58,21 @@ def register(addresses: Mapping[str, Address], *, memory: int = 32 << 20, spool:
 
 
 def renew(addresses: Mapping[str, Address]) -> None:
-    """Use other credentials for stores that are known; whatever else differs is left as it is. Never waits."""
+    """Know new stores, and use other credentials for those that are known; their other settings stay. Never waits."""
     for name, new in addresses.items():
         home = _REMOTE.stores.get(name)
-        if home is None:
+        if home is None or (home.address.url, home.address.endpoint) != (new.url, new.endpoint):
+            fresh = RemoteStore(name, new, _transport(new), _REMOTE.loop, _REMOTE.blocks)
+            _REMOTE.stores = {**_REMOTE.stores, name: fresh}
             continue
         address = replace(home.address, key=new.key, secret=new.secret, token=new.token, anonymous=new.anonymous)
-        if address != home.address and (new.url, new.endpoint) == (address.url, address.endpoint):
+        if address != home.address:
             home.renew(address, _transport(address))
+
+
+def known() -> bool:
+    """Whether there are any stores."""
+    return bool(_REMOTE.stores)
 
 
 def _transport(address: Address) -> Transport:
