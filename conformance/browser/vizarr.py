@@ -18,8 +18,8 @@ from conformance.server import ROOT
 
 BUILT = ROOT / "conformance" / ".cache" / "vizarr"
 DRAWN = (
-    "document.querySelector('canvas') !== null && new Set(performance.getEntriesByType('resource')"
-    ".map((e) => e.name).filter((n) => n.includes('/c/'))).size >= {chunks}"
+    "performance.setResourceTimingBufferSize(20000), document.querySelector('canvas') !== null && new Set("
+    "performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('/c/'))).size >= {chunks}"
 )
 """True once so many chunks were asked for: vizarr does not say when it has drawn."""
 

@@ -31,7 +31,7 @@ def site(row: str, column: int, number: int, side: int = SIDE) -> tuple[NDArray[
     dose = (column - 2) / 9
     y, x = np.mgrid[:side, :side].astype(np.float32)
     nuclei, green = np.zeros((2, side, side), np.float32)
-    for _ in range(rng.poisson((side / 192) ** 2 * (46 - 26 * dose))):
+    for _ in range(rng.poisson((side / 192) ** 2 * (38 - 20 * dose))):
         cy, cx = rng.uniform(0, side, 2)
         angle, a = rng.uniform(0, np.pi), rng.uniform(4.5, 7.0)
         b = a * rng.uniform(0.65, 0.95)
@@ -39,7 +39,7 @@ def site(row: str, column: int, number: int, side: int = SIDE) -> tuple[NDArray[
         v = (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
         distance = np.hypot(u / a, v / b)
         nuclei += rng.uniform(0.6, 1.0) * expit((1 - distance) * 12)
-        if rng.uniform() < 0.08 + 0.85 * dose:
+        if rng.uniform() < 0.04 + 0.9 * dose**1.6:
             cell = np.hypot(u / (a * 2.6), v / (b * 2.4))
             green += rng.uniform(0.5, 1.0) * expit((1 - cell) * 7) * (1 - 0.5 * expit((1 - distance) * 9))
     texture = gaussian_filter(rng.normal(size=(side, side)).astype(np.float32), 1.2) * 0.9
