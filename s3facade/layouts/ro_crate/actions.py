@@ -49,10 +49,9 @@ def _files(node: object) -> Iterator[Mapping[str, Any]]:
 
 def software(graph: Graph, version: str) -> dict[str, str]:
     """A link to what computed."""
-    name = f"s3facade {version}".strip()
-    return graph.add(
-        derived("software", name), "SoftwareApplication", name="s3facade", version=version, softwareVersion=version
-    )
+    identifier = derived("software", f"s3facade {version}".strip())
+    about = {"name": "s3facade", "version": version, "softwareVersion": version, "url": HOME}
+    return graph.add(identifier, "SoftwareApplication", **about)
 
 
 def made(
