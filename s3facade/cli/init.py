@@ -11,7 +11,8 @@ from s3facade.cli.init_look import look, survey
 from s3facade.cli.what import Commands
 from s3facade.config.guess.proposal import propose
 from s3facade.config.guess.tables import joins, named
-from s3facade.config.guess.text import Folder, configuration
+from s3facade.config.guess.text import configuration
+from s3facade.config.guess.written import Folder
 from s3facade.core.errors import ConfigError
 
 DEFAULT = "s3facade.yaml"

@@ -15,7 +15,7 @@ from s3facade.cli.inspect import marker, recognise
 from s3facade.config.guess import words as w
 from s3facade.config.guess.sources import Found
 from s3facade.config.guess.tables import Columns
-from s3facade.config.guess.text import Look
+from s3facade.config.guess.written import Look
 from s3facade.config.tables import SUFFIXES, read_table
 from s3facade.core.errors import ConfigError, FacadeError, LoadError, SourceError, Unsupported
 from s3facade.engine.engine import Engine

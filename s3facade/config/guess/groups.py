@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -30,9 +31,13 @@ class Name:
         *folders, last = path.split("/")
         extension = w.extension(last)
         base = last[: len(last) - len(extension)] if extension else last
-        return cls(path, tuple(folders), w.separator(base), w.fields(base), extension)
+        plain = _COPY.sub("", base)
+        more = plain != base
+        return cls(path, tuple(folders), w.separator(plain), w.fields(plain), extension, more)
 
 
+_COPY = re.compile(r"(?<=\S) ?\([0-9]+\)$")
+"""What systems add to a name that is there already: ``sec12 (2)``."""
 _Form: TypeAlias = tuple[str, tuple[str, ...], str, int]
 """Extension, folders that say what their files are, what separates fields, and how many there are."""
 

@@ -129,7 +129,8 @@ def source(names: Sequence[Name]) -> Found | None:
     last = _columns([n.fields for n in names], length)
     folders = [_folder([n.folders[i] for n in names]) for i in range(len(names[0].folders))]
     parts = _named([*folders, (mark, last)])
-    parts = [(m, tuple(tuple(_typed(p) for p in f) for f in fields)) for m, fields in parts]
+    unsure = _collide(parts)
+    parts = [(m, tuple(tuple(_typed(p, unsure) for p in f) for f in fields)) for m, fields in parts]
     more = any(n.more for n in names)
     found = Found(_title(names, parts), tuple(n.path for n in names), tuple(parts), names[0].extension, more=more)
     return _true(found)
@@ -161,10 +162,19 @@ def _folder(column: Sequence[str]) -> Part:
     return "", (tuple(p.called("folder") if isinstance(p, Hole) and p.name == "name" else p for p in made),)
 
 
-def _typed(piece: Piece) -> Piece:
-    """Numbers that would be one as numbers, 7 and 07, stay text."""
-    if isinstance(piece, Hole) and piece.type == "int" and len(set(piece.values)) != len(set(map(int, piece.values))):
-        return replace(piece, type="")
+def _collide(parts: Sequence[Part]) -> bool:
+    """Whether two names differ only in how a number is padded: 7 and 07."""
+    holes = [p for _, fields in parts for f in fields for p in f if isinstance(p, Hole)]
+    rows = set(zip(*(hole.values for hole in holes), strict=True))
+    typed = [hole.type == "int" for hole in holes]
+    return len({tuple(int(v) if t else v for v, t in zip(row, typed, strict=True)) for row in rows}) < len(rows)
+
+
+def _typed(piece: Piece, unsure: bool) -> Piece:  # noqa: FBT001 - a predicate's answer
+    """Where names differ only in how a number is padded, such numbers stay text."""
+    if unsure and isinstance(piece, Hole) and piece.type == "int":
+        numbers = {int(v) for v in piece.values}
+        return replace(piece, type="") if len(numbers) < len(set(piece.values)) else piece
     return piece
 
 
