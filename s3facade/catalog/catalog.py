@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Literal
 
 from s3facade.catalog.buckets import Bucket, BucketInfo, Buckets, Prepared, made_when
 from s3facade.catalog.contents import Broken, Late, Plan
@@ -80,6 +81,8 @@ class Viewable:
     """A collection's first image, since most viewers read no collections."""
     scale: Mapping[str, float | None]
     """µm per voxel along x, y and z, those there are, in this order; None where it is not known."""
+    format: Literal["zarr", "precomputed", "file"] = "zarr"
+    """What it is to a client."""
 
 
 class _Cold(Exception):
@@ -399,7 +402,9 @@ class Catalog:
             scale = {name: sizes[name] for name in ("x", "y", "z") if name in sizes}
         first = getattr(mount.layout, "first", None)
         below = first(mount.shown) if first and mount.shown else "0" if mount.count > 1 else ""
-        return Viewable(bucket, f"{prefix}/{below}".rstrip("/"), scale)
+        if mount.leaf:
+            return Viewable(bucket, prefix, scale, "file")
+        return Viewable(bucket, f"{prefix}/{below}".rstrip("/"), scale, getattr(mount.layout, "format", "zarr"))
 
     def _look(self, name: str) -> Bucket | None:
         """The bucket called ``name``: configured, or a sub-folder of the folder of buckets."""

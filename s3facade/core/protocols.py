@@ -248,6 +248,7 @@ class Layout(Protocol):
 
     One that shows an image as a single file gives a `File`, and states ``leaf: ClassVar[bool] = True``. One whose
     levels are those of single planes states ``flat: ClassVar[bool] = True``: z is not halved then.
+    Folders that are no Zarr state their ``format: ClassVar[str]``, so that users are told lines that open them.
     """
 
     version: ClassVar[int]

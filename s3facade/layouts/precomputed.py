@@ -35,6 +35,7 @@ class Precomputed:
     """
 
     version: ClassVar[int] = 1
+    format: ClassVar[str] = "precomputed"
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     chunks: Sizes | None = None
