@@ -140,7 +140,7 @@ def test_configurations_in_the_documentation_parse(page, tmp_path):
 def _text(value):
     """Scalars as the loader gives them."""
     if isinstance(value, dict):
-        return {k: _text(v) for k, v in value.items()}
+        return {str(k): _text(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_text(v) for v in value]
     return value if value is None else str(value)
