@@ -131,6 +131,20 @@ def _other(source: str) -> str:
     return "".join(out)
 
 
+def within(source: str) -> str:
+    """A regular expression whose negated classes leave out ``/``, too: ``[^_]+`` stays in the name of one file."""
+    out = []
+    i = 0
+    while i < len(source):
+        found = _TOKEN.match(source, i)
+        token = found[0] if found else source[i]
+        i += len(token)
+        if token.startswith("[^") and "/" not in token:
+            token = "[^/" + ("\\" if token[2] == "]" else "") + token[2:]
+        out.append(token)
+    return "".join(out)
+
+
 _TOKEN = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?:P?<[^>]*>|P=[^)]*\)|[^)]?)|(?P<repeat>[*+?]|\{\d*,?\d*\})", re.DOTALL
 )

@@ -6,7 +6,7 @@ r"""Path patterns: which files belong to a source, and what their names say.
 ``{name:word}``           letters and digits
 ``{name:letter}``         one letter of a to z, upper or lower case; ``letters``: one or more
 ``{name:date}``           2026-01-31, 20260131, 2026_01_31 or 2026.01.31, captured as it is written
-``{name:expression}``     a regular expression, which may cross ``/``
+``{name:expression}``     a regular expression; ``.`` in it stands for ``/``, too, but ``[^_]`` does not
 ``*``  ``?``              any characters but ``/``; one of them
 ``**``                    as a whole path component: any number of folders, also none; at the end: any file below
 ========================  =================================================================================
@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3facade.config.ambiguity import unsure
-from s3facade.config.kinds import TYPES, Part, expression
+from s3facade.config.kinds import TYPES, Part, expression, within
 from s3facade.core.errors import ConfigError
 
 Captured = str | int
@@ -219,7 +219,7 @@ def _capture(piece: str, captures: dict[str, type[Captured]], *, start: bool) ->
     if "(?P<" in inside:
         raise ConfigError(f"{piece}: an expression has no names of its own; write (…) without a name")
     _alone(piece, inside)
-    return Part(piece, "regex", name, inside)
+    return Part(piece, "regex", name, within(inside))
 
 
 def _alone(piece: str, inside: str) -> None:
@@ -232,6 +232,6 @@ def _alone(piece: str, inside: str) -> None:
 
 
 def _depth(parts: Sequence[Part]) -> int | None:
-    if any(part.kind in ("folders", "below", "regex") for part in parts):
+    if any(part.kind in ("folders", "below") or (part.kind == "regex" and part.holds("/")) for part in parts):
         return None
     return 1 + sum(part.kind == "slash" for part in parts)

@@ -21,6 +21,8 @@ BASE = Path("/data")
         ("{animal}_{stain:[^_]+}_x.tif", "/data", "m_1_crs_x.tif", {"animal": "m_1", "stain": "crs"}),
         ("p{n:\\d{2}}.tif", "/data", "p12.tif", {"n": "12"}),
         ("{all:.+}.tif", "/data", "a/b/c.tif", {"all": "a/b/c"}),
+        ("{all:[^_/]+|[a-z/]+}.tif", "/data", "a/b/c.tif", {"all": "a/b/c"}),
+        ("{b:[^]_]+}.tif", "/data", "a-b.tif", {"b": "a-b"}),
         ("{a}/{a}_x.tif", "/data", "m/m_x.tif", {"a": "m"}),
         ("../other/?.tif", "/other", "x.tif", {}),
         ("**", "/data", "a/b", {}),
@@ -47,6 +49,9 @@ def test_a_matching_path_gives_its_captures(text, root, relative, captures):
         ("?.tif", "ab.tif"),
         ("{name}.tif", "b.tif\n"),
         ("{name}.tif", "bxtif"),
+        ("{a}_{b:[^_]+}.tif", "x_a/b.tif"),
+        ("{b:[^]_]+}.tif", "a/b.tif"),
+        ("{b:(?:[^_.]|-)+}.tif", "a/b.tif"),
     ],
 )
 def test_other_paths_do_not_match(text, relative):
@@ -62,7 +67,8 @@ def test_a_pattern_that_cannot_be_meant_is_refused_with_a_sentence(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "depth"), [("*.tif", 1), ("{a}/{n:int}.tif", 2), ("**/a.tif", None), ("{a:.+}", None)]
+    ("text", "depth"),
+    [("*.tif", 1), ("{a}/{n:int}.tif", 2), ("{a}/{b:[^_]+}_*", 2), ("**/a.tif", None), ("{a:.+}", None)],
 )
 def test_the_depth_of_a_walk_is_known_where_it_is_fixed(text, depth):
     assert compile_pattern(text, BASE).depth == depth
