@@ -9,7 +9,7 @@ from functools import partial
 from typing import ClassVar
 
 from s3facade.codecs import nifti as codec
-from s3facade.codecs.nifti import NiftiVoxels, Packing
+from s3facade.codecs.nifti import NiftiVoxels
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image, sources
@@ -33,7 +33,7 @@ class Nifti:
     A packed file is of stored deflate blocks, so that its size is known, and a range makes what it touches. Up to
     512 MiB of voxels it is one gzip member: its last eight bytes are a checksum of all voxels, and only these need them
     all. A longer one is a member for each megabyte or so (RFC 1952 allows several), each with its own checksum: zlib
-    and what is built on it read them as one file; JavaScript in browsers may read the first alone.
+    and what is built on it read them as one file; few programs take what follows the first member for an error.
     """
 
     version: ClassVar[int] = 1
@@ -73,7 +73,7 @@ class Nifti:
 class _Layout:
     """Where everything lies in the file of one image."""
 
-    __slots__ = ("_codec", "_counts", "_head", "_image", "_members", "_order", "_unit", "size")
+    __slots__ = ("_count", "_counts", "_first", "_head", "_image", "_order", "_rest", "_unit", "_whole", "size")
 
     def __init__(self, image: Image, head: bytes, packed: bool) -> None:  # noqa: FBT001 - private
         spec = image.spec
@@ -82,28 +82,34 @@ class _Layout:
         dtype = stored_as(spec.dtype)
         self._order = [a for name in "ctzyx" if (a := spec.axis(name)) is not None and a != colours]
         order = (*self._order, *(() if colours is None else (colours,)))
-        voxels = NiftiVoxels(dtype, None if order == tuple(range(len(order))) else order)
-        total = voxels.nbytes(spec.levels[0].shape, spec.dtype)
-        self._members = packed and total > WHOLE
-        packing: Packing = "member" if self._members else "blocks"
-        self._codec = replace(voxels, packing=packing) if packed else voxels
-        self._unit = _unit(spec, self._order, voxels)
+        plain = NiftiVoxels(dtype, None if order == tuple(range(len(order))) else order)
+        self._unit = _unit(spec, self._order, plain)
         self._counts = [spec.levels[0].shape[a] // self._unit[a] for a in self._order]
-        self._head = _opening(head, members=self._members) if packed else head
-        tail = 0 if not packed or self._members else len(codec.LAST) + 8
-        self.size = len(self._head) + math.prod(self._counts) * self._nbytes + tail
-
-    @property
-    def _nbytes(self) -> int:
-        return self._codec.nbytes(self._unit, self._image.spec.dtype)
+        self._count = math.prod(self._counts)
+        self._whole = not packed or self._count * plain.nbytes(self._unit, spec.dtype) <= WHOLE
+        self._first = replace(plain, packing="blocks") if packed else plain
+        self._rest = self._first if self._whole else replace(plain, packing="member")
+        self._head = codec.HEAD + bytes(codec.stored(head)) if packed else head
+        ends = 0 if not packed else len(codec.LAST) + 8
+        first = self._first.nbytes(self._unit, spec.dtype)
+        rest = self._rest.nbytes(self._unit, spec.dtype)
+        self.size = len(self._head) + first + (self._count - 1) * rest + ends
 
     def body(self) -> Object:
-        units = Run(math.prod(self._counts), self._nbytes, self._pixels)
-        if self._codec.packing != "blocks":
-            return Object((Literal(self._head), units))
-        return Object((Literal(self._head), units, Literal(codec.LAST), Run(1, 8, self._checksum)))
+        if self._first.packing == "plain":
+            return Object((Literal(self._head), self._units(0, self._count)))
+        # What looks at the beginning alone must find the header and voxels in one member; the validator of BIDS does.
+        one = self._count if self._whole else 1
+        ending = (Literal(codec.LAST), Run(1, 8, partial(self._checksum, one)))
+        rest = () if self._whole or self._count == 1 else (self._units(1, self._count),)
+        return Object((Literal(self._head), self._units(0, one), *ending, *rest))
 
-    def _pixels(self, number: int) -> Pixels:
+    def _units(self, start: int, stop: int) -> Run:
+        voxels = self._rest if start else self._first
+        nbytes = voxels.nbytes(self._unit, self._image.spec.dtype)
+        return Run(stop - start, nbytes, lambda i: self._pixels(start + i, voxels))
+
+    def _pixels(self, number: int, voxels: NiftiVoxels) -> Pixels:
         """Unit ``number`` in the order of the file."""
         unit, shape = self._unit, self._image.spec.levels[0].shape
         start = [0] * len(shape)
@@ -111,19 +117,17 @@ class _Layout:
             number, at = divmod(number, count)
             start[axis] = at * unit[axis]
         stop = tuple(a + n for a, n in zip(start, unit, strict=True))
-        return Pixels(self._image, 0, Region(tuple(start), stop), unit, self._codec)
+        return Pixels(self._image, 0, Region(tuple(start), stop), unit, voxels)
 
-    def _checksum(self, _: int) -> Segment:
-        """What ends the one member: made from all units, one at a time."""
+    def _checksum(self, count: int, _: int) -> Segment:
+        """What ends the first member, which has ``count`` units: made from these, one at a time."""
         head = codec.checksum(self._head[len(codec.HEAD) :])
-        parts = tuple((self._pixels(i), _measured) for i in range(math.prod(self._counts)))
-        name = digest("nifti trailer", self._image.spec.identity, self._codec.version, self._codec, self._head.hex())
+        parts = tuple((self._pixels(i, self._first), _measured) for i in range(count))
+        spec = self._image.spec
+        name = digest(
+            "nifti trailer", spec.identity, self._first.version, self._first, self._unit, count, self._head.hex()
+        )
         return Packed(parts, partial(_trailer, head), 8, name)
-
-
-def _opening(head: bytes, *, members: bool) -> bytes:
-    """The header, packed: a member of its own, or the beginning of the only one."""
-    return bytes(codec.member(head)) if members else codec.HEAD + bytes(codec.stored(head))
 
 
 def _unit(spec: Spec, order: Sequence[int], voxels: NiftiVoxels) -> tuple[int, ...]:
