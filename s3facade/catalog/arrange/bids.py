@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from s3facade import registry
-from s3facade.catalog.arrange import arc, companions
-from s3facade.catalog.arrange.about import Said
+from s3facade.catalog.arrange import arc, companions, crates
+from s3facade.catalog.arrange.about import Both, Said
 from s3facade.catalog.arrange.as_is import own_bytes
+from s3facade.catalog.arrange.bids_facts import PHOTO, Stating
 from s3facade.catalog.arrange.bids_kind import Kind, changes, kind
 from s3facade.catalog.arrange.bids_names import Named, Namer
 from s3facade.catalog.arrange.bids_tables import JSON, Tables
 from s3facade.catalog.arrange.bids_told import describe
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.config.views.about import filled
 from s3facade.config.views.bids import BidsFiles, BidsView
 from s3facade.core.errors import ConfigError
 from s3facade.core.protocols import Layout
 from s3facade.layouts.bids.measured import MEASURED
-from s3facade.layouts.bids.sidecar import SIDECAR, PixelsStated, Sidecar, pixels_stated
+from s3facade.layouts.bids.sidecar import Sidecar
 from s3facade.layouts.bids.tables import pretty
-from s3facade.layouts.bids.values import fields
 
-PHOTO = "photo"
 Whose: TypeAlias = tuple[str | None, ...]
 """Labels of subject, session and sample."""
 
@@ -34,6 +32,8 @@ def arrange(view: BidsView, desk: Desk) -> None:
     made = kind(view, desk.settings)
     _Work(view, desk, made, Namer(desk, made.derivative), Tables.of(view, desk), _fields(view, made, desk)).go()
     describe(view, made, desk)
+    if "ro-crate" in view.also:
+        crates.bids(view, desk)
 
 
 def _fields(view: BidsView, made: Kind, desk: Desk) -> list[Mapping[str, Any]]:
@@ -61,8 +61,11 @@ class _Work:
     """URIs of images that others are for, by source."""
     data: list[arc.Made] = field(default_factory=list)
     """What an ARC is told of."""
+    prefix: str = ""
+    """Of all keys."""
 
     def go(self) -> None:
+        self.prefix = f"{self.view.root}/" if self.view.root else ""
         self.targets = {source: {} for files in self.view.files for source in files.intended_for}
         above = self._above()
         for suffix, said in sorted(above.items()):
@@ -93,84 +96,67 @@ class _Work:
     def _files(self, files: BidsFiles, fixed: Mapping[str, Any], inherited: Mapping[str, Any]) -> None:
         layout: Layout | None = registry.layout(files.layout)(**files.options) if files.layout else None
         own = {name: value for name, value in fixed.items() if name not in inherited}
-        said = Said(files.about)
+        stating = Stating(files, own, inherited, self.desk)
+        said = Both(self.view, Said(files.about))
         sidecars: dict[str, Sidecar] = {}
         for named in self.namer.names(files):
+            candidate, name = named.candidate, named.name
             try:
-                stated = self._stated(files, own, named)
-                stated = self._known(files, stated, named, inherited)
+                carried = files.companions and companions.stem(candidate.recipe) is not None
+                facts = stating.of(named, self._intended(files, named), companions_of=carried)
             except (ConfigError, ValueError) as error:
-                self.desk.broken(named.candidate.recipe.path, f"Its sidecar cannot be made: {error}.")
+                self.desk.broken(candidate.recipe.path, f"Its sidecar cannot be made: {error}.")
                 continue
-            key = self._key(named.name.path)
-            same = self._same(files, named)
+            key = self._key(named.path)
+            same = _same(files, named)
             if layout is None or same is not None:
-                shown = self.desk.copy(key, same or named.candidate.recipe.path)
+                shown = self.desk.copy(key, same or candidate.recipe.path)
             else:
                 shown = self.desk.show(
                     key,
-                    named.candidate,
+                    candidate,
                     layout,
-                    about=said.of(named.candidate, self.desk),
+                    about=said.of(candidate, name.suffix, self.desk),
                     told=files.recipe,
                     sampled=self.view.preview == "strided",
                     dtype=files.dtype,
-                    judge=judge(named, {**inherited, **stated}),
+                    judge=facts.judge,
                 )
             if not shown:
                 continue
             self.tables.add(named)
-            if files.companions:
-                derivative = self.made.derivative
-                companions.carry(named.candidate.recipe, named.name, self.view.root, self.desk, derivative=derivative)
+            if carried:
+                companions.carry(candidate.recipe, name, self.view.root, self.desk, derivative=self.made.derivative)
             if files.source in self.targets:
-                self.targets[files.source].setdefault(_whose(named), []).append(named.name.uri)
+                self.targets[files.source].setdefault(_whose(named), []).append(named.uri)
             if self.view.arc is not None:
-                self.data.append(_assayed(key, named, {**inherited, **stated}))
-            datatype = named.name.datatype
-            if datatype in MEASURED and named.name.suffix != PHOTO:
-                sidecar = sidecars.setdefault(datatype, Sidecar(datatype, inherited))
-                about = {SIDECAR: stated} if stated else None
-                self.desk.beside(self._key(named.name.sidecar), named.candidate, sidecar, about=about)
-            elif stated:
-                self.desk.write(self._key(named.name.sidecar), pretty(dict(sorted(stated.items()))), JSON)
+                self.data.append(_assayed(key, named, {**inherited, **facts.stated}))
+            beside = self._key(named.sidecar)
+            if name.datatype in MEASURED and name.suffix != PHOTO:
+                sidecar = sidecars.setdefault(name.datatype, Sidecar(name.datatype, inherited))
+                self.desk.beside(beside, candidate, sidecar, about=facts.about)
+            elif facts.stated:
+                self.desk.write(beside, pretty(dict(sorted(facts.stated.items()))), JSON)
 
-    def _stated(self, files: BidsFiles, own: Mapping[str, Any], named: Named) -> Mapping[str, Any]:
-        """Fields of one image's sidecar that no image needs to be opened for. Raises `ConfigError`, `ValueError`."""
-        if not files.filled and not files.intended_for:
-            return own
-        stated = {**own, **fields(filled(files.filled, named.candidate.captures))}
-        uris = [uri for source in files.intended_for for uri in self.targets[source].get(_whose(named), ())]
-        if uris:
-            stated["IntendedFor"] = uris
-        elif files.intended_for:
+    def _intended(self, files: BidsFiles, named: Named) -> Sequence[str]:
+        """URIs of what an image is for."""
+        if not files.intended_for:
+            return ()
+        whose = _whose(named)
+        uris = [uri for source in files.intended_for for uri in self.targets[source].get(whose, ())]
+        if not uris:
             self.desk.broken(named.candidate.recipe.path, "It is for images of its subject and sample, and has none.")
-        return stated
-
-    @staticmethod
-    def _same(files: BidsFiles, named: Named) -> str | None:
-        """The original file, where it is what is asked for already."""
-        if files.dtype is not None or not files.recipe:
-            return None
-        return own_bytes(named.candidate.recipe, named.name.extension)
-
-    def _known(
-        self, files: BidsFiles, stated: Mapping[str, Any], named: Named, inherited: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Fields with those that the file beside the image, or its name, says: what is stated wins over both."""
-        found = dict(companions.said(named.candidate.recipe, self.desk)) if files.companions else {}
-        if named.name.datatype == "func" and "task" in named.name.entities:
-            found.setdefault("TaskName", named.name.entities["task"])
-        found = {name: value for name, value in found.items() if name not in inherited}
-        return {**found, **stated} if found else stated
+        return uris
 
     def _key(self, path: str) -> str:
-        return f"{self.view.root}/{path}" if self.view.root else path
+        return self.prefix + path
 
 
-def judge(named: Named, said: Mapping[str, Any]) -> PixelsStated | None:
-    """What compares what is said of the pixels of a microscopy image with what the image says."""
-    return pixels_stated(said) if named.name.datatype == "micr" and named.name.suffix != PHOTO else None
+def _same(files: BidsFiles, named: Named) -> str | None:
+    """The original file, where it is what is asked for already."""
+    if files.dtype is not None or not files.recipe:
+        return None
+    return own_bytes(named.candidate.recipe, named.name.extension)
 
 
 def _whose(named: Named) -> Whose:

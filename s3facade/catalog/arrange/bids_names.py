@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.candidates import Candidate
 from s3facade.catalog.recipe import FileRecipe
+from s3facade.config.template import Template
 from s3facade.config.views.bids import BidsFiles
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.names import Labels, Name, Refused
@@ -29,10 +30,49 @@ class Named:
     name: Name
     file: str
     """What it is called in sentences: the original file's path below the folder of its source."""
+    stem: str
+    """Path below the root of the data set, without the extension."""
+
+    @property
+    def path(self) -> str:
+        """Path below the root of the data set."""
+        return self.stem + self.name.extension
+
+    @property
+    def sidecar(self) -> str:
+        """Path of the JSON file that tells about it."""
+        return self.stem + ".json"
+
+    @property
+    def uri(self) -> str:
+        """As other files of the data set refer to it."""
+        return f"bids::{self.path}"
 
 
 class _Wrong(Exception):
     """Carries the sentence on why an image gets no name."""
+
+
+class _Labelled:
+    """Labels of one entity, each made once."""
+
+    def __init__(self, entity: str, template: Template, labels: Labels) -> None:
+        self.entity = entity
+        self._template = template
+        self._labels = labels
+        self._known: dict[object, str | Refused] = {}
+        self._only = template.names[0] if len(template.names) == 1 else None
+
+    def of(self, captures: Mapping[str, object], file: str) -> str:
+        """The label for these captures. Raises `_Wrong`, `ConfigError`."""
+        only = self._only
+        value = captures.get(only) if only is not None else tuple([captures.get(n) for n in self._template.names])
+        found = self._known.get(value)
+        if found is None:
+            found = self._known[value] = self._labels.label(self.entity, self._template.fill(captures), file)
+        if isinstance(found, Refused):
+            raise _Wrong(found.reason)
+        return found
 
 
 @dataclass
@@ -47,39 +87,46 @@ class Namer:
 
     def names(self, files: BidsFiles) -> Iterator[Named]:
         """Every image of ``files`` that gets a name, in order of path."""
+        kinds: dict[tuple[str, str], str] = {}
+        labels = [_Labelled(entity, template, self.labels) for entity, template in files.entities.items()]
         for candidate in self.desk.of(files.source):
             file = told(candidate)
             try:
-                name = self._name(files, candidate, file)
+                named = self._named(files, labels, kinds, candidate, file)
             except ConfigError as error:
                 self.desk.broken(candidate.recipe.path, f"It gets no name in BIDS: {error}.")
             except _Wrong as error:
                 self.desk.broken(candidate.recipe.path, str(error))
             else:
-                yield Named(candidate, name, file)
+                yield named
 
-    def _name(self, files: BidsFiles, candidate: Candidate, file: str) -> Name:
+    def _named(
+        self,
+        files: BidsFiles,
+        labels: Sequence[_Labelled],
+        kinds: dict[tuple[str, str], str],
+        candidate: Candidate,
+        file: str,
+    ) -> Named:
         captures = candidate.captures
-        entities = {}
-        for entity, template in files.entities.items():
-            label = self.labels.label(entity, template.fill(captures), file)
-            if isinstance(label, Refused):
-                raise _Wrong(label.reason)
-            entities[entity] = label
+        entities = {labelled.entity: labelled.of(captures, file) for labelled in labels}
         suffix = files.suffix.fill(captures) if files.suffix.names else files.suffix.text
         extension = files.extension if files.layout else original(candidate, files.extension)
-        name = Name(entities, suffix, extension, self._datatype(files, tuple(entities), suffix, extension))
+        datatype = kinds.get((suffix, extension))
+        if datatype is None:
+            datatype = kinds[suffix, extension] = self._datatype(files, tuple(entities), suffix, extension)
         if "space" in entities and not ("SpatialReference" in files.fixed or "SpatialReference" in files.filled):
             self._space(entities["space"])
-        stem = name.sidecar
+        name = Name(entities, suffix, extension, datatype)
+        stem = f"{name.folder}/{name.stem}"
         before = self.stems.setdefault(stem, (extension, file))
-        if before != (extension, file):
-            if before[1] != file:
-                raise _Wrong(f"Its name {name.path!r} is that of {before[1]} already: add an entity that differs.")
+        if before[1] != file:
+            raise _Wrong(f"Its name {name.path!r} is that of {before[1]} already: add an entity that differs.")
+        if before[0] != extension:
             raise _Wrong(
                 f"{name.path!r} and the same with {before[0]} would share one sidecar; show it as one of them."
             )
-        return name
+        return Named(candidate, name, file, stem)
 
     def _datatype(self, files: BidsFiles, entities: tuple[str, ...], suffix: str, extension: str) -> str:
         datatype = files.datatype

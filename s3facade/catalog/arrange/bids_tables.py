@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from s3facade.catalog.arrange.bids_names import Named
 from s3facade.catalog.arrange.desk import Desk
@@ -27,6 +28,8 @@ class Tables:
     sessions: dict[str, Rows] = field(default_factory=dict)
     """By label of the subject."""
     warned: set[str] = field(default_factory=set)
+    seen: set[tuple[object, ...]] = field(default_factory=set)
+    """Keys of rows with what images have said of them."""
 
     @classmethod
     def of(cls, view: BidsView, desk: Desk) -> Tables:
@@ -78,6 +81,11 @@ class Tables:
         captures: Mapping[str, object],
         named: Named,
     ) -> None:
+        # Thousands of images say the same of one subject; what was said is not looked at again.
+        said = (id(table), key, *[captures.get(name) for column in columns for name in column.value.names])
+        if said in self.seen:
+            return
+        self.seen.add(said)
         try:
             values = [_value(column, captures) for column in columns]
         except ConfigError as error:
@@ -95,11 +103,16 @@ class Tables:
 def _value(column: BidsColumn, captures: Mapping[str, object]) -> str | None:
     """What an image says in a column; None where it does not know. Raises `ConfigError`."""
     if not column.value.names:
-        return cell(column.value.text)
+        return _constant(column.value.text)
     if any(captures.get(name) is None for name in column.value.names):
         return None
     found = cell(column.value.fill(captures))
     return None if found == MISSING else found
+
+
+@lru_cache(maxsize=256)
+def _constant(text: str) -> str:
+    return cell(text)
 
 
 def _columns(columns: Sequence[BidsColumn]) -> tuple[Column, ...]:

@@ -30,9 +30,11 @@ def stem(recipe: Recipe) -> str | None:
     """Path of the one NIfTI file that an image is made of, without its ending; None for all others."""
     while isinstance(recipe, Pipeline) and not recipe.together:
         recipe = recipe.parents[0]
-    if not isinstance(recipe, FileRecipe) or is_remote(recipe.path):
+    if not isinstance(recipe, FileRecipe):
         return None
     path = recipe.path
+    if not path[-7:].lower().endswith(ENDINGS) or is_remote(path):
+        return None
     return next((path[: -len(e)] for e in ENDINGS if path.lower().endswith(e)), None)
 
 

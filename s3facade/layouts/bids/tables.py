@@ -67,6 +67,8 @@ class Rows:
     """All others."""
     known: dict[tuple[str, ...], list[tuple[str | None, str]]] = field(default_factory=dict)
     """By key: each value, None where nobody has said one, and the file that it is from."""
+    judged: dict[tuple[int, str], str | None] = field(default_factory=dict)
+    """Why values must not stand there, by place of the column and value."""
 
     def add(self, key: tuple[str, ...], values: Sequence[str | None], file: str) -> Sequence[str]:
         """One row, as one image gives it.
@@ -89,7 +91,7 @@ class Rows:
                 continue
             column = self.columns[place]
             if before is None:
-                refusal = column.refusal(value)
+                refusal = self._refusal(place, column, value)
                 row[place] = (MISSING if refusal else value, file)
                 wrong += [f"{' of '.join(key)}: {refusal}; the table says {MISSING} there."] if refusal else []
             elif before != MISSING:
@@ -98,6 +100,12 @@ class Rows:
                     "all its images must say the same."
                 )
         return wrong
+
+    def _refusal(self, place: int, column: Column, value: str) -> str | None:
+        """`Column.refusal`, once for each value."""
+        if (place, value) not in self.judged:
+            self.judged[place, value] = column.refusal(value)
+        return self.judged[place, value]
 
     def tsv(self) -> bytes:
         """The table, sorted by its keys."""
