@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from conformance.browser.shots import available, grey, shoot, source
-from conformance.server import ROOT, serving
+from conformance.registered_volume import configuration
+from conformance.server import serving
 
 CLIENT, VERSION = "Neuroglancer (Chromium)", importlib.metadata.version("neuroglancer")
-CONFIG = ROOT / "examples" / "registered_volume" / "volume.yaml"
 METRES = 5e-7
 """Length of a voxel of the example."""
 
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(available() is not None, reason=available() or "
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    with serving(CONFIG, log=tmp_path_factory.mktemp("example") / "log.txt") as running:
+    base = tmp_path_factory.mktemp("example")
+    with serving(configuration(base), log=base / "log.txt") as running:
         yield running
 
 
@@ -55,15 +56,17 @@ def _middle(shot):
     return shot.pixels[height // 4 : -height // 4, width // 4 : -width // 4].astype(int)
 
 
-def test_volume(example, tmp_path):
-    layer = neuroglancer.ImageLayer(source=f"{example.url}/dna/dna/|neuroglancer-precomputed:", shader=grey(0, 20_000))
+@pytest.mark.parametrize(("path", "part"), [("dna", "_34-38"), ("shards", "0.shard")])
+def test_volume(example, tmp_path, path, part):
+    url = f"{example.url}/dna/{path}/|neuroglancer-precomputed:"
+    layer = neuroglancer.ImageLayer(source=url, shader=grey(0, 20_000))
     shot = shoot(example.url, {"dna": layer}, tmp_path / "shot.png", layout="4panel")
     _clean(shot)
     height, width, _ = shot.pixels.shape
     for panel in (shot.pixels[: height // 2, : width // 2], shot.pixels[: height // 2, width // 2 :]):
         assert len(np.unique(panel.reshape(-1, 3), axis=0)) > 50
-    assert any("/dna/info" in line for line in shot.responses)
-    assert any("_2-34" in line or "_34-38" in line for line in shot.responses), shot.responses
+    assert any(f"/{path}/info" in line for line in shot.responses)
+    assert any(part in line for line in shot.responses), shot.responses
 
 
 def test_the_same_place_as_ome_zarr(example, tmp_path):

@@ -11,21 +11,15 @@ import tensorstore as ts
 cloudvolume = pytest.importorskip("cloudvolume")
 
 from conformance.contract import same  # noqa: E402 - after the check that there is a client
-from conformance.server import ROOT, serving  # noqa: E402
-
-EXAMPLE = ROOT / "examples" / "registered_volume"
+from conformance.registered_volume import configuration  # noqa: E402
+from conformance.server import serving  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The example, one volume as OME-Zarr and precomputed, and once more with its chunks in shards."""
     base = tmp_path_factory.mktemp("precomputed")
-    text = (EXAMPLE / "volume.yaml").read_text("utf-8")
-    for name in ("dna.ome.tif", "upright.txt"):
-        text = text.replace(f" {name}\n", f" {EXAMPLE / name}\n")
-    text += "      - {type: precomputed, from: registered, path: shards, chunks: 16, sharded: true}\n"
-    (base / "config.yaml").write_text(text, "utf-8")
-    with serving(base / "config.yaml", log=base / "log.txt") as running:
+    with serving(configuration(base), log=base / "log.txt") as running:
         yield running
 
 
