@@ -46,7 +46,7 @@ from s3facade.s3.target import virtual
 
 log = logging.getLogger("s3facade")
 T = TypeVar("T")
-START = 2.0
+START = 1.0
 """Seconds until images are no longer opened before serving begins; what is left is opened while serving."""
 QUICK = 2.0
 """Seconds between two looks at the folders' own times."""

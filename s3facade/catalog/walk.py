@@ -7,7 +7,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,6 +28,9 @@ from s3facade.stores.local import GONE, translated
 
 FOLDERS = frozenset({".zarr", ".n5", ".ngff", ".precomputed"})
 """Extensions of folders that are one image."""
+_intern = sys.intern
+_ENDS = (".gz", ".bz2")
+_INNER = (".ome", ".companion")
 Sniff: TypeAlias = Callable[[str], str]
 """Of a path: the name of the reader that recognises the file; "" if there is none."""
 
@@ -233,13 +236,22 @@ def _item(source: SourceConfig, pattern: Pattern, path: str, shown: str, sniff: 
         return None
     values, twice = read
     reader = source.reader or sniff(path)
-    if not folder and not source.reader and document(reader, path):
+    if not folder and not source.reader and _bare(reader) and document(reader, path):
         return None
     # A folder with a damaged marker is an image that cannot be shown, whatever it is called.
     if not (reader or pattern.captures or folder or shown.lower().endswith(tuple(registry.suffixes()))):
         return None
-    told = {name: sys.intern(value) if type(value) is str else value for name, value in values.items()}
-    return Item(path, reader, {"stem": stem(relative, folder=folder), "path": relative, **told}, twice)
+    told: dict[str, object] = {"stem": stem(relative, folder=folder), "path": relative}
+    for name, value in values.items():
+        # Thousands of files have the same: one copy is enough.
+        told[name] = _intern(value) if type(value) is str else value
+    return Item(path, reader, told, twice)
+
+
+@cache
+def _bare(reader: str) -> bool:
+    """Whether files that a reader recognises, or that none does, may be documents of a folder's format."""
+    return not reader or hasattr(registry.reader(reader), "bare")
 
 
 def _relative(root: str, path: str) -> str:
@@ -321,8 +333,9 @@ def stem(path: str, *, folder: bool = False) -> str:
     base, extension = os.path.splitext(path)
     if folder and extension.lower() not in FOLDERS:
         return path
-    if extension.lower() in {".gz", ".bz2"}:
+    if extension.lower() in _ENDS:
         base, _ = os.path.splitext(base)
-    for inner in (".ome", ".companion"):
-        base = base.removesuffix(inner) or base
+    if base.endswith(_INNER):
+        for inner in _INNER:
+            base = base.removesuffix(inner) or base
     return base
