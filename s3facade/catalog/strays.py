@@ -108,7 +108,9 @@ def _hidden(relative: str) -> bool:
 def _claimed(path: str, sources: Sequence[SourceConfig]) -> bool:
     """Whether a source has it, leaves it out on purpose, or looks into it itself if it is a folder."""
     if path.endswith("/"):
-        return any(f"{source.files.root}/".startswith(path) for source in sources if source.files is not None)
+        inside = any(f"{source.files.root}/".startswith(path) for source in sources if source.files is not None)
+        below = Path(f"{path}any/name")
+        return inside or any(skip.accepts(below) for source in sources for skip in source.skip)
     plain = Path(path)
     return any(
         (source.files is not None and source.files.accepts(plain)) or any(skip.accepts(plain) for skip in source.skip)

@@ -87,9 +87,9 @@ def lines(branch: Branch, limit: int, lead: str = "") -> Iterator[str]:
 
 
 def _chosen(names: list[str], limit: int) -> list[str]:
-    """The first of each kind, then more of them, in order."""
+    """The first of each kind, folders before files, then more of them; in order."""
     firsts: dict[str, str] = {}
-    for name in names:
+    for name in sorted(names, key=lambda n: not n.endswith("/")):
         firsts.setdefault(_kind(name), name)
     chosen = set(list(firsts.values())[:limit])
     for name in names:
