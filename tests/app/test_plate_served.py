@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +22,9 @@ from test_serving import Running, serving
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
+from s3facade.app import open_catalog
+from s3facade.config.load import load
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "readers"))
 
 from test_plates import harmony
@@ -26,6 +32,7 @@ from test_plates import harmony
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plate"
 PLANES = np.random.default_rng(1).integers(0, 4000, (3, 2, 1, 2, 1, 20, 24), dtype=np.uint16)
 TWO = np.random.default_rng(2).integers(0, 4000, (2, 16, 20), dtype=np.uint16)
+MASK = (np.arange(80 * 80, dtype=np.uint16) // 640).reshape(80, 80)
 NO_MODELS = importlib.util.find_spec("ome_zarr_models") is None
 CONFIG = """
 sources:
@@ -36,6 +43,7 @@ sources:
     pixel_size: 0.65 um
   vendor: {file: vendor}
   ome: {file: two.ome.tif}
+  masks: {files: "masks/{row:letter}{column:int}_s{field:int}.tif"}
   runs: {files: "runs/{run}/{well:[A-P][0-9]+}_{site}.tif"}
 buckets:
   screen7:
@@ -47,6 +55,12 @@ buckets:
         well: "{row}/{column}"
         field: "{field}"
         chunks: 64
+      - type: ome-zarr-plate
+        from: plate
+        path: masked.ome.zarr
+        well: "{row}{column}"
+        field: "{field}"
+        labels: {nuclei: masks}
       - {type: ome-zarr-plate, from: vendor, path: vendor.ome.zarr, plate: 96}
       - {type: ome-zarr-plate, from: ome, path: ome.ome.zarr}
       - type: ome-zarr-plate
@@ -57,6 +71,7 @@ buckets:
         acquisition: "{run}"
         acquisitions: {day2: {name: second day, starttime: 2026-03-02T09:00:00Z}}
 limits: {workers: 1, memory: 256 MiB}
+server: {rescan: 1 s}
 """
 
 
@@ -93,6 +108,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     base = tmp_path_factory.mktemp("plates")
     MADE.make(base / "plate7", "BF", range(8, 12), 80)
     harmony(base / "vendor", PLANES)
+    (base / "masks").mkdir()
+    tifffile.imwrite(base / "masks" / "B08_s2.tif", MASK)
     two_wells(base / "two.ome.tif")
     for run, site in [("day1", "left"), ("day1", "right"), ("day2", "left")]:
         (base / "runs" / run).mkdir(parents=True, exist_ok=True)
@@ -192,6 +209,39 @@ def test_acquisitions(server: Running) -> None:
     assert [(i["path"], i["acquisition"]) for i in well["images"]] == [("0", 1), ("1", 1), ("2", 2)]
     name = document(server, "runs.ome.zarr/A/2/2/zarr.json")["attributes"]["ome"]["multiscales"][0]["name"]  # type: ignore[index]
     assert name == "A2 field left acquisition day2"
+
+
+def test_label_images_belong_to_their_field(server: Running) -> None:
+    labels = fetched(server, "masked.ome.zarr/B/8/1")["labels"]
+    assert labels.attrs["ome"]["labels"] == ["nuclei"]
+    np.testing.assert_array_equal(labels["nuclei/0"][...], MASK)
+    assert server.get("/screen7/masked.ome.zarr/B/8/0/labels/zarr.json").status == 404
+
+
+def test_a_well_that_is_imaged_later_joins_the_plate(server: Running) -> None:
+    def wells() -> list[str]:
+        plate = document(server, "runs.ome.zarr/zarr.json")["attributes"]["ome"]["plate"]  # type: ignore[index]
+        return [well["path"] for well in plate["wells"]]
+
+    before = server.get("/screen7/runs.ome.zarr/zarr.json").headers["etag"]
+    assert wells() == ["A/1", "A/2"]
+    tifffile.imwrite(server.root / "runs" / "day2" / "C03_left.tif", np.ones((8, 8), "u1"))
+    server.eventually(lambda: wells() == ["A/1", "A/2", "C/3"])
+    assert server.get("/screen7/runs.ome.zarr/zarr.json").headers["etag"] != before
+    assert server.get("/screen7/runs.ome.zarr/C/3/0/zarr.json").status == 200
+    (server.root / "runs" / "day2" / "C03_left.tif").unlink()
+    server.eventually(lambda: wells() == ["A/1", "A/2"])
+    assert server.get("/screen7/runs.ome.zarr/C/3/0/zarr.json").status == 404
+
+
+def test_the_example(tmp_path: Path) -> None:
+    MADE.make(tmp_path / "plate7", "BC", range(2, 4), 64)
+    config = shutil.copy(EXAMPLE / "plate.yaml", tmp_path)
+    catalog = open_catalog(load(Path(config)))
+    with closing(catalog.engine):
+        assert catalog.images("screen7") == [f"plate7.ome.zarr/{r}/{c}/{f}" for r in "BC" for c in "23" for f in "01"]
+        catalog.probe(math.inf)
+        assert not catalog.broken()
 
 
 def test_documents_do_not_change(server: Running) -> None:

@@ -203,3 +203,17 @@ def test_the_same_plate_has_the_same_bytes():
     keys = dump(shown(one, two, recipe=recipe))
     assert json.loads(keys["s3facade.json"]) == recipe
     assert json.loads(keys["zarr.json"])["attributes"]["s3facade"]["recipe"] == "s3facade.json"
+
+
+def test_a_plate_has_a_crate_where_its_licence_is_known():
+    images = {"": field("A", "1")[1]}
+    about = {"license": "https://creativecommons.org/licenses/by/4.0/", "name": "Screen"}
+    keys = dump(OmeZarrPlate().build(Dataset(images, about=about)))
+    root = json.loads(keys["ro-crate-metadata.json"])["@graph"][-1]
+    assert (root["@id"], root["name"]) == ("./", "Screen")
+    assert "ro-crate-metadata.json" not in dump(OmeZarrPlate().build(Dataset(images)))
+
+
+def test_viewers_of_single_images_get_the_first_field():
+    images = [image for _, image in (field("B", "2"), field("A", "12", 3), field("A", "12", 2))]
+    assert OmeZarrPlate().first(images) == "A/12/0"
