@@ -74,6 +74,19 @@ def test_events_belong_to_all_echoes_and_the_task_is_named(shown):
     assert not [key for key in made if key.endswith(".bval")]
 
 
+def test_tables_of_other_kinds_come_along_where_bids_has_them(shown):
+    files = {**BOLD, "suffix": "asl", "entities": {"sub": "{name}"}}
+    made, _ = shown(files, a_aslcontext__tsv="volume_type\n", a_events__tsv="onset\n", a_blood__tsv="time\n")
+    assert made["sub-a/perf/sub-a_aslcontext.tsv"] == b"volume_type\n"
+    assert not [key for key in made if key.endswith("blood.tsv")]
+
+
+def test_names_as_bids_has_them_share_what_is_before_their_suffix(tmp_path, shown):
+    made, _ = shown(BOLD, "_bold.nii.gz", a_events__tsv="onset\n", a_bold_physio__json="{}")
+    assert made["sub-a/func/sub-a_task-rest_events.tsv"] == b"onset\n"
+    assert made["sub-a/func/sub-a_task-rest_physio.json"] == b"{}"
+
+
 def test_times_are_those_of_the_image_where_nothing_else_says_them(shown):
     made, _ = shown(BOLD)
     side = json.loads(made["sub-a/func/sub-a_task-rest_echo-1_bold.json"])

@@ -1,6 +1,6 @@
-"""Files that belong to a NIfTI file and lie beside it under its name: metadata, gradients, events.
+"""Files that belong to a NIfTI file and lie beside it under its name: metadata, gradients, events and other tables.
 
-As converters from DICOM write them: ``scan.nii.gz``, ``scan.json``, ``scan.bval``, ``scan.bvec``; and
+As converters from DICOM write them: ``scan.nii.gz``, ``scan.json``, ``scan.bval``, ``scan.bvec``; and tables as
 ``scan_events.tsv``, or ``task_events.tsv`` beside ``task_bold.nii.gz``.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe
+from s3facade.catalog.watch import UNSURE, Stamp, stamp
 from s3facade.layouts.bids.names import Name
 from s3facade.layouts.bids.rules import Shape, ordered, refusal
 from s3facade.layouts.bids.schema import schema
@@ -21,7 +22,12 @@ from s3facade.stores.files import is_remote
 
 ENDINGS = (".nii.gz", ".nii")
 GRADIENTS = (".bval", ".bvec")
-EVENTS = ("_events.tsv", "_events.json")
+TABLES = (
+    *(("events", ".tsv"), ("events", ".json")),
+    *(("physio", ".tsv.gz"), ("physio", ".json"), ("stim", ".tsv.gz"), ("stim", ".json")),
+    *(("aslcontext", ".tsv"), ("blood", ".tsv"), ("blood", ".json")),
+)
+"""Suffix and extension of tables that belong to a run: events, recordings, the order of volumes, samples of blood."""
 MOST = 4 << 20
 """Bytes of a sidecar; a longer one is none."""
 
@@ -42,7 +48,7 @@ def said(recipe: Recipe, desk: Desk) -> Mapping[str, Any]:
     """The fields of the JSON file beside the image; what is no such file is told among what is broken."""
     base = stem(recipe)
     path = f"{base}.json"
-    if base is None or not os.path.isfile(path):
+    if base is None or not _there(path):
         return {}
     try:
         about = os.stat(path)
@@ -52,6 +58,22 @@ def said(recipe: Recipe, desk: Desk) -> Mapping[str, Any]:
         desk.broken(path, reason, str(error))
         return {}
     return found
+
+
+def _there(path: str) -> bool:
+    """Whether there is such a file: asked of the names in its folder, which are listed once for all of its images."""
+    folder, name = os.path.split(path)
+    try:
+        was = stamp(folder)
+        names = frozenset(os.listdir(folder)) if was == UNSURE else _names(folder, was)
+    except OSError:
+        return False
+    return name in names and os.path.isfile(path)
+
+
+@lru_cache(maxsize=1024)
+def _names(folder: str, _was: Stamp) -> frozenset[str]:
+    return frozenset(os.listdir(folder))
 
 
 @lru_cache(maxsize=4096)
@@ -71,7 +93,7 @@ def _refused(word: str) -> Any:
 
 
 def carry(recipe: Recipe, name: Name, root: str, desk: Desk, *, derivative: bool) -> None:
-    """Show gradients and events under the image's new name, where BIDS has such files for it.
+    """Show gradients and tables under the image's new name, where BIDS has such files for it.
 
     Args:
         recipe: Of the image.
@@ -86,33 +108,33 @@ def carry(recipe: Recipe, name: Name, root: str, desk: Desk, *, derivative: bool
     prefix = f"{root}/{name.folder}/" if root else f"{name.folder}/"
     for ending in GRADIENTS:
         shape = Shape(tuple(name.entities), name.suffix, ending, name.datatype)
-        if os.path.isfile(base + ending) and refusal(shape, derivative=derivative) is None:
+        if _there(base + ending) and refusal(shape, derivative=derivative) is None:
             desk.copy(f"{prefix}{name.stem}{ending}", base + ending)
-    events = _events(name)
-    if events is not None:
-        for path, ending in _beside(base):
-            desk.copy(f"{prefix}{events}{ending}", path)
+    for path, suffix, ending in _beside(base, name.suffix):
+        table = _table(name, suffix, ending)
+        if table is not None:
+            desk.copy(f"{prefix}{table}{ending}", path)
 
 
-def _beside(base: str) -> Iterator[tuple[str, str]]:
-    """Tables of events of an image, and what is said about their columns."""
+def _beside(base: str, suffix: str) -> Iterator[tuple[str, str, str]]:
+    """Path, suffix and extension of the tables of an image, and of what is said about their columns."""
     head, _, tail = base.rpartition("_")
-    bases = [base, head] if tail == "bold" else [base]
-    for ending in EVENTS:
-        path = next((p for b in bases if os.path.isfile(p := b + ending)), None)
+    bases = [f"{base}_", f"{head}_"] if tail == suffix else [f"{base}_"]
+    for kind, ending in TABLES:
+        path = next((p for b in bases if _there(p := b + kind + ending)), None)
         if path is not None:
-            yield path, ending
+            yield path, kind, ending
 
 
-def _events(name: Name) -> str | None:
-    """The name of the table of events of an image, without ``_events.tsv``; None where BIDS has none for it.
+def _table(name: Name, suffix: str, ending: str) -> str | None:
+    """The name of such a table, without its extension; None where BIDS has none for the image.
 
-    It lacks entities that tables of events have not: the echoes of a run share one.
+    It lacks entities that these tables have not: the echoes of a run share one table of events.
     """
-    rules = [r for r in schema().rules if "events" in r.suffixes and name.datatype in r.datatypes]
+    rules = [r for r in schema().rules if suffix in r.suffixes and name.datatype in r.datatypes]
     allowed = {entity for rule in rules for entity in rule.entities}
     entities = {entity: label for entity, label in name.entities.items() if entity in allowed}
-    shape = Shape(ordered(entities), "events", ".tsv", name.datatype)
+    shape = Shape(ordered(entities), suffix, ending, name.datatype)
     if not rules or refusal(shape) is not None:
         return None
-    return "_".join(f"{entity}-{entities[entity]}" for entity in shape.entities)
+    return "_".join((*(f"{entity}-{entities[entity]}" for entity in shape.entities), suffix))
