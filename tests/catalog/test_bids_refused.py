@@ -234,7 +234,7 @@ def test_values_that_a_column_must_not_have_are_told(tmp_path, engine):
 
 def test_fields_that_captures_fill_are_judged_for_each_image(tmp_path, engine):
     found = catalog(tmp_path, engine, ["a_1.tif"], files(sidecar={**SIDECAR, "Magnification": "{animal}"}))
-    assert broken(found) == {"a_1.tif": "Its sidecar cannot be made: Magnification: must be a number, not 'a'."}
+    assert broken(found) == {"a_1.tif": "Its sidecar leaves out Magnification: must be a number, not 'a'."}
 
 
 def test_pixels_that_nobody_knows_are_told_and_the_image_is_shown(tmp_path, engine):
@@ -266,3 +266,13 @@ def test_a_photo_of_nothing_is_told(tmp_path, engine):
         tmp_path, engine, ["a_1.tif", "p/b_1.tif"], {"files": [photo, {**FILES, "sidecar": SIDECAR}]}, **about
     )
     assert broken(found) == {"b_1.tif": "It is for images of its subject and sample, and has none."}
+
+
+def test_what_a_table_does_not_say_is_left_out_of_sidecars(tmp_path, engine):
+    (tmp_path / "t.csv").write_text("animal,um,mag\na,0.5,40\nb,,\n")
+    join = [{"table": "t.csv", "by": {"animal": "animal"}}]
+    sidecar = {"PixelSize": "{um} um", "Magnification": "{mag}"}
+    found = catalog(tmp_path, engine, ["a_1.tif", "b_1.tif"], files(sidecar=sidecar), source={"join": join})
+    assert list(broken(found)) == ["b_1.tif"]
+    assert broken(found)["b_1.tif"].startswith("BIDS needs PixelSize")
+    assert len(found.images("lab")) == 2

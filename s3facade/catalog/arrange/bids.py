@@ -17,7 +17,6 @@ from s3facade.catalog.arrange.bids_tables import JSON, Tables
 from s3facade.catalog.arrange.bids_told import describe
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.config.views.bids import BidsFiles, BidsView
-from s3facade.core.errors import ConfigError
 from s3facade.core.protocols import Layout
 from s3facade.layouts.bids.measured import MEASURED
 from s3facade.layouts.bids.sidecar import Sidecar
@@ -101,12 +100,10 @@ class _Work:
         sidecars: dict[str, Sidecar] = {}
         for named in self.namer.names(files):
             candidate, name = named.candidate, named.name
-            try:
-                carried = files.companions and companions.stem(candidate.recipe) is not None
-                facts = stating.of(named, self._intended(files, named), companions_of=carried)
-            except (ConfigError, ValueError) as error:
-                self.desk.broken(candidate.recipe.path, f"Its sidecar cannot be made: {error}.")
-                continue
+            carried = files.companions and companions.stem(candidate.recipe) is not None
+            facts = stating.of(named, self._intended(files, named), companions_of=carried)
+            for sentence in facts.wrong:
+                self.desk.broken(candidate.recipe.path, sentence)
             key = self._key(named.path)
             same = _same(files, named)
             if layout is None or same is not None:

@@ -12,8 +12,9 @@ from s3facade.catalog.arrange.desk import Desk
 from s3facade.config.template import Template
 from s3facade.config.views.about import filled
 from s3facade.config.views.bids import BidsFiles
+from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.sidecar import SIDECAR, PixelsStated, pixels_stated
-from s3facade.layouts.bids.values import fields
+from s3facade.layouts.bids.values import PIXELS, UNITS, fields
 
 PHOTO = "photo"
 
@@ -28,6 +29,8 @@ class Facts:
     """The same, as the sidecar's layout takes it."""
     judge: PixelsStated | None
     """Compares with what the image says; None for kinds of images where nothing is compared."""
+    wrong: Sequence[str] = ()
+    """Sentences on fields that are left out, since their values are none that BIDS has."""
 
 
 class Stating:
@@ -55,10 +58,6 @@ class Stating:
             named: The image.
             uris: What it is for.
             companions_of: Whether files that lie beside the original one are looked for.
-
-        Raises:
-            ConfigError: A template cannot be filled in.
-            ValueError: A value that the schema does not allow.
         """
         name, captures = named.name, named.candidate.captures
         task = name.entities.get("task") if name.datatype == "func" else None
@@ -77,14 +76,42 @@ class Stating:
         """Facts: what is stated wins over what the file beside the image or its name says."""
         told = {**({} if task is None else {"TaskName": task}), **beside}
         stated = {name: value for name, value in told.items() if name not in self._inherited}
-        stated |= self._own
-        if self._files.filled:
-            stated |= fields(filled(self._files.filled, named.candidate.captures))
+        found, wrong = _fields(self._files.filled, named.candidate.captures)
+        stated |= {**self._own, **found}
         if uris:
             stated["IntendedFor"] = list(uris)
         judged = named.name.datatype == "micr" and named.name.suffix != PHOTO
         judge = pixels_stated({**self._inherited, **stated}) if judged else None
-        return Facts(stated, {SIDECAR: stated} if stated else None, judge)
+        return Facts(stated, {SIDECAR: stated} if stated else None, judge, wrong)
+
+
+def _fields(templates: Mapping[str, object], captures: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+    """Fields whose templates can be filled in, and sentences on those whose values BIDS does not have.
+
+    Where a table says nothing, nothing is said.
+    """
+    known = {
+        name: template
+        for name, template in templates.items()
+        if all(captures.get(used) not in (None, "") for used in _names(template))
+    }
+    values: dict[str, Any] = {}
+    made: dict[str, Any] = {}
+    wrong = []
+    for name, template in known.items():
+        try:
+            values[name] = filled(template, captures)
+        except ConfigError as error:
+            wrong.append(f"{name}: {error}")
+    unit = {UNITS: values[UNITS]} if UNITS in values else {}
+    for name, value in values.items():
+        if name == UNITS and PIXELS in values:
+            continue
+        try:
+            made |= fields({name: value, **(unit if name == PIXELS else {})})
+        except ValueError as error:
+            wrong.append(str(error))
+    return made, [f"Its sidecar leaves out {sentence}." for sentence in wrong]
 
 
 def _names(value: object) -> Iterator[str]:
