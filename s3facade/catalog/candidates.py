@@ -10,8 +10,9 @@ from typing import Any
 from s3facade.catalog.contents import Broken, Plan
 from s3facade.catalog.mapping import Tables, mapped
 from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.stacks import Plane, stacked
+from s3facade.catalog.stacks import Plane, named, stacked
 from s3facade.config.settings import ALWAYS, ImageConfig, Settings, SourceConfig
+from s3facade.core.errors import ConfigError
 
 Captures = Mapping[str, object]
 
@@ -91,8 +92,9 @@ class Candidates:
             if source.stack:
                 planes.append(Plane(captures, item.captures, recipe))
             else:
-                made.append(Candidate(captures, recipe))
-        return made or [Candidate(captures, recipe) for captures, recipe in stacked(source, planes, tally)]
+                made.append(Candidate(captures, named(source, recipe) if source.channels else recipe))
+        images = stacked(source, planes, tally)
+        return made or [Candidate(captures, named(source, recipe)) for captures, recipe in images]
 
     def _broken(self, path: str, reason: str) -> None:
         self._plan.broken.append(Broken(path, reason))
@@ -142,6 +144,13 @@ class Candidates:
                     return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, reason, config.where))
                 others.append(other.recipe)
             steps = (*steps[:n], Step(config, tuple(others)), *steps[n + 1 :])
+        try:
+            for config in image.steps:
+                for template in config.files:
+                    template.fill(seed.captures)
+        except ConfigError as error:
+            reason = f"A parameter file cannot be found: {error}."
+            return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, reason, f"images.{image.name}"))
         captures = {name: seed.captures[name] for name in sorted(used)}
         recipe = Pipeline(image.name, seed.parents, steps, seed.together, seed.index, captures)
         return Candidate(seed.captures, recipe)

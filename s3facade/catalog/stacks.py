@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import gcd
+from pathlib import Path
 from typing import Any
 
 from s3facade import registry
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.catalog.report import Tally
-from s3facade.config.settings import ALWAYS, SourceConfig, StackConfig, StepConfig
+from s3facade.config.settings import ALWAYS, ChannelConfig, SourceConfig, StackConfig, StepConfig
 
 Captures = Mapping[str, object]
 _TOLD = 8
@@ -94,7 +95,7 @@ def _image(
         if name not in first.raw and all(plane.captures.get(name) == first.captures[name] for plane in members):
             captures[name] = first.captures[name]
     about = ", ".join(f"{name}={first.raw[name]}" for name in rest) or source.name
-    captures |= {name: value for name, value in _named(source, first).items() if name not in captures}
+    captures |= {name: value for name, value in _first(source, first).items() if name not in captures}
     values: dict[str, Sequence[object]] = {one.axis: _values(source, one, members, steps) for one in source.stack}
     counts = tuple(len(values[one.axis]) for one in source.stack)
     axes = list(source.stack)
@@ -120,7 +121,7 @@ def _image(
     return _Image(captures, recipe, about, counts)
 
 
-def _named(source: SourceConfig, first: Plane) -> dict[str, object]:
+def _first(source: SourceConfig, first: Plane) -> dict[str, object]:
     """``stem`` and ``path`` of an image are those of its first plane."""
     return {name: first.captures[name] for name in ALWAYS if name in first.captures} if source.files else {}
 
@@ -154,20 +155,30 @@ def _nested(
 
 
 def _channels(source: SourceConfig, one: StackConfig, values: Sequence[object]) -> StepConfig | None:
-    """The step that names the channels; None where nothing says what they are called."""
-    labels = source.values.get(one.capture, {})
+    """The step that names stacked channels; None where nothing says what they are called."""
     if source.channels:
-        chosen = [source.channels[str(value)] for value in values]
-        options: dict[str, Any] = {"channel_names": [c.name for c in chosen]}
-        if all(c.color for c in chosen):
-            options["channel_colors"] = [c.color for c in chosen]
-    else:
-        names = [_labelled(labels, value) for value in values]
-        if all(name.isdigit() for name in names):
-            return None
-        options = {"channel_names": names}
+        return _naming([source.channels[str(value)] for value in values], one.step.where)
+    labels = source.values.get(one.capture, {})
+    names = [_labelled(labels, value) for value in values]
+    if all(name.isdigit() for name in names):
+        return None
+    return _naming([ChannelConfig(name) for name in names], one.step.where)
+
+
+def named(source: SourceConfig, recipe: Recipe) -> Recipe:
+    """An image whose channels lie in its files, called as the source says."""
+    if not source.channels or any(one.axis == "c" for one in source.stack) or isinstance(recipe, FaultyRecipe):
+        return recipe
+    step = _naming(list(source.channels.values()), f"sources.{source.name}.channels")
+    return Pipeline("", (recipe,), (Step(step),))
+
+
+def _naming(channels: Sequence[ChannelConfig], where: str) -> StepConfig:
+    options: dict[str, Any] = {"channel_names": [c.name for c in channels]}
+    if all(c.color for c in channels):
+        options["channel_colors"] = [c.color for c in channels]
     made = registry.transform("metadata")(**{name: tuple(given) for name, given in options.items()})
-    return StepConfig("metadata", options, one.step.where, one.step.base, made)
+    return StepConfig("metadata", options, where, Path(), made)
 
 
 def _labelled(labels: Mapping[str, str], value: object) -> str:

@@ -32,6 +32,9 @@ class Pipelines:
         self.sources = dict(sources)
         """Those of the configuration, and files that pipelines of tiamat name."""
         self._captures = {name: source.captures | {*ALWAYS} for name, source in sources.items()}
+        own = {name for source in sources.values() if source.files for name in source.files.captures}
+        self._apart = {*ALWAYS} | ({name for source in sources.values() for name in source.columns} - own)
+        """Names that images are not joined by: two tables need not write them alike."""
         self._straight: set[str] = set()
         """Images that lead into no circle."""
         self.images: dict[str, ImageConfig] = {}
@@ -149,7 +152,7 @@ class Pipelines:
                 self._shares(step.where, self._known(image.name), other)
 
     def _shares(self, at: Path_ | str, mine: frozenset[str], other: str) -> None:
-        mine, theirs = mine - {*ALWAYS}, self._known(other) - {*ALWAYS}
+        mine, theirs = mine - self._apart, self._known(other) - self._apart
         if mine and theirs and not mine & theirs:
             sentence = f"{other!r} shares no capture with the image: give both patterns the same {{name}}"
             self._problem((), f"{at}: {sentence}") if isinstance(at, str) else self._problem(at, sentence)

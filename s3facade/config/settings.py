@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from s3facade.config.joins import JoinConfig
 from s3facade.config.pattern import Pattern
+from s3facade.config.template import Template
 from s3facade.config.views.bids import BidsView
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.config.views.collection import CollectionView, CrateView
@@ -69,6 +70,8 @@ class StepConfig:
     """Captures that paths of its parameter files use."""
     combines: bool = False
     """Whether it makes one image of several."""
+    files: tuple[Template, ...] = ()
+    """Paths of its parameter files."""
 
 
 @dataclass(frozen=True, slots=True)

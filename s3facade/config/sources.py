@@ -161,9 +161,15 @@ class Sources:
             if name not in captures and name not in columns and at[-1] not in self.vague:
                 known = [*captures, *columns]
                 self._problem((*at, "values", name), unknown_name(name, "capture or column", known))
-            for raw in labels:
-                if captures.get(name) is int and not re.fullmatch("[0-9]+", raw):
-                    self._problem((*at, "values", name, raw), f"{name!r} is a whole number and never {raw!r}")
+            met: set[int] = set()
+            for raw in labels if captures.get(name) is int else ():
+                here = (*at, "values", name, raw)
+                if not re.fullmatch("[0-9]+", raw):
+                    self._problem(here, f"{name!r} is a whole number and never {raw!r}")
+                elif int(raw) in met:
+                    self._problem(here, "is the same number as another one; keep one")
+                else:
+                    met.add(int(raw))
         return c.values
 
     def _stack(self, at: Path_, c: SourceModel, captures: Collection[str]) -> tuple[StackConfig, ...]:

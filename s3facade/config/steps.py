@@ -74,7 +74,9 @@ def read_step(name: str, value: object, document: Document, at: Path_) -> StepCo
     combines = hasattr(kind, "needs")
     if others and not combines and not hasattr(kind, "build"):
         raise ConfigError(f"{document.where(at)}: takes another image, but is registered as a transform of one")
-    step = StepConfig(name, options, document.where(at), document.path.parent, None, others, used, combines)
+    step = StepConfig(
+        name, options, document.where(at), document.path.parent, None, others, used, combines, tuple(templates)
+    )
     if templates:
         return step
     try:
@@ -111,9 +113,7 @@ def parameter_files(step: StepConfig, captures: Mapping[str, object]) -> list[st
     """Absolute paths of the parameter files of a step."""
     if step.operator is not None:
         return []
-    found = _validated(registry.transform(step.name), step.value, _MARKS)
-    files = [leaf for leaf in _leaves(found) if isinstance(leaf, _File)]
-    return [str(absolute(compile_template(f, path=True).fill(captures), step.base)) for f in files]
+    return [str(absolute(template.fill(captures), step.base)) for template in step.files]
 
 
 @cache

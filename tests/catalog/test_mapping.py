@@ -354,3 +354,33 @@ def test_a_table_must_be_there_when_the_configuration_is_read(lab, opened):
     (lab / "animals.csv").unlink()
     with pytest.raises(ConfigError, match=r"c\.yaml:7: sources\.sections\.join\[0\]\.table: .*cannot be read"):
         opened(LAB.replace("MISSING", "error"))
+
+
+def test_channels_of_files_that_have_them_are_named_in_order(tmp_path, opened):
+    for n, count in ((1, 2), (2, 3)):
+        path = tmp_path / f"d/s{n}.tif"
+        path.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(path, np.zeros((count, 4, 5), np.uint8), metadata={"axes": "CYX"}, ome=True)
+    catalog = opened(
+        "bucket: screen\nsources:\n  s:\n    files: d/s{n:int}.tif\n"
+        "    channels: [{name: DAPI, color: 0000FF}, {name: GFP, color: 00FF00}]\n"
+        'views: [{type: ome-zarr, from: s, path: "{n}"}]\n'
+    )
+    assert [(c.name, c.color) for c in made(catalog, "1").spec.channels] == [("DAPI", "0000FF"), ("GFP", "00FF00")]
+    (broken,) = catalog.broken()
+    assert broken.reason == "metadata: channel_names has 2 entries; the image has 3 channels."
+
+
+def test_a_parameter_file_that_no_value_names_is_told(tmp_path, opened):
+    image(tmp_path / "d/a.tif")
+    image(tmp_path / "d/1.tif")
+    (tmp_path / "m001.txt").write_text("1 0 0\n0 1 0\n0 0 1\n")
+    catalog = opened(
+        "bucket: abc\nsources: {s: {files: 'd/{n}.tif'}}\n"
+        "images: {r: {from: s, steps: [{affine: {matrix: 'm{n:03}.txt'}}]}}\n"
+        'views: [{type: ome-zarr, from: r, path: "{n}"}]\n'
+    )
+    assert (
+        "A parameter file cannot be found: the path 'm{n:03}.txt' cannot be filled in: n: 'a' is not a whole number."
+        in [b.reason for b in catalog.broken()]
+    )
