@@ -10,6 +10,47 @@ import nibabel as nib
 import numpy as np
 
 README = "Images that were computed for tests, of two subjects that there never were. They show noise, nothing else.\n"
+ASL = {
+    "ArterialSpinLabelingType": "PCASL",
+    "PostLabelingDelay": 1.8,
+    "LabelingDuration": 1.8,
+    "M0Type": "Absent",
+    "BackgroundSuppression": False,
+    "RepetitionTimePreparation": 4.0,
+    "MagneticFieldStrength": 3,
+    "EchoTime": 0.01,
+    "TotalAcquiredPairs": 1,
+    "MRAcquisitionType": "3D",
+    "FlipAngle": 90,
+}
+PET = {
+    "Manufacturer": "Siemens",
+    "ManufacturersModelName": "Biograph",
+    "Units": "Bq/mL",
+    "TracerName": "FDG",
+    "TracerRadionuclide": "F18",
+    "InjectedRadioactivity": 80,
+    "InjectedRadioactivityUnits": "MBq",
+    "InjectedMass": 1,
+    "InjectedMassUnits": "ug",
+    "SpecificRadioactivity": 80,
+    "SpecificRadioactivityUnits": "MBq/ug",
+    "ModeOfAdministration": "bolus",
+    "TimeZero": "10:00:00",
+    "ScanStart": 0,
+    "InjectionStart": 0,
+    "FrameTimesStart": [0, 60],
+    "FrameDuration": [60, 60],
+    "AcquisitionMode": "list mode",
+    "ImageDecayCorrected": True,
+    "ImageDecayCorrectionTime": 0,
+    "ReconMethodName": "OSEM",
+    "ReconMethodParameterLabels": ["iterations"],
+    "ReconMethodParameterUnits": ["none"],
+    "ReconMethodParameterValues": [3],
+    "ReconFilterType": "none",
+    "AttenuationCorrection": "CT",
+}
 
 
 def volume(path: Path, shape: tuple[int, ...] = (8, 9, 7), dtype: str = "i2", seconds: float | None = None) -> Any:
@@ -45,6 +86,16 @@ def export(root: Path) -> dict[str, Any]:
         made[f"sub-{label}/dwi/sub-{label}_dwi"] = volume(folder / "dti.nii.gz", (8, 9, 7, 4), seconds=8.0)
         (folder / "dti.bval").write_text("0 1000 1000 1000\n")
         (folder / "dti.bvec").write_text("0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+        made[f"sub-{label}/fmap/sub-{label}_phasediff"] = volume(folder / "fieldmap phase.nii.gz")
+        _write(folder / "fieldmap phase.json", {"EchoTime1": 0.00492, "EchoTime2": 0.00738})
+        made[f"sub-{label}/fmap/sub-{label}_magnitude1"] = volume(folder / "fieldmap mag.nii")
+        made[f"sub-{label}/perf/sub-{label}_asl"] = volume(folder / "asl.nii.gz", (8, 9, 7, 2), seconds=4.0)
+        _write(folder / "asl.json", ASL)
+        (folder / "asl_aslcontext.tsv").write_text("volume_type\ncontrol\nlabel\n")
+        made[f"sub-{label}/pet/sub-{label}_pet"] = volume(
+            folder / "pet fdg.nii", (8, 9, 7, 2), dtype="f4", seconds=60.0
+        )
+        _write(folder / "pet fdg.json", PET)
         volume(folder / "scout.nii.gz")
     return made
 

@@ -26,6 +26,10 @@ sources:
   t1: {{files: "{export}/{{person}}/{{date}}/t1 mprage.nii.gz"}}
   bold: {{files: "{export}/{{person}}/{{date}}/fmri {{task}} {{run:int}}.nii"}}
   dwi: {{files: "{export}/{{person}}/{{date}}/dti.nii.gz"}}
+  phase: {{files: "{export}/{{person}}/{{date}}/fieldmap phase.nii.gz"}}
+  magnitude: {{files: "{export}/{{person}}/{{date}}/fieldmap mag.nii"}}
+  asl: {{files: "{export}/{{person}}/{{date}}/asl.nii.gz"}}
+  pet: {{files: "{export}/{{person}}/{{date}}/pet {{tracer}}.nii"}}
   slices: {{files: "{slices}/{{animal}}_{{stain}}_{{section:int}}.tif", pixel_size: 0.5 um}}
 images:
   halved: {{from: slices, steps: [{{crop: {{x: [0, 20], y: [0, 16]}}}}]}}
@@ -54,7 +58,11 @@ MAPPED = """{{type: bids, name: Two heads, license: CC0, authors: [Doe J], parti
       files: [
       {{from: t1, suffix: T1w, as: {form}, entities: {{sub: "{{person}}"}}}},
       {{from: bold, suffix: bold, as: {form}, entities: {{sub: "{{person}}", task: "{{task}}", run: "{{run:02}}"}}}},
-      {{from: dwi, suffix: dwi, as: {form}, entities: {{sub: "{{person}}"}}}}]}}"""
+      {{from: dwi, suffix: dwi, as: {form}, entities: {{sub: "{{person}}"}}}},
+      {{from: phase, suffix: phasediff, as: {form}, entities: {{sub: "{{person}}"}}, intended_for: bold}},
+      {{from: magnitude, suffix: magnitude1, as: {form}, entities: {{sub: "{{person}}"}}}},
+      {{from: asl, suffix: asl, as: {form}, entities: {{sub: "{{person}}"}}}},
+      {{from: pet, suffix: pet, as: {form}, entities: {{sub: "{{person}}"}}}}]}}"""
 
 
 @pytest.fixture(scope="module")
