@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from s3facade.core.keyspace import Dir, File, Node
 from s3facade.layouts.chunking import Sizes, tiling
 from s3facade.layouts.documents import json_file, literal_file
 from s3facade.layouts.multiscales import multiscales
+from s3facade.layouts.naming import image_name
 from s3facade.layouts.ome_xml import metadata, printable
 from s3facade.layouts.omero import measured, omero
 from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
@@ -59,7 +59,7 @@ class OmeZarr:
         modified = max(modified, dataset.modified)
         if len(images) == 1:
             key, image = images[0]
-            name = self.name or _name(image, key)
+            name = self.name or image_name(image, key)
             root = self._image(image, name, 0, dataset.labels, modified)
             root.groups["OME"] = _described(dataset, [name], {}, modified)
             root.tell(dataset.recipe, modified)
@@ -83,7 +83,7 @@ class OmeZarr:
         return self._image(image, name, number, labels, modified).directory(modified, consolidate=True)
 
     def _collection(self, dataset: Dataset, images: list[tuple[str, Image]], modified: int) -> Dir:
-        names = [_name(image, key) for key, image in images]
+        names = [image_name(image, key) for key, image in images]
         root = _Group({"version": VERSION, "bioformats2raw.layout": 3})
         for n, (_, image) in enumerate(images):
             labels = dataset.labels if n == 0 else {}
@@ -203,18 +203,6 @@ def _crate(root: _Group, dataset: Dataset, name: str, modified: int) -> None:
     data = image_crate(dataset.about, name, images, recipe=dataset.recipe, told=told, modified=dataset.modified)
     if data is not None:
         root.others[DESCRIPTOR] = literal_file(data, MEDIA_TYPE, modified)
-
-
-def _name(image: Image, key: str) -> str:
-    """What the source calls the image, else its key, else the file name without extensions."""
-    stated = image.spec.attrs.get("name")
-    if isinstance(stated, str) and stated:
-        return stated
-    if key:
-        return key
-    source = next(sources(image), None)
-    stem = os.path.splitext(os.path.basename(source.path))[0] if source else ""
-    return stem.removesuffix(".ome") or "image"
 
 
 def _check_label(name: str, label: Image, image: Image) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import time
 from functools import cache
@@ -12,6 +13,7 @@ import ome_types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from plain_evaluator import opened, render, whole
 from tiff_tools import RGB, RGBA, image_of, part, pattern, read, voxels
 
@@ -250,3 +252,20 @@ def test_identity_follows_what_is_served():
     }
     assert len(identities) == 4
     assert of(image, OmeTiff()).identity == of(image, OmeTiff()).identity
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "names", "dtype", "channels"),
+    [
+        ((300, 500), "yx", "u1", ()),
+        ((300, 500), "yx", "u2", ()),
+        ((30, 50), "yx", "f4", ()),
+        ((3, 200, 170), "cyx", "u1", RGB),
+        ((4, 200, 170), "cyx", "u1", RGBA),
+    ],
+)
+def test_pillow_reads_plain_files(big, shape, names, dtype, channels):
+    image = image_of(shape, names, dtype, channels=channels)
+    with Image.open(io.BytesIO(render(of(image, Tiff(tile=64, bigtiff=big)).body()))) as shown:
+        np.testing.assert_array_equal(np.asarray(shown), voxels(image, 0))
