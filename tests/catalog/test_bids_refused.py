@@ -169,6 +169,13 @@ def test_computed_images_are_told_apart_from_raw_ones_by_their_names(tmp_path, e
     )
 
 
+def test_another_type_of_voxels_is_computed_too(tmp_path, engine):
+    (sentence,) = refused(tmp_path, engine, files(dtype="float32"))
+    assert "the images of 's' are computed (cast), which their names must tell" in sentence
+    found = catalog(tmp_path, engine, ["a_1.tif"], {**files(dtype="float32"), "dataset_type": "raw"})
+    assert broken(found) == {}
+
+
 def test_raw_and_computed_images_are_not_mixed(tmp_path, engine):
     computed = {**FILES, "from": "small", "entities": {**FILES["entities"], "desc": "crop"}}
     (sentence,) = refused(tmp_path, engine, {"files": [FILES, computed]}, images=STEPS)

@@ -11,7 +11,7 @@ from s3facade.catalog.arrange import arc, companions, crates
 from s3facade.catalog.arrange.about import Both, Said
 from s3facade.catalog.arrange.as_is import own_bytes
 from s3facade.catalog.arrange.bids_facts import PHOTO, Stating
-from s3facade.catalog.arrange.bids_kind import Kind, changes, kind
+from s3facade.catalog.arrange.bids_kind import Kind, kind, steps_of
 from s3facade.catalog.arrange.bids_names import Named, Namer
 from s3facade.catalog.arrange.bids_tables import JSON, Tables
 from s3facade.catalog.arrange.bids_told import describe
@@ -39,7 +39,7 @@ def _fields(view: BidsView, made: Kind, desk: Desk) -> list[Mapping[str, Any]]:
     """Fields that are the same for all images of each entry of ``files``."""
     found: list[Mapping[str, Any]] = []
     for files in view.files:
-        steps = changes(files.source, desk.settings) if made.derivative else ()
+        steps = steps_of(files, desk.settings) if made.derivative else ()
         about = {"Description": f"Computed through: {', '.join(steps)}."} if steps else {}
         found.append({**about, **files.fixed})
     return found

@@ -27,26 +27,26 @@ def kind(view: BidsView, settings: Settings) -> Kind:
     Raises:
         ConfigError: Raw and computed images in one data set, or computed ones whose names do not say so.
     """
-    steps = {files.source: changes(files.source, settings) for files in view.files}
-    computed = [files for files in view.files if steps[files.source]]
-    plain = [files for files in view.files if not steps[files.source] and files.layout]
+    steps = [(files, steps_of(files, settings)) for files in view.files]
+    computed = [(files, done) for files, done in steps if done]
+    plain = [files for files, done in steps if not done and files.layout]
     if view.dataset_type == "raw":
         return Kind(derivative=False)
     if computed and plain and view.dataset_type is None:
-        one, other = computed[0], plain[0]
+        (one, done), other = computed[0], plain[0]
         raise ConfigError(
             f"{_place(settings, one.where)}: the images of {one.source!r} are computed "
-            f"({', '.join(steps[one.source])}) and those of {other.source!r} are raw: put the computed ones in a view "
+            f"({', '.join(done)}) and those of {other.source!r} are raw: put the computed ones in a view "
             "of their own with `path: derivatives/<name>`"
         )
     derivative = bool(computed) or view.dataset_type == "derivative"
-    for files in computed:
+    for files, done in computed:
         if not {"desc", "space"} & files.entities.keys():
             raise ConfigError(
                 f"{_place(settings, files.where)}: the images of {files.source!r} are computed "
-                f"({', '.join(steps[files.source])}), which their names must tell: add `desc` or `space` to `entities`"
+                f"({', '.join(done)}), which their names must tell: add `desc` or `space` to `entities`"
             )
-    return Kind(derivative, tuple(dict.fromkeys(step for files in computed for step in steps[files.source])))
+    return Kind(derivative, tuple(dict.fromkeys(step for _, done in computed for step in done)))
 
 
 def changes(name: str, settings: Settings) -> tuple[str, ...]:
@@ -59,9 +59,9 @@ def changes(name: str, settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*above, *own)))
 
 
-def of_file(files: BidsFiles, made: Kind, settings: Settings) -> tuple[str, ...]:
-    """The steps of one kind of files, as far as the data set is a derivative."""
-    return changes(files.source, settings) if made.derivative else ()
+def steps_of(files: BidsFiles, settings: Settings) -> tuple[str, ...]:
+    """Names of the steps that change voxels on the way to what is shown; another type is one, too."""
+    return (*changes(files.source, settings), *(["cast"] if files.dtype is not None else []))
 
 
 def _place(settings: Settings, where: str) -> str:

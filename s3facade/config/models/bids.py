@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from s3facade.config.document import Path_, dotted
 from s3facade.config.models.about import AboutModel
@@ -15,39 +15,12 @@ from s3facade.config.models.base import Model, Names, Preview, Resolving
 from s3facade.config.models.bids_existing import KEYS as EXISTING
 from s3facade.config.models.bids_existing import Ending, Form, existing
 from s3facade.config.models.bids_files import BidsFilesModel
+from s3facade.config.models.bids_tables import KEYS, Columns, columns
 from s3facade.config.template import compile_template, unknown_name
 from s3facade.config.views.bids import BidsColumn, BidsView
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.schema import schema
-from s3facade.layouts.bids.tables import Column
-
-KEYS: Mapping[str, Sequence[str]] = {
-    "participants": ("participant_id",),
-    "samples": ("sample_id", "participant_id"),
-    "sessions": ("session_id",),
-}
-"""Columns that are made of entities."""
-
-
-class ColumnModel(Model):
-    """A column of a table."""
-
-    value: Annotated[str, Field(min_length=1)]
-    """Its values, as in `{Age (weeks)}`."""
-    description: str = ""
-    """What it is."""
-    units: str = ""
-    """Unit of numbers, as in `week`."""
-    levels: dict[str, str] = {}
-    """What its values mean, by value."""
-
-
-def _column(value: object) -> object:
-    return {"value": value} if isinstance(value, str) else value
-
-
-Columns = dict[str, Annotated[ColumnModel, BeforeValidator(_column)]]
 
 
 class GeneratedByModel(Model):
@@ -187,7 +160,7 @@ class BidsViewModel(Model):
         files = tuple(found for found in made if found is not None)
         self._targets(at, desk)
         captures = self._captures(at, desk)
-        tables = {name: self._columns((*at, name), desk, name, captures) for name in KEYS}
+        tables = {name: columns((*at, name), desk, name, getattr(self, name), captures) for name in KEYS}
         self._types(at, desk, tables["samples"])
         return BidsView(
             self.path,
@@ -227,28 +200,6 @@ class BidsViewModel(Model):
     def _captures(self, at: Path_, desk: Resolving) -> frozenset[str]:
         known = (desk.reference((*at, "files", i, "from"), files.from_) for i, files in enumerate(self.files))
         return frozenset().union(*(found for found in known if found is not None))
-
-    def _columns(self, at: Path_, desk: Resolving, table: str, known: frozenset[str]) -> tuple[BidsColumn, ...]:
-        found = []
-        for name, column in getattr(self, table).items():
-            here = (*at, name)
-            if name in KEYS[table]:
-                desk.problem(here, "this column is made of the names' entities; remove it")
-                continue
-            try:
-                value = compile_template(column.value, path=True)
-            except ConfigError as error:
-                desk.problem(here, error)
-                continue
-            for used in value.names:
-                if used not in known:
-                    desk.problem(here, unknown_name(used, "capture or column", sorted(known)))
-            if not value.names:
-                told = Column(name, units=column.units, levels=column.levels).refusal(value.text)
-                if told:
-                    desk.problem(here, told)
-            found.append(BidsColumn(name, value, column.description, column.units, dict(column.levels)))
-        return tuple(found)
 
     def _types(self, at: Path_, desk: Resolving, samples: Sequence[BidsColumn]) -> None:
         """BIDS wants to know of every sample what it is."""
