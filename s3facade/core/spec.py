@@ -86,10 +86,10 @@ class Spec:
     True where values are names, not quantities (labels): they are never averaged or interpolated; ``acquired``, when,
     in ISO 8601; ``objective``, a mapping of ``name``, ``magnification``, ``na`` and ``immersion`` as far as known;
     ``plate``, a mapping of ``row`` and ``column`` (as the plate's own labels), ``field`` and ``acquisition`` of an
-    image that is a field of a well, and the plate's ``name``; ``labels``, label images that the file
-    brings along: by name, the file that opens each, relative to the image's own; ``affine``, three rows of four numbers
-    that take voxel centres (x, y, z, in voxels) to µm in the frame called ``frame``; ``original``, the format's own
-    metadata.
+    image that is a field of a well, the plate's ``name``, and its ``size``, a list of how many rows and columns it has;
+    ``labels``, label images that the file brings along: by name, the file that opens each, relative to the image's own;
+    ``affine``, three rows of four numbers that take voxel centres (x, y, z, in voxels) to µm in the frame called
+    ``frame``; ``original``, the format's own metadata.
     """
 
     @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -30,11 +29,9 @@ from s3facade.layouts.plate import (
     plate_document,
     well_document,
 )
+from s3facade.layouts.plate_images import Shot, ordered, placed_images, runs_of, side
 from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
 from s3facade.layouts.ro_crate.image import image_crate
-
-_SAID = ("row", "column", "name", "field", "acquisition")
-"""What ``attrs["plate"]`` may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +46,9 @@ class OmeZarrPlate:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     rows: tuple[str, ...] | None = None
-    """Names of all rows of the plate; default: those that have images."""
+    """Names of all rows of the plate; default: as the source says, else those that have images."""
     columns: tuple[str, ...] | None = None
-    """Names of all columns of the plate; default: those that have images."""
+    """Names of all columns of the plate; default: as the source says, else those that have images."""
     chunks: Sizes | None = None
     """As of `OmeZarr`."""
     shards: Sizes | bool | None = None
@@ -68,7 +65,7 @@ class OmeZarrPlate:
             Unsupported: No image says which well it belongs to, they belong to several plates, or a well lies outside
                 the plate.
         """
-        placed, left = _placed(dataset)
+        placed, left = placed_images(dataset)
         found = sorted({shot.plate for shot in placed if shot.plate})
         if len(found) > 1:
             raise Unsupported(
@@ -82,16 +79,17 @@ class OmeZarrPlate:
 
     def first(self, images: Sequence[Image]) -> str:
         """The path of the first well's first field, below the plate: what viewers open that know no plates."""
-        placed, _ = _placed(Dataset({str(n): image for n, image in enumerate(images)}))
+        placed, _ = placed_images(Dataset({str(n): image for n, image in enumerate(images)}))
         plate, _ = self._plate(placed, None)
         return f"{plate.path(plate.wells[0])}/{plate.wells[0].fields[0].path}"
 
-    def _plate(self, placed: Sequence[_Shot], name: str | None) -> tuple[Plate, list[_Shot]]:
+    def _plate(self, placed: Sequence[Shot], name: str | None) -> tuple[Plate, list[Shot]]:
         """The plate, and its images in the order of their wells and fields."""
-        rows = self.rows or names.occurring(s.row for s in placed)
-        columns = self.columns or names.occurring(s.column for s in placed)
-        runs = _runs(placed)
-        by_well: dict[tuple[int, int], list[_Shot]] = {}
+        size = next((s.size for s in placed if s.size), (0, 0))
+        rows = self.rows or side([s.row for s in placed], size[0], names.rows)
+        columns = self.columns or side([s.column for s in placed], size[1], names.columns)
+        runs = runs_of(placed)
+        by_well: dict[tuple[int, int], list[Shot]] = {}
         for shot in placed:
             row = names.index(rows, shot.row, numbered=True)
             column = names.index(columns, shot.column)
@@ -103,14 +101,14 @@ class OmeZarrPlate:
             by_well.setdefault((row, column), []).append(shot)
         made, order = [], []
         for (row, column), shots in sorted(by_well.items()):
-            ordered = _ordered(shots, runs)
-            fields = tuple(Field(str(n), runs.get(s.acquisition)) for n, s in enumerate(ordered))
+            fitting = ordered(shots, runs)
+            fields = tuple(Field(str(n), runs.get(s.acquisition)) for n, s in enumerate(fitting))
             made.append(Well(row, column, fields))
-            order += ordered
+            order += fitting
         acquisitions = [Acquisition(number, label) for label, number in runs.items()]
         return Plate(rows, columns, tuple(made), name, counted(acquisitions, made)), order
 
-    def _tree(self, dataset: Dataset, plate: Plate, order: Sequence[_Shot], left: Sequence[str], modified: int) -> Dir:
+    def _tree(self, dataset: Dataset, plate: Plate, order: Sequence[Shot], left: Sequence[str], modified: int) -> Dir:
         layout = OmeZarr(self.chunks, self.shards, None, self.codec)
         rows: dict[str, dict[str, Node]] = {}
         paths: list[str] = []
@@ -169,64 +167,7 @@ class OmeZarrField:
         return self.image.build(dataset)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shot:
-    """One image and its place."""
-
-    image: Image
-    name: str
-    row: str
-    column: str
-    plate: str
-    field: str
-    acquisition: str
-    first: bool
-    """Whether label images of the dataset belong to it."""
-
-
-def _placed(dataset: Dataset) -> tuple[list[_Shot], list[str]]:
-    """Images with the wells that they say they belong to, and names of those that say nothing."""
-    placed, left = [], []
-    for number, (key, image) in enumerate(dataset.images.items()):
-        attrs = image.spec.attrs
-        name = str(attrs.get("name") or key or f"image {number}")
-        about = attrs.get("plate")
-        if not isinstance(about, Mapping) or "row" not in about or "column" not in about:
-            left.append(name)
-            continue
-        row, column, plate, field, run = (str(about.get(what, "")).strip() for what in _SAID)
-        if not (names.NAME.fullmatch(row) and names.NAME.fullmatch(column)):
-            raise Unsupported(f"The image {name!r} belongs to the well {row!r}/{column!r}: not letters and digits.")
-        placed.append(_Shot(image, name, row, column, plate, field, run, first=number == 0))
-    if not placed:
-        raise Unsupported(
-            f"None of the {len(dataset.images)} images says which well it belongs to; say it with `well:` and "
-            "`field:`, or show them with a view of type `ome-zarr`."
-        )
-    return placed, left
-
-
-def _runs(placed: Sequence[_Shot]) -> dict[str, int]:
-    """Ids of acquisitions by label, from 1; none where no two images tell theirs apart, and it has no name."""
-    labels = sorted({shot.acquisition for shot in placed if shot.acquisition}, key=names.order)
-    if len(labels) < 2 and all(map(names.DIGITS.fullmatch, labels)):
-        return {}
-    return {label: number for number, label in enumerate(labels, 1)}
-
-
-def _ordered(shots: Sequence[_Shot], runs: Mapping[str, int]) -> list[_Shot]:
-    """Images of a well by acquisition and field; further images of fields, projections for instance, behind all."""
-    seen: Counter[tuple[str, str]] = Counter()
-    keyed = []
-    for shot in shots:
-        run = runs.get(shot.acquisition, 0)
-        again = seen[shot.acquisition, shot.field]
-        seen[shot.acquisition, shot.field] += 1
-        keyed.append(((run, again, names.order(shot.field)), shot))
-    return [shot for _, shot in sorted(keyed, key=lambda pair: pair[0])]
-
-
-def _told(dataset: Dataset, order: Sequence[_Shot], left: Sequence[str]) -> dict[str, Any]:
+def _told(dataset: Dataset, order: Sequence[Shot], left: Sequence[str]) -> dict[str, Any]:
     """What is said of the plate beside its standard metadata."""
     told: dict[str, Any] = {}
     if dataset.recipe:
@@ -239,7 +180,7 @@ def _told(dataset: Dataset, order: Sequence[_Shot], left: Sequence[str]) -> dict
     return told
 
 
-def _described(dataset: Dataset, order: Sequence[_Shot], paths: Sequence[str], modified: int, version: int) -> Dir:
+def _described(dataset: Dataset, order: Sequence[Shot], paths: Sequence[str], modified: int, version: int) -> Dir:
     """``OME``: images of the plate for tools that know of series alone, and what the file says of them."""
     xml = metadata([s.image.spec for s in order], [s.name for s in order], original=bool(dataset.recipe))
     return Dir(

@@ -70,6 +70,8 @@ def fields(ome: dict[str, Any]) -> dict[str, dict[str, object]]:
             for run, node in enumerate(items(plate, "PlateAcquisition"))
             for ref in items(node, "WellSampleRef")
         }
+        counts = [_whole(plate.get(key)) for key in ("@Rows", "@Columns")]
+        size: dict[str, object] = {"size": counts} if all(counts) else {}
         for well in items(plate, "Well"):
             for number, sample in enumerate(items(well, "WellSample")):
                 for ref in items(sample, "ImageRef"):
@@ -81,6 +83,7 @@ def fields(ome: dict[str, Any]) -> dict[str, dict[str, object]]:
                         "column": _label(well.get("@Column"), str(plate.get("@ColumnNamingConvention", "number"))),
                         "field": number,
                         "acquisition": runs.get(str(sample.get("@ID")), 0),
+                        **size,
                     }
     return found
 
@@ -99,6 +102,12 @@ def _label(value: object, convention: str) -> str:
         index, rest = divmod(index - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
+
+
+def _whole(value: object) -> int:
+    """A number of rows or columns; 0 where there is none."""
+    text = str(value)
+    return int(text) if text.isdecimal() and len(text) < 5 else 0
 
 
 def _positive(value: object) -> float | None:

@@ -97,9 +97,8 @@ def two_wells(path: Path) -> None:
         f'<ImageRef ID="Image:{n}"/></WellSample></Well>'
         for n, (row, column) in enumerate([(1, 2), (0, 0)])
     )
-    plate = (
-        f'<Plate ID="Plate:0" Name="Two" RowNamingConvention="letter" ColumnNamingConvention="number">{wells}</Plate>'
-    )
+    named = 'RowNamingConvention="letter" ColumnNamingConvention="number"'
+    plate = f'<Plate ID="Plate:0" Name="Two" Rows="4" Columns="6" {named}>{wells}</Plate>'
     tifffile.tiffcomment(path, tifffile.tiffcomment(path).replace("<Image ", plate + "<Image ", 1).encode())
 
 
@@ -195,6 +194,8 @@ def test_an_ome_tiff_with_a_plate_is_a_plate(server: Running) -> None:
     plate = root.attrs["ome"]["plate"]
     assert [w["path"] for w in plate["wells"]] == ["A/1", "B/3"]
     assert plate["name"] == "Two"
+    assert "".join(r["name"] for r in plate["rows"]) == "ABCD", "the size that the file states"
+    assert len(plate["columns"]) == 6
     np.testing.assert_array_equal(root["B/3/0/0"][...], TWO[0])
     np.testing.assert_array_equal(root["A/1/0/0"][...], TWO[1])
 

@@ -23,8 +23,8 @@ NO_MODELS = importlib.util.find_spec("ome_zarr_models") is None
 rng = np.random.default_rng(7)
 
 
-def field(row, column, number=0, *, channels=2, name="Screen", side=24, run=None, **attrs):
-    about = {"row": row, "column": column, "field": number, "name": name}
+def field(row, column, number=0, *, channels=2, name="Screen", side=24, run=None, size=None, **attrs):
+    about = {"row": row, "column": column, "field": number, "name": name, **({"size": size} if size else {})}
     if run is not None:
         about["acquisition"] = run
     array = rng.integers(0, 60000, (channels, side, side + 8)).astype("u2")
@@ -124,6 +124,23 @@ def test_the_size_of_the_plate_is_what_is_given():
     assert len(plate["rows"]) == 8
     assert len(plate["columns"]) == 12
     assert plate["wells"] == [{"path": "B/2", "rowIndex": 1, "columnIndex": 1}]
+
+
+@pytest.mark.parametrize(
+    ("row", "size", "rows"),
+    [
+        ("B", [4, 6], "ABCD"),
+        ("3", [4, 6], "1234"),
+        ("E", [4, 6], "E"),
+        ("B", [0, 6], "B"),
+        ("B", [4, "6"], "B"),
+        ("B", [4, 10**9], "B"),
+        ("B", "46", "B"),
+    ],
+)
+def test_the_size_of_the_plate_is_what_the_source_says_if_that_can_be(row, size, rows):
+    plate = json.loads(dump(shown(field(row, "2", size=size)))["zarr.json"])["attributes"]["ome"]["plate"]
+    assert "".join(r["name"] for r in plate["rows"]) == rows
 
 
 def test_further_images_of_a_field_stand_behind_all_fields():

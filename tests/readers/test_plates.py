@@ -83,6 +83,18 @@ def harmony(folder, data, *, version=5, skip=(), compression=None):
     return folder / name
 
 
+def test_the_size_of_the_plate(tmp_path):
+    index = harmony(tmp_path / "Images", pixels(1, 1, 1, 1, 1, 4, 4))
+    assert "size" not in opened(HarmonyReader, index)[0].spec.attrs["plate"], "there are rows and no columns"
+    for columns, size in (("12", [8, 12]), ("-1", None), ("99999", None)):
+        text = index.read_text()
+        index.write_text(text.replace("</PlateRows>", f"</PlateRows><PlateColumns>{columns}</PlateColumns>"))
+        assert opened(HarmonyReader, index)[0].spec.attrs["plate"].get("size") == size
+        index.write_text(text)
+    cv8000 = opened(Cv8000Reader, CORPUS / "cv8000" / "MeasurementData.mlf")
+    assert cv8000[0].spec.attrs["plate"]["size"] == [8, 12]
+
+
 @pytest.mark.parametrize("version", [5, 7])
 @pytest.mark.parametrize("compression", [None, "lzw"])
 def test_harmony(tmp_path, version, compression):

@@ -123,7 +123,7 @@ class OmeZarrPlateView(ImagesModel):
     """The layout."""
     plate: PlateSize | None = None
     """Rows and columns of the plate, as in `8x12`; its number of wells, as in `384`; or `{rows: [A, B], columns: 3}`;
-    default: the rows and columns that occur."""
+    default: what the files say, else the rows and columns that occur."""
     well: str | None = None
     """Row and column of an image, as in `{row}/{column}`, or as in `{well}` for values such as `A01`; default: what the
     files say themselves of their images."""

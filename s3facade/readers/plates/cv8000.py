@@ -11,7 +11,7 @@ from s3facade.core.errors import BadSource, SourceDenied, SourceNotFound
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.readers.arrays.raster import TableRaster
-from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, with_scale
+from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, plate_size, with_scale
 from s3facade.readers.plates.text import attributes, content, elements, number, whole, words
 
 INDEX, DETAIL = "MeasurementData.mlf", "MeasurementDetail.mrf"
@@ -23,7 +23,7 @@ class Cv8000Reader:
     """Plates of CellVoyager microscopes."""
 
     name: ClassVar[str] = "cv8000"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset({".mlf"})
     markers: ClassVar[frozenset[str]] = frozenset({INDEX})
@@ -56,6 +56,7 @@ class Cv8000Reader:
             plate=plate.get("Name", "") or whole_one.get("Title", ""),
             channels={c: _channel(chosen.get(str(c), {})) for c in {p.c for p in planes}},
             attrs=_attrs(whole_one, plate, cameras, chosen, planes, failed),
+            size=plate_size(whole_one.get("RowCount"), whole_one.get("ColumnCount")),
         )
         used = cameras.get(str(planes[0].c), {}) if planes else {}
         about = with_scale(

@@ -60,6 +60,8 @@ class About:
     names: Mapping[tuple[int, int, int], str] = field(default_factory=dict)
     """Of the images, by place."""
     acquisition: str = ""
+    size: tuple[int, int] | None = None
+    """Rows and columns of the plate."""
     exact: bool = True
     """Whether the index lists every plane that was acquired."""
 
@@ -294,6 +296,7 @@ def _attrs(
             "column": str(column + 1),
             "field": number,
             **({"acquisition": about.acquisition} if about.acquisition else {}),
+            **({"size": list(about.size)} if about.size else {}),
         }
     if all(p is not None and p.position is not None for p in order) and len(order) <= 10_000:
         attrs["positions"] = [list(p.position) for p in order if p is not None and p.position is not None]
@@ -311,6 +314,12 @@ def _attrs(
 
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else []
+
+
+def plate_size(rows: object, columns: object) -> tuple[int, int] | None:
+    """Rows and columns of a plate, as an index writes them; None where it does not, or nonsense."""
+    numbers = [int(text) if (text := str(n)).isdecimal() and len(text) < 5 else 0 for n in (rows, columns)]
+    return (numbers[0], numbers[1]) if 0 < numbers[0] <= _ROWS and numbers[1] > 0 else None
 
 
 def with_scale(about: About, **scale: float | None) -> About:

@@ -11,7 +11,7 @@ from s3facade.core.errors import BadSource
 from s3facade.core.protocols import SourceFile
 from s3facade.core.spec import Channel
 from s3facade.readers.arrays.raster import TableRaster
-from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, with_scale
+from s3facade.readers.plates.dataset import FREEZING, About, Plane, images, options_of, plate_size, with_scale
 from s3facade.readers.plates.text import children, content, elements, number, whole, words
 
 _WANTED = frozenset({"Image", "Entry", "Plate", "InstrumentType"})
@@ -24,7 +24,7 @@ class HarmonyReader:
     """Plates of Opera Phenix and Operetta."""
 
     name: ClassVar[str] = "harmony"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset()
     markers: ClassVar[frozenset[str]] = frozenset({"Index.idx.xml", "Index.xml", "ImageIndex.ColumbusIDX.xml"})
@@ -68,6 +68,7 @@ class HarmonyReader:
             channels=_channels(listed, entries),
             attrs=_attrs(first, plate, entries),
             acquisition=plate.get("MeasurementID", ""),
+            size=plate_size(plate.get("PlateRows"), plate.get("PlateColumns")),
         )
         about = with_scale(about, x=_length(first, "ImageResolutionX"), y=_length(first, "ImageResolutionY"))
         return images(file, _planes(listed), about)

@@ -19,6 +19,7 @@ from s3facade.readers.plates.dataset import (
     Plane,
     images,
     options_of,
+    plate_size,
     row_number,
     with_scale,
 )
@@ -40,7 +41,7 @@ class ImageXpressReader:
     """Plates of ImageXpress microscopes."""
 
     name: ClassVar[str] = "imagexpress"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset({".htd"})
     markers: ClassVar[frozenset[str]] = frozenset({"*.htd"})
@@ -71,6 +72,7 @@ class ImageXpressReader:
             channels={c: Channel(name or None) for c, name in names.items()},
             attrs={"original": {k: v[0] if len(v) == 1 else v for k, v in stated.items() if "Selection" not in k}},
             acquisition=(stated.get("UniquePlateIdentifier") or [""])[0],
+            size=plate_size(*((stated.get(key) or [""])[0] for key in ("YWells", "XWells"))),
             exact=False,
         )
         return images(file, planes, about, lambda known, look: _refined(known, look, planes))

@@ -49,7 +49,7 @@ class TiffReader:
     """TIFF, BigTIFF, OME-TIFF, ImageJ, slide scanners' TIFFs."""
 
     name: ClassVar[str] = "tiff"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     lane: ClassVar[Literal["thread", "serial", "process"]] = "thread"
     suffixes: ClassVar[frozenset[str]] = frozenset(
         {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff", ".lsm", ".stk"}
