@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
+from unicodedata import normalize
 
 from s3facade.catalog.report import Tally, reading
 from s3facade.catalog.watch import Watch
@@ -164,6 +165,9 @@ def mapped(
                 seen.add(value)
                 if value in given:
                     own[name] = given[value]
+                elif isinstance(value, str) and not value.isascii():
+                    # Some systems write accents of names as letters and marks; who types a label does not.
+                    own[name] = given.get(normalize("NFC", value), value)
         if tables:
             found = _found(item, captures, tables, used, tally, broken)
             if found is None:
@@ -175,8 +179,9 @@ def mapped(
         tally.matched += 1
         yield item, captures
     for name, given, seen in labels:
+        shown = {normalize("NFC", value) if isinstance(value, str) else value for value in seen}
         for raw in given:
-            if raw not in seen:
+            if raw not in seen and raw not in shown:
                 tally.values.add(name, f"no file has {raw!r}")
     for table, rows_used in zip(tables, used, strict=True):
         for where, told in table.unused(rows_used):

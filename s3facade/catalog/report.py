@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 
 from s3facade.config.pattern import Pattern
 from s3facade.config.settings import SourceConfig
@@ -185,7 +184,7 @@ def _leave(
     skipped: Pile,
 ) -> None:
     """Tell why a file is not one of a source, unless it is one of another."""
-    path = Path(f"{pattern.root}/{relative}")
+    path = f"{str(pattern.root).rstrip('/')}/{relative}"
     skip = next((one for one in source.skip if one.accepts(path)), None)
     if skip is not None:
         skipped.add(relative, f"by `skip`: {skip.text!r}")

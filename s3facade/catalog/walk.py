@@ -232,7 +232,7 @@ def _item(source: SourceConfig, pattern: Pattern, path: str, shown: str, sniff: 
     folder = path is not shown
     relative = _relative(str(pattern.root), shown)
     read = pattern.read(relative)
-    if read is None or (source.skip and any(p.accepts(Path(shown)) for p in source.skip)):
+    if read is None or any(p.accepts(shown) for p in source.skip):
         return None
     values, twice = read
     reader = source.reader or sniff(path)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from s3facade.config.tables import Table
 from s3facade.core.errors import ConfigError
@@ -44,7 +45,8 @@ class Joined:
     exact: Mapping[tuple[str, ...], int]
     """Number of the row, by values as they are written."""
     loose: Mapping[tuple[str, ...], int]
-    """The same with ``007``, ``7`` and ``7.0`` as one; -1 where several rows would be meant."""
+    """The same with ``007``, ``7`` and ``7.0`` as one, and accents however they are written; -1 where several rows
+    would be meant."""
     values: tuple[dict[str, object], ...] = field(repr=False)
     """Of each row: value by column."""
     blank: Mapping[str, object] = field(repr=False)
@@ -110,6 +112,6 @@ def bare(key: Sequence[str]) -> tuple[str, ...]:
 
 
 def whole(text: str) -> str:
-    """A whole number without zeros around it; other text as it is."""
+    """A whole number without zeros around it; other text with its accents written in one way."""
     found = _WHOLE.fullmatch(text)
-    return found[1] if found else text
+    return found[1] if found else text.strip() if text.isascii() else normalize("NFC", text.strip())

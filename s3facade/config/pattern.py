@@ -94,11 +94,10 @@ class Pattern:
         found = self.read(relative)
         return found is not None and found[1]
 
-    def accepts(self, path: Path) -> bool:
-        """Whether an absolute ``path`` lies below ``root`` and matches."""
-        if not path.is_relative_to(self.root):
-            return False
-        return self.regex.fullmatch(path.relative_to(self.root).as_posix()) is not None
+    def accepts(self, path: Path | str) -> bool:
+        """Whether an absolute ``path`` without detours lies below ``root`` and matches."""
+        root, text = str(self.root).rstrip("/") + "/", os.fspath(path)
+        return text.startswith(root) and self.regex.fullmatch(text, len(root)) is not None
 
 
 def compile_pattern(text: str, base: Path) -> Pattern:

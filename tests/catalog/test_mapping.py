@@ -384,3 +384,17 @@ def test_a_parameter_file_that_no_value_names_is_told(tmp_path, opened):
         "A parameter file cannot be found: the path 'm{n:03}.txt' cannot be filled in: n: 'a' is not a whole number."
         in [b.reason for b in catalog.broken()]
     )
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path, opened):
+    decomposed = "Ka\N{COMBINING DIAERESIS}fig 1_Fa\N{COMBINING DIAERESIS}rbung"
+    image(tmp_path / f"d/{decomposed}.tif")
+    (tmp_path / "a.csv").write_text("Ort,Sex\nK\N{LATIN SMALL LETTER A WITH DIAERESIS}fig 1,F\n")
+    catalog = opened(
+        'bucket: abc\nsources:\n  s:\n    files: "d/{ort}_{stain}.tif"\n'
+        '    values: {stain: {"F\N{LATIN SMALL LETTER A WITH DIAERESIS}rbung": x}}\n'
+        "    join: [{table: a.csv, by: {ort: Ort}}]\n"
+        'views: [{type: ome-zarr, from: s, path: "{Sex}{stain}"}]\n'
+    )
+    assert catalog.images("abc") == ["Fx"]
+    assert catalog.plan("abc").report.sources["s"].values.count == 0
