@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from s3facade import __version__
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import files
@@ -13,10 +15,13 @@ from s3facade.config.views.collection import CollectionView
 from s3facade.core.errors import SourceChanged, SourceError, SourceUnavailable
 from s3facade.core.identity import digest
 from s3facade.core.keyspace import File
+from s3facade.engine.index import Index
 from s3facade.layouts.collection import Row, Shown, csv_bytes, parquet_bytes, row
 from s3facade.stores.files import describe
 
 log = logging.getLogger("s3facade.catalog")
+BATCH = 500
+"""Rows that are asked of the index at once."""
 FORMATS: dict[str, tuple[Callable[[Sequence[Row]], bytes], str]] = {
     "csv": (csv_bytes, "text/csv"),
     "parquet": (parquet_bytes, "application/vnd.apache.parquet"),
@@ -47,28 +52,58 @@ def arrange(view: CollectionView, desk: Desk) -> None:
         write, media_type = FORMATS[name]
 
         def make(write: Callable[[Sequence[Row]], bytes] = write) -> bytes:
-            return write(list(_rows(shown(), view.url)))
+            return write(list(_rows(shown(), view.url, desk.engine.index)))
 
         desk.later(f"{view.path}.{name}", make, media_type, digest(tag, name), state=state, waits=True)
 
 
-def _rows(shown: Sequence[tuple[str, Mount]], url: str) -> Iterator[Row]:
+def _rows(shown: Sequence[tuple[str, Mount]], url: str, index: Index | None) -> Iterator[Row]:
     """A row for each image that opens; those that do not are named among what is broken.
 
     Raises:
         SourceUnavailable: A file cannot be read now: a table without it would be wrong.
     """
-    for key, mount in shown:
-        try:
-            node = mount.open(time.monotonic())
-        except (SourceUnavailable, SourceChanged):
-            raise
-        except SourceError as error:
-            log.debug("not in the table of images: %s", error.explain())
-            continue
-        if mount.spec is not None:
-            size = node.size if isinstance(node, File) else None
-            yield row(Shown(key, mount.spec, mount.count, mount.layout, mount.about, _name(mount, key), size), url)
+    for begin in range(0, len(shown), BATCH):
+        batch = shown[begin : begin + BATCH]
+        names = [_made_of(key, mount, url) for key, mount in batch]
+        known = [None] * len(batch) if index is None else index.many(names)
+        for (key, mount), name, data in zip(batch, names, known, strict=True):
+            found = None if data is None else _still(data)
+            if found is None:
+                found = _opened(key, mount, url)
+                if found is not None and index is not None:
+                    files = [[source.path, source.etag] for source in mount.sources]
+                    index.put(name, json.dumps([found, files]).encode())
+            if found is not None:
+                yield found
+
+
+def _made_of(key: str, mount: Mount, url: str) -> object:
+    """All that a row depends on, but for the files."""
+    return ("row", __version__, digest(url, key, mount.recipe, type(mount.layout).__name__, mount.layout, mount.about))
+
+
+def _still(data: bytes) -> Row | None:
+    """A row that is kept, if the files that it was made of are what they were."""
+    row_, sources = json.loads(data)
+    if not sources or any(_look(path)[0] != etag for path, etag in sources):
+        return None
+    kept: Row = row_
+    return kept
+
+
+def _opened(key: str, mount: Mount, url: str) -> Row | None:
+    try:
+        node = mount.open(time.monotonic())
+    except (SourceUnavailable, SourceChanged):
+        raise
+    except SourceError as error:
+        log.debug("not in the table of images: %s", error.explain())
+        return None
+    if mount.spec is None:
+        return None
+    size = node.size if isinstance(node, File) else None
+    return row(Shown(key, mount.spec, mount.count, mount.layout, mount.about, _name(mount, key), size), url)
 
 
 def _name(mount: Mount, key: str) -> str:
