@@ -38,9 +38,9 @@ def part(obj, start, stop):
 def voxels(image, level):
     """A level as tifffile gives it: axes of one voxel dropped, colours last."""
     found = whole(image, level)
-    axis = image.spec.axis("c")
-    if axis is not None and image.spec.channels and (image.spec.channels[0].name == "Red"):
-        found = np.moveaxis(found, axis, -1)
+    spec = image.spec
+    if spec.dtype.name in ("uint8", "uint16") and spec.channels and spec.channels[0].name == "Red":
+        found = np.moveaxis(found, spec.axis("c"), -1)
     return np.squeeze(found)
 
 
