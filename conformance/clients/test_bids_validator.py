@@ -14,6 +14,7 @@ import pytest
 import tifffile
 
 from conformance.clients.test_boto3 import Boto3, client_for
+from conformance.formats.corpus import root
 from conformance.server import ROOT, serving
 
 CLIENT, VERSION = "bids-validator", importlib.metadata.version("bids-validator-deno")
@@ -87,6 +88,39 @@ limits: {workers: 1, memory: 256 MiB}
 """
 
 
+MAKERS = """
+bucket: makers
+sources:
+  nd2: {{files: "{0}/nd2/{{name}}.nd2"}}
+  oib: {{files: "{0}/oif/{{name}}.oib"}}
+  czi: {{files: "{0}/czi/{{name}}.czi", series: 0}}
+  em: {{files: "{0}/folder-stack-em/c_elegans_em_z{{z:int}}.tif", stack: {{z: z}}}}
+  ims: {{files: "{0}/imaris/{{name}}.ims"}}
+  leica: {{files: "{0}/ome-tiff/leica-matrix*/**/image--{{a}}--X{{x:int}}--Y{{y:int}}--{{b}}--C{{c:int}}.ome.tif"}}
+views:
+  - type: bids
+    name: Files of many makers
+    license: CC0
+    authors: [Doe J, Roe R]
+    source_datasets: [{{URL: "https://example.org/data"}}]
+    files:
+      - {{from: nd2, suffix: FLUO, entities: {{sub: yeast, sample: "{{name}}"}}}}
+      - {{from: oib, suffix: CONF, entities: {{sub: oib, sample: "{{name}}"}}}}
+      - {{from: czi, suffix: FLUO, entities: {{sub: czi, sample: "{{name}}"}}}}
+      - from: em
+        suffix: TEM
+        entities: {{sub: worm, sample: em}}
+        sidecar: {{PixelSize: {{x: 8 nm, y: 8 nm, z: 50 nm}}}}
+      - {{from: ims, suffix: SPIM, entities: {{sub: ims, sample: "{{name}}"}}}}
+      - from: leica
+        suffix: CONF
+        as: ome.tif
+        entities: {{sub: leica, sample: "x{{x}}y{{y}}", chunk: "{{x}}{{y}}", acq: "c{{c}}"}}
+    samples: {{sample_type: cell line}}
+limits: {{workers: 1, memory: 256 MiB}}
+"""
+
+
 def written(folder: Path) -> None:
     """Images with sizes of pixels, of two and three dimensions, in colour and grey; and photos."""
     (folder / "photos").mkdir(parents=True)
@@ -132,6 +166,17 @@ def formats(tmp_path_factory):
     return downloaded(base / "formats.yaml", "formats", base / "bids")
 
 
+@pytest.fixture(scope="module")
+def makers(tmp_path_factory):
+    """Real files of several makers of microscopes."""
+    data = root()
+    if data is None:
+        pytest.skip("no corpus: set S3FACADE_CORPUS to a folder of real images")
+    base = tmp_path_factory.mktemp("makers")
+    (base / "makers.yaml").write_text(MAKERS.format(data), encoding="utf-8")
+    return downloaded(base / "makers.yaml", "makers", base / "bids")
+
+
 def judged(folder: Path) -> tuple[list[dict], list[dict]]:
     """Issues of the data set and of its derivatives."""
     command = [COMMAND, "--recursive", "--json", folder]
@@ -169,6 +214,25 @@ def test_every_extension_photos_sessions_and_derivatives_are_valid(formats):
     assert avoidable(own) == []
     assert avoidable(inner) == []
     assert (formats / ".bidsignore").read_text() == "/viewer\n"
+
+
+def test_files_of_many_makers_are_valid_and_say_what_they_know(makers):
+    own, _ = judged(makers)
+    # Where there are fields of view, BIDS would like to know how they lie; no file says it in a matrix.
+    assert [issue for issue in avoidable(own) if issue[1] != "ChunkTransformationMatrix"] == []
+    told = json.loads((makers / "sub-czi" / "micr" / "sub-czi_sample-xyzmultipleimages_FLUO.json").read_text())
+    assert told == {
+        "Immersion": "Oil",
+        "Magnification": 40,
+        "NumericalAperture": 1.4,
+        "PixelSize": [0.195644376, 0.195644376, 0.3],
+        "PixelSizeUnits": "um",
+    }
+    leica = makers / "sub-leica" / "micr" / "sub-leica_sample-x0y0_acq-c0_chunk-00_CONF.json"
+    assert json.loads(leica.read_text())["Manufacturer"] == "Leica Microsystems"
+    # What is stated stands once, and the image knows nothing else.
+    assert json.loads((makers / "TEM.json").read_text())["PixelSize"] == [8, 8, 50]
+    assert not list((makers / "sub-worm").rglob("*_TEM.json"))
 
 
 def test_the_validator_would_notice(formats, tmp_path):

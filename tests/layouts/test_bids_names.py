@@ -166,6 +166,18 @@ def test_labels_are_what_bids_allows_or_nothing(value):
     assert not clean(value) or LABEL.fullmatch(clean(value))
 
 
+@given(st.dictionaries(st.sampled_from(["ses", "acq", "stain"]), st.text(max_size=12)), st.text(), st.text())
+@settings(max_examples=200, deadline=None)
+def test_whatever_values_are_what_is_named_the_schema_accepts(more, sub, sample):
+    labels = Labels()
+    made = {e: labels.label(e, value, "a.tif") for e, value in {**more, "sub": sub, "sample": sample}.items()}
+    if any(isinstance(label, Refused) for label in made.values()):
+        return
+    name = Name({e: str(made[e]) for e in ordered(made)}, "FLUO", ".ome.zarr", "micr")
+    assert accepted(name.path + "/")
+    assert parse(name.path) == name
+
+
 def test_two_values_of_one_label_are_refused_with_both_files():
     labels = Labels()
     assert labels.label("sub", "m13", "2023/m13.tif") == "m13"

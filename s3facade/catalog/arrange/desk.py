@@ -69,9 +69,7 @@ class Desk:
         recipe = candidate.recipe
         if dtype is not None and not isinstance(recipe, FaultyRecipe):
             recipe = Pipeline("", (recipe,), (_cast(dtype),))
-        modified = self.settings.modified
-        options: dict[str, Any] = {"told": told, "sampled": sampled, "about": about, "judge": judge}
-        self._mount(key, Mount(self.engine, recipe, layout, labels or {}, modified, **options))
+        self._mount(key, recipe, layout, labels, about, told=told, sampled=sampled, judge=judge)
         return True
 
     def beside(
@@ -81,7 +79,9 @@ class Desk:
         if not self._free(key, candidate.recipe.path):
             return False
         modified = self.settings.modified
-        self._mount(key, Mount(self.engine, candidate.recipe, layout, {}, modified, about=about, beside=True))
+        self._mount(
+            key, Mount(self.engine, candidate.recipe, layout, {}, modified, about=about, beside=True, told=False)
+        )
         return True
 
     def write(self, key: str, data: bytes, media_type: str, modified: int = 0) -> bool:
@@ -152,16 +152,45 @@ class Desk:
         """
         self.plan.broken.append(Broken(path, reason, detail))
 
-    def _mount(self, key: str, made: Mount) -> None:
+    def _mount(
+        self,
+        key: str,
+        recipe: Recipe,
+        layout: Layout,
+        labels: Mapping[str, Recipe] | None,
+        about: Mapping[str, object] | None,
+        *,
+        told: bool = True,
+        sampled: bool = False,
+        beside: bool = False,
+        judge: Judge | None = None,
+    ) -> None:
+        labels, about = labels or NOTHING, about or NOTHING
         before = self.shown.get(key)
-        self.plan.mounts[key] = before if before is not None and before.same(made) else made
+        if before is None or not before.shows(
+            recipe, layout, labels, told=told, sampled=sampled, about=about, beside=beside, judge=judge
+        ):
+            before = Mount(
+                self.engine,
+                recipe,
+                layout,
+                labels,
+                self.settings.modified,
+                told=told,
+                sampled=sampled,
+                about=about,
+                beside=beside,
+                judge=judge,
+            )
+        self.plan.mounts[key] = before
 
     def _free(self, key: str, path: str) -> bool:
-        taken = self.plan.mounts.get(key)
-        texts = (self.plan.documents, self.plan.late, self.plan.files)
-        if taken is None and not any(key in found for found in texts):
+        plan = self.plan
+        taken = plan.mounts.get(key)
+        # Asked for each of hundreds of thousands.
+        if taken is None and key not in plan.documents and key not in plan.late and key not in plan.files:
             return True
-        what = taken.recipe.path if taken is not None else self.plan.files.get(key, "a document")
+        what = taken.recipe.path if taken is not None else plan.files.get(key, "a document")
         self.broken(path, f"Its keys {key!r} are those of {what} already.")
         return False
 
