@@ -1,12 +1,15 @@
 """Mappings as people get them wrong: each is refused with the sentence that they need, file, line and key included."""
 
+import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from s3facade.config.load import load
+from s3facade.config.model import schema
 from s3facade.core.errors import ConfigError
 
 ANIMALS = "Animal ID,Sex,Age (weeks),Notes\nm12,F,12,x\nm13,M,7,y\n"
@@ -66,6 +69,24 @@ CASES = [
     (case["old"], case["new"], case["said"])
     for case in yaml.safe_load((Path(__file__).parent / "broken_mappings.yaml").read_text("utf-8"))
 ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("views:", "views:"),
+        ("{1: {name: DAPI, color: 0000FF}, 2: {name: GFP, color: 00FF00}}", "{1: DAPI, 2: GFP}"),
+        ("{1: {name: DAPI, color: 0000FF}, 2: {name: GFP, color: 00FF00}}", "[DAPI, GFP]"),
+        ("color: 0000FF", "color: 000000"),
+        ('"cresyl violet": CV', "old: 17, new: NO"),
+    ],
+)
+def test_editors_accept_what_the_loader_accepts(tmp_path, old, new):
+    (tmp_path / "animals.csv").write_text(ANIMALS)
+    (tmp_path / "lab.yaml").write_text(GOOD.replace(old, new))
+    assert load(tmp_path / "lab.yaml", {}).sources
+    # As editors see it: keys are text.
+    jsonschema.validate(json.loads(json.dumps(yaml.safe_load(GOOD.replace(old, new)))), schema())
 
 
 @pytest.mark.parametrize(("old", "new", "said"), CASES, ids=[re.sub(r"\W+", "-", c[1])[:40] or "none" for c in CASES])

@@ -53,11 +53,25 @@ def _labels(value: object) -> object:
     return value
 
 
-_HEX = {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"}
+_HEX = {"type": ["string", "integer"], "pattern": "^#?[0-9A-Fa-f]{6}$"}
+_LABELS = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+"""Editors read plain scalars as numbers; here they are text."""
 Color = Annotated[str, BeforeValidator(_color), WithJsonSchema(_HEX)]
 _PLANES = {"type": "object", "propertyNames": {"enum": [*STACKED]}, "additionalProperties": {"type": "string"}}
 Planes = Annotated[dict[str, str], BeforeValidator(_stack), WithJsonSchema(_PLANES)]
-Labels = Annotated[dict[str, str], BeforeValidator(_labels)]
+_CHANNEL = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "color": _HEX},
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    ]
+}
+_CHANNELS = {"anyOf": [{"type": "object", "additionalProperties": _CHANNEL}, {"type": "array", "items": _CHANNEL}]}
+Labels = Annotated[dict[str, str], BeforeValidator(_labels), WithJsonSchema(_LABELS)]
 
 
 class SyntheticModel(Model):
@@ -111,7 +125,11 @@ class SourceModel(Model):
     """Tables whose columns may be used as captures are."""
     stack: Planes | None = None
     """Captures by axis (t, c, z), as in `{c: channel}`: files that differ in nothing else form one image."""
-    channels: Annotated[dict[str, Annotated[ChannelModel, BeforeValidator(_channel)]], BeforeValidator(_channels)] = {}
+    channels: Annotated[
+        dict[str, Annotated[ChannelModel, BeforeValidator(_channel)]],
+        BeforeValidator(_channels),
+        WithJsonSchema(_CHANNELS),
+    ] = {}
     """Names and colours of channels: by value of the capture that is stacked along c, or a list of them in order."""
     pixel_size: PixelSize = {}
     """Pixel size, as in `0.5 um` (y and x) or `{z: 2 um, y: 0.5 um, x: 0.5 um}`; overrides the file."""
