@@ -216,6 +216,47 @@ def test_rows_that_are_missing_are_told_and_kept(lab, capsys):
     assert checked(capsys)[0] == 0
 
 
+def test_microscopy_as_bids(lab, capsys):
+    text = written(lab, "--bids")
+    assert "suffix: BF" in text
+    assert "how was it taken?" in text
+    assert 'sex: "{Sex}"' in text
+    capsys.readouterr()
+    status, found = checked(capsys)
+    # What no file says, how large a pixel is, is left to be said; there is nothing else to complain of.
+    reasons = {e["sentence"] for f in found["findings"] if f["weight"] == "problem" for e in f["examples"]}
+    assert status == 1
+    assert len(reasons) == 1
+    assert "PixelSize" in reasons.pop()
+    Path("s3facade.yaml").write_text(text.replace("# pixel_size: 0.5 um ", "pixel_size: 0.5 um "))
+    assert checked(capsys)[0] == 0
+
+
+def test_a_dataset_that_is_bids_already(tmp_path, capsys):
+    root = tmp_path / "ds"
+    volume(root / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    (root / "participants.tsv").write_text("participant_id\nsub-01\n")
+    text = written(root)
+    assert 'root: "ds"' in text
+    assert "is a BIDS dataset already" in text
+    capsys.readouterr()
+    status, found = checked(capsys)
+    assert status == 0, found
+    assert any("T1w" in key for key in found["buckets"]["images"]["tree"]["sub-01/"]["anat/"])
+
+
+def test_a_dataset_among_other_files(tmp_path, capsys):
+    volume(tmp_path / "all" / "ds" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    (tmp_path / "all" / "ds" / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    image(tmp_path / "all" / "a.tif")
+    text = written(tmp_path / "all")
+    assert 'root: "all/ds"' in text
+    assert 'files: "all/{name}.tif"' in text
+    capsys.readouterr()
+    assert checked(capsys)[0] == 0
+
+
 NAMES = st.lists(
     st.lists(
         st.sampled_from(
@@ -245,3 +286,16 @@ def test_what_it_writes_always_loads_and_passes(tmp_path, capsys, names, extensi
     shown = sum(source["files"] for source in found["sources"].values())
     left = sum(int(n) for n in re.findall(r"^#   \S+: (\d+) files?, as", text, re.MULTILINE))
     assert shown + left == len(names) or not found["sources"]
+
+
+def test_excel_tables_are_joined(lab, capsys):
+    openpyxl = pytest.importorskip("openpyxl")
+    (lab / "animals.csv").unlink()
+    book = openpyxl.Workbook()
+    for row in (("Animal ID", "Sex"), ("m12", "F"), ("m13", "M")):
+        book.active.append(row)
+    book.save(lab / "animals.xlsx")
+    text = written(lab)
+    assert '- table: "lab7/animals.xlsx"     # adds {Sex}' in text
+    capsys.readouterr()
+    assert checked(capsys)[0] == 0

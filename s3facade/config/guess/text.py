@@ -57,9 +57,9 @@ def _source(found: Found, proposal: Proposal, folder: Folder) -> Iterator[str]:
     yield from _stack(found, proposal)
     for join in folder.joins.get(found.name, ()):
         yield from _join(join, folder)
-    names = [h for h in found.holes if h.name in ("stain", "side")]
+    names = [h for h in found.holes if h.name in ("stain", "side") and not all(map(str.isalnum, h.values))]
     if names:
-        values = sorted(set(names[0].values))[:4]
+        values = [v for v in sorted(set(names[0].values)) if not v.isalnum()][:4]
         told = ", ".join(f"{quoted(v)}: {quoted(re.sub('[^0-9A-Za-z]', '', v) or 'x')}" for v in values)
         yield f"    # values: {{{names[0].name}: {{{told}}}}}     # other words for what the names say"
 
@@ -78,7 +78,8 @@ def _stack(found: Found, proposal: Proposal) -> Iterator[str]:
         axes = ", ".join(f"{axis}: {name}" for axis, name in proposal.incomplete[found.name].items())
         yield f"    # stack: {{{axes}}}    # one image of files that differ only here; but some of them are missing"
     else:
-        number = next((h for h in found.holes if h.name in ("number", "section") and h.type == "int"), None)
+        numbers = {h.name: h for h in found.holes if h.type == "int"}
+        number = numbers.get("section") or numbers.get("number")
         if number is not None:
             yield f"    # stack: {{z: {number.name}}}    # if files that differ only in this number are one volume"
 

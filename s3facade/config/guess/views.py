@@ -27,7 +27,7 @@ def views(proposal: Proposal, folder: Folder) -> Iterator[str]:
         yield f"      # {said(told)} is a BIDS dataset already: its images become OME-Zarr, the rest stays as it is"
         alone = not proposal.sources and len(folder.datasets) == 1
         yield "      - type: bids"
-        yield f"        root: {quoted(placed(root, folder, plain=True) or '.')}"
+        yield f"        root: {quoted(placed(root, folder, plain=True).rstrip('/') or '.')}"
         if not alone:
             yield f"        path: {quoted(f'bids{number or str()}')}"
     if not proposal.sources and not folder.datasets:
