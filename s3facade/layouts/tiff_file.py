@@ -147,7 +147,10 @@ def tiff_file(images: Sequence[Pages], description: bytes, *, big: bool | None) 
         if made.size <= LARGEST:
             return made
         if big is not None:
-            raise Unsupported(f"bigtiff: {made.size} bytes do not fit into a classic TIFF file; leave the option out.")
+            raise Unsupported(
+                f"{made.size} bytes do not fit into a classic TIFF file; leave out `bigtiff: false`, or call the file "
+                ".ome.btf, as BigTIFFs are called."
+            )
     return _placed(Form(big=True), images, description)
 
 
