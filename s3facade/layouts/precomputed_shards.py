@@ -27,6 +27,8 @@ from s3facade.layouts.precomputed_chunks import ScaleKeys
 Numbers: TypeAlias = npt.NDArray[np.int64]
 BITS = 12
 """A shard holds at most two to the power of it chunks."""
+MOST = 17
+"""A scale has at most two to the power of it shards, larger ones if need be: all of their names are known at once."""
 MINI = 9
 """A minishard, whose index readers fetch as a whole, likewise."""
 
@@ -89,10 +91,10 @@ class Sharding:
 
 
 def sharding(grid: tuple[int, ...], chunk: int) -> Sharding:
-    """How a scale of ``grid`` chunks of ``chunk`` bytes is put together: shards of 256 MiB at most."""
+    """How a scale of ``grid`` chunks of ``chunk`` bytes is put together: shards of 256 MiB, unless they are too many."""
     total = len(interleaved(grid))
     fit = max(1, SHARD_BYTES // chunk).bit_length() - 1
-    low = min(total, fit, BITS)
+    low = min(total, max(min(fit, BITS), total - MOST))
     preshift = min(low, MINI)
     return Sharding(grid, preshift, low - preshift, total)
 

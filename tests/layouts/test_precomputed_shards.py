@@ -123,3 +123,5 @@ def test_listings_of_a_large_volume_are_short():
     assert how.box == (8, 8, 8)
     assert shards == 8000
     assert (how.preshift, how.mini, how.total - how.low) == (9, 0, 15)
+    vast = sharding((4096, 4096, 512), 64**3 * 2)
+    assert (vast.preshift, vast.mini, vast.total - vast.low) == (9, 7, 17)
