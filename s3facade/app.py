@@ -52,8 +52,6 @@ QUICK = 2.0
 """Seconds between two looks at the folders' own times."""
 MANY = 2000
 """Images that are opened in the background so slowly that requests hardly notice; fewer are over in no time."""
-TURNS = 20
-"""Turns of opening images between two looks at the folders."""
 EARLY = 5.0
 """Seconds: a worker that ends sooner than this after its start will do so again."""
 WORKER_MEMORY = 256 << 20
@@ -105,7 +103,7 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
     # Each worker needs room for a plane of one strip; with less, more workers would serve less.
     room = max(1, settings.limits.memory // WORKER_MEMORY)
     workers = settings.limits.workers or min(os.cpu_count() or 1, 8, room)
-    listener = _listen(settings)
+    listener, board = _listen(settings), Board()
     try:
         until = time.monotonic() + START
         catalog = open_catalog(settings, workers=workers)
@@ -124,9 +122,10 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
             # A worker thread that runs Python must not keep the event loop waiting for 5 ms at a time.
             sys.setswitchinterval(0.001)
 
-        return _supervise(catalog, listener, workers, written, ready)
+        return _supervise(catalog, listener, workers, written, board, ready)
     finally:
         listener.close()
+        board.close()
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -158,7 +157,7 @@ def _announcement(catalog: Catalog, listener: socket.socket) -> Announcement:
 
 
 def _supervise(
-    catalog: Catalog, listener: socket.socket, workers: int, written: Written, ready: Callable[[], None]
+    catalog: Catalog, listener: socket.socket, workers: int, written: Written, board: Board, ready: Callable[[], None]
 ) -> int:
     """Fork the workers, start those again that die, tell them of another configuration, end all of them on a signal.
 
@@ -167,7 +166,6 @@ def _supervise(
     running: dict[int, float] = {}
     stopping = failed = again = False
     early = 0
-    board = Board()
     board.write(News())
 
     def stop(*_: object) -> None:
@@ -307,7 +305,7 @@ async def serve(catalog: Catalog, listener: socket.socket, written: Written, boa
         },
     )
     listening = await loop.create_server(server, sock=listener, backlog=BACKLOG)
-    tasks = [asyncio.create_task(job) for job in (_watch(catalog), builder.run(), renewal.run())]
+    tasks = [asyncio.create_task(job) for job in (_watch(catalog), _probe(catalog), builder.run(), renewal.run())]
     for task in tasks:
         task.add_done_callback(_ended)
     try:
@@ -375,13 +373,11 @@ async def aside(work: Callable[[], T]) -> T:
 
 
 async def _watch(catalog: Catalog) -> None:
-    """Open what was not opened yet; look at the folders again now and then."""
+    """Look at the folders again now and then."""
     looked = 0.0
     while True:
         every = catalog.settings.server.rescan
         try:
-            await _probe(catalog)
-            await catalog.engine.run(catalog.prepare)
             if not every:
                 await asyncio.sleep(LOOK)
                 continue
@@ -398,15 +394,21 @@ async def _watch(catalog: Catalog) -> None:
 
 
 async def _probe(catalog: Catalog) -> None:
-    """Open what was not opened yet, as far as that may go on at a stretch: little where it would take long."""
-    for _ in range(TURNS):
-        left = catalog.unprobed()
-        if not left:
-            return
-        many = left > MANY
-        await catalog.engine.run(lambda: catalog.probe(time.monotonic() + (0.05 if many else 0.2)))  # noqa: B023
-        if catalog.unprobed() == left:
-            return
+    """Open what was not opened yet: little at a time where it would take long."""
+    while True:
+        try:
+            left = catalog.unprobed()
+            many = left > MANY
+            if left:
+                until = time.monotonic() + (0.05 if many else 0.2)
+                await catalog.engine.run(partial(catalog.probe, until))
+            await catalog.engine.run(catalog.prepare)
+            if catalog.unprobed() == left:
+                await asyncio.sleep(QUICK)
+        except (FacadeError, OSError) as error:
+            reason = error.explain() if isinstance(error, FacadeError) else str(error)
+            log.warning("opening images failed: %s", reason)
+            await asyncio.sleep(QUICK)
         await asyncio.sleep(0.5 if many else 0.05)
 
 

@@ -43,19 +43,24 @@ class Board:
     """What the parent tells workers, in a file without a name that is open in all of them."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="s3facade-")  # noqa: SIM115 - open as long as the process
+        self._fd, name = tempfile.mkstemp(prefix="s3facade-")
+        os.unlink(name)
+
+    def close(self) -> None:
+        """Nothing is said or read any more in this process."""
+        os.close(self._fd)
 
     def write(self, news: News) -> None:
         """Replace what was said before."""
         data = json.dumps([news.text, news.modified, news.number, news.error]).encode()
         head = len(data).to_bytes(8, "little") + zlib.crc32(data).to_bytes(4, "little")
-        os.pwrite(self._file.fileno(), head + data, 0)
+        os.pwrite(self._fd, head + data, 0)
 
     def read(self) -> News:
         """What is said now; nothing, where the parent has not said anything, or died while it did."""
         for _ in range(100):
-            head = os.pread(self._file.fileno(), _HEAD, 0)
-            data = os.pread(self._file.fileno(), int.from_bytes(head[:8], "little"), _HEAD)
+            head = os.pread(self._fd, _HEAD, 0)
+            data = os.pread(self._fd, int.from_bytes(head[:8], "little"), _HEAD)
             if len(head) == _HEAD and zlib.crc32(data) == int.from_bytes(head[8:], "little"):
                 text, modified, number, error = json.loads(data)
                 return News(text, modified, number, error)

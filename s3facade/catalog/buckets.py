@@ -25,9 +25,9 @@ from s3facade.stores.files import describe, doubt
 log = logging.getLogger("s3facade.catalog")
 REST = 20
 """Looking at all files again may take a twentieth of the time at most; so may asking whether folders have changed."""
-SHORT = 2
-"""Making a new plan of what has changed may take a third of the time: a microscope that writes all the time must not
-keep the server planning."""
+SHORT = 1
+"""Making a new plan of what has changed may take half of the time: a microscope that writes all the time must not keep
+the server planning."""
 SOON = 3.0
 """Seconds until what could not be looked at is looked at again, if it is asked for."""
 
@@ -151,7 +151,10 @@ class Buckets:
                 self.across.tell(config.name, plan.mounts)
             self._show(planner, config, plan)
             taken = time.monotonic() - begun
-            self._rested[config.name] = time.monotonic() + (SHORT * taken if known else max(taken, SOON))
+            if not known:
+                self._rested[config.name] = time.monotonic() + max(taken, SOON)
+            elif old is not None and not thorough:
+                self._rested[config.name] = time.monotonic() + SHORT * taken
             return taken if known else 0.0
 
     def _plan(self, planner: Planner, config: BucketConfig, old: Bucket | None, *, thorough: bool) -> Plan:

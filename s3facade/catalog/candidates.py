@@ -17,15 +17,17 @@ from s3facade.core.errors import ConfigError
 Captures = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Item:
-    """A file of a source."""
+    """A file of a source: the same object for as long as nothing about it has changed."""
 
     path: str
     reader: str
     captures: Captures
     twice: bool = False
     """Whether its path can be read in two ways."""
+    recipe: FileRecipe | None = None
+    """How its images are made; made once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,10 @@ class Candidates:
         made: list[Candidate] = []
         planes: list[Plane] = []
         for item, captures in mapped(source, self._items(source), tables, tally, self._broken):
-            path = "" if synthetic else item.path
-            recipe = FileRecipe(path, item.reader, *about, stated=stated, claimed=claimed)
+            recipe = item.recipe
+            if recipe is None:
+                path = "" if synthetic else item.path
+                recipe = item.recipe = FileRecipe(path, item.reader, *about, stated=stated, claimed=claimed)
             if source.stack:
                 planes.append(Plane(captures, item.captures, recipe))
             else:

@@ -24,7 +24,8 @@ from s3facade.core.protocols import Layout
 from s3facade.core.spec import Spec
 from s3facade.engine.engine import Engine
 from s3facade.engine.preview import strided
-from s3facade.stores.files import describe, unchanged
+from s3facade.stores.files import describe, is_remote, unchanged
+from s3facade.stores.local import young
 from s3facade.transforms.pyramids.flat import flattened
 from s3facade.transforms.pyramids.pyramid import Add, pyramid, pyramid_like
 
@@ -34,6 +35,8 @@ MANY = 4
 REST = 20
 """Looking at the files of a plate, tens of thousands, may take a twentieth of the time at most. So what is told of them
 was true no longer ago than 21 times what a look takes, and than two seconds where that is less than 50 ms."""
+GROWING = 0.05
+"""Seconds after which a file that is being copied has grown."""
 LONG = 64
 """A look at more files than this is left to the ``io`` pool: it must not hold up the event loop."""
 _NEVER = (0.0, "")
@@ -51,6 +54,19 @@ def _etag(path: str) -> str:
         return describe(path).etag
     except SourceError:
         return ""
+
+
+def _growing(recipe: Recipe) -> bool:
+    """Whether a file that was written to a moment ago is being written to right now. Waits for that, shortly."""
+    paths = [path for path in files(recipe) if not is_remote(path)]
+    try:
+        fresh = [source for source in map(describe, paths) if young(source.modified)]
+    except SourceError:
+        return False
+    if not fresh:
+        return False
+    time.sleep(GROWING)
+    return not all(map(unchanged, fresh))
 
 
 def _members(images: Sequence[Image]) -> tuple[Source, ...]:
@@ -112,7 +128,7 @@ class Kept:
 
 KEPT = Kept(10_000)
 """The process's own, because its memory is."""
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _MAKING = threading.Lock()
 
 
@@ -170,7 +186,7 @@ class Mount:
         """Whether it shows how it was made."""
         self.sampled = sampled
         """Whether levels that would read too much show samples."""
-        self.about: Mapping[str, object] = about or _NOTHING
+        self.about: Mapping[str, object] = about or NOTHING
         """What the operator says about it."""
         self.beside = beside
         """Whether it is a document about an image, and no image."""
@@ -181,7 +197,7 @@ class Mount:
         self.layout = layout
         self.leaf = bool(getattr(layout, "leaf", False))
         """Whether it is shown as a single file."""
-        self.labels: Mapping[str, Recipe] = labels or _NOTHING
+        self.labels: Mapping[str, Recipe] = labels or NOTHING
         self.error: SourceError | None = recipe.error() if isinstance(recipe, FaultyRecipe) else None
         """Why it could not be opened the last time."""
         self.opened = False
@@ -240,13 +256,30 @@ class Mount:
         newest, name = (None, "") if state is None else state.named
         return name if newest is node else ""
 
-    def same(self, other: Mount) -> bool:
-        """Whether the other one shows the same, so that what this one knows stays true."""
-        return self._made_of() == other._made_of()
+    def shows(
+        self,
+        recipe: Recipe,
+        layout: Layout,
+        labels: Mapping[str, Recipe],
+        *,
+        told: bool,
+        sampled: bool,
+        about: Mapping[str, object],
+        beside: bool,
+        judge: Judge | None,
+    ) -> bool:
+        """Whether one made of these would show the same, so that what this one knows stays true.
 
-    def _made_of(self) -> object:
-        # Not when the configuration was written: another one may show the same as ever.
-        return (self.recipe, self.layout, self.labels, self.told, self.sampled, self.about, self.beside, self.judge)
+        Not asked is when the configuration was written: another one may show the same as ever.
+        """
+        return (
+            (self.recipe is recipe or self.recipe == recipe)
+            and (self.layout is layout or self.layout == layout)
+            and (self.told, self.sampled, self.beside) == (told, sampled, beside)
+            and self.labels == labels
+            and self.about == about
+            and self.judge == judge
+        )
 
     def fresh(self, now: float, *, wait: bool = False) -> bool:
         """Whether it is open and its files are what they were. ``now`` is a monotonic time in seconds.
@@ -308,6 +341,9 @@ class Mount:
                     raise
                 except SourceError as error:
                     error.at(self.recipe.path)
+                    if _growing(self.recipe):
+                        sentence = "The source file is being written; ask again when it is whole."
+                        raise SourceChanged(sentence, private=error.explain()) from error
                     self.error = error
                     self._failed = (now, _tag(self.recipe))
                     raise

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from s3facade import registry
 from s3facade.catalog.candidates import Candidate, Candidates
 from s3facade.catalog.contents import Broken, Late, Plan
-from s3facade.catalog.mount import Judge, Mount
+from s3facade.catalog.mount import NOTHING, Judge, Mount
 from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
 from s3facade.config.settings import Settings, StepConfig
 from s3facade.config.template import Template
@@ -78,10 +77,7 @@ class Desk:
         """Show a document about an image, which is opened when the document is asked for; as `show`."""
         if not self._free(key, candidate.recipe.path):
             return False
-        modified = self.settings.modified
-        self._mount(
-            key, Mount(self.engine, candidate.recipe, layout, {}, modified, about=about, beside=True, told=False)
-        )
+        self._mount(key, candidate.recipe, layout, None, about, told=False, beside=True)
         return True
 
     def write(self, key: str, data: bytes, media_type: str, modified: int = 0) -> bool:
