@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from s3facade.codecs.interleaved import Interleaved
+from s3facade.codecs.raw import Raw
 from s3facade.core.errors import Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset
@@ -101,5 +103,6 @@ def _pages(dataset: Dataset, side: int, *, pyramid: bool) -> list[Pages]:
 def _file(dataset: Dataset, made: list[Pages], description: bytes, layout: OmeTiff | Tiff) -> File:
     of = tiff_file(made, description, big=layout.bigtiff)
     shown = [image.spec.identity for image in dataset.images.values()]
-    identity = digest(type(layout).__name__, layout.version, layout, shown, description.decode())
+    codecs = (Raw.version, Interleaved.version)
+    identity = digest(type(layout).__name__, layout.version, layout, codecs, shown, description.decode())
     return File(of.size, MEDIA, identity, modified(dataset), partial(type(of).body, of))

@@ -55,7 +55,7 @@ class Png:
         image = next(iter(dataset.images.values()))
         _check(image.spec)
         made = _Parts(image, colours(image.spec))
-        identity = digest(type(self).__name__, self.version, self, image.spec.identity)
+        identity = digest(type(self).__name__, self.version, self, PngRows.version, image.spec.identity)
         return File(made.size, MEDIA, identity, modified(dataset), partial(_Parts.body, made))
 
 
@@ -140,7 +140,7 @@ class _Parts:
         """The end of the stream, which needs all rows; each band is measured by itself."""
         bands = [self._band(i) for i in range(self._bands())]
         parts = tuple((band, partial(_measured, PngRows(None, first=i == 0))) for i, band in enumerate(bands))
-        identity = digest("png", Png.version, self.image.spec.identity, self._rows())
+        identity = digest("png", Png.version, PngRows.version, self.image.spec.identity, self._rows())
         return Packed(parts, _ended, 12 + _TAIL, identity)
 
 

@@ -91,7 +91,7 @@ class Sharding:
 
 
 def sharding(grid: tuple[int, ...], chunk: int) -> Sharding:
-    """How a scale of ``grid`` chunks of ``chunk`` bytes is put together: shards of 256 MiB, unless they are too many."""
+    """How a scale of ``grid`` chunks of ``chunk`` bytes is put together: shards of 256 MiB, larger if they are many."""
     total = len(interleaved(grid))
     fit = max(1, SHARD_BYTES // chunk).bit_length() - 1
     low = min(total, max(min(fit, BITS), total - MOST))
