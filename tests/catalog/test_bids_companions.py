@@ -112,8 +112,8 @@ def test_a_file_of_the_form_that_is_asked_for_is_shown_by_its_own_bytes(shown, t
     assert made["sub-a/dwi/sub-a_dwi.nii.gz"] == (tmp_path / "a.nii.gz").read_bytes()
     made, _ = shown({**DWI, "as": "nii"})
     assert len(made["sub-a/dwi/sub-a_dwi.nii"]) == 352 + 4 * 5 * 6 * 3 * 2
-    made, _ = shown({**DWI, "dtype": "float32"})
-    assert len(made["sub-a/dwi/sub-a_dwi.nii.gz"]) > 352 + 4 * 5 * 6 * 3 * 4
+    made, _ = shown({**DWI, "dtype": "float32", "entities": {"sub": "{name}", "desc": "wide"}})
+    assert len(made["sub-a/dwi/sub-a_desc-wide_dwi.nii.gz"]) > 352 + 4 * 5 * 6 * 3 * 4
 
 
 def test_whatever_changes_an_image_keeps_its_bytes_from_being_passed_on():

@@ -64,12 +64,6 @@ class _Shown:
             known = self.sets[folder] = self._of(folder.rpartition("/")[0]) if folder else _Set()
         return known
 
-    def ending(self, path: str) -> str | None:
-        """The ending by which a file is an image in a form that is not shown; None if it is not."""
-        fitting = [ending for ending in self.view.convert if path.endswith(ending)]
-        longest = max(fitting, key=len, default=None)
-        return None if longest == self.view.extension else longest
-
 
 def arrange(view: BidsExistingView, desk: Desk) -> None:
     """Put the data set into the plan. Blocking. Raises `SourceUnavailable`."""
@@ -80,7 +74,7 @@ def arrange(view: BidsExistingView, desk: Desk) -> None:
     if DESCRIPTION not in found.files:
         desk.broken(root, f"The folder has no {DESCRIPTION}: is it the root of a BIDS data set?")
     for path, file in found.files.items():
-        if os.path.basename(path) == DESCRIPTION and path not in found.absent:
+        if path.endswith(DESCRIPTION) and os.path.basename(path) == DESCRIPTION and path not in found.absent:
             place = os.path.dirname(path)
             shown.sets[place] = _set(place, file)
     taken = {*found.files, *found.folders}
@@ -107,7 +101,10 @@ def _put(shown: _Shown, desk: Desk) -> None:
     for path, file in found.files.items():
         new = shown.renamed.get(path)
         if new is not None:
-            recipe = _recipe(file, str(view.root), found.absent.get(path), desk)
+            absent = found.absent.get(path)
+            if absent is None and found.versioned and bids_walk.pointer(file):
+                absent = bids_walk.ABSENT
+            recipe = _recipe(file, str(view.root), absent, desk)
             sampled = view.preview == "strided"
             desk.show(base + new, Candidate({"path": path}, recipe), layout, told=view.recipe, sampled=sampled)
             continue
@@ -121,15 +118,22 @@ def _put(shown: _Shown, desk: Desk) -> None:
 
 def _new(path: str, shown: _Shown) -> str | None:
     """What an image is called in the other form, if BIDS has such a name for it."""
-    ending = shown.ending(path)
-    if ending is None:
+    if not path.endswith(shown.view.convert):
         return None
     of = shown.set_of(path)
-    name = parse(path[len(of.root) + 1 :] if of.root else path)
-    if name is None or name.extension != ending:
+    below = path[len(of.root) + 1 :] if of.root else path
+    new = _renamed(below, shown.view.convert, shown.view.extension, of.derivative)
+    return new if new is None or not of.root else f"{of.root}/{new}"
+
+
+@lru_cache(maxsize=1 << 18)
+def _renamed(path: str, convert: tuple[str, ...], extension: str, derivative: bool) -> str | None:  # noqa: FBT001
+    """The new path of a file, both seen from the root of its data set."""
+    name = parse(path)
+    if name is None or name.extension not in convert:
         return None
-    shape = Shape(tuple(name.entities), name.suffix, shown.view.extension, name.datatype)
-    return None if refusal(shape, derivative=of.derivative) else path.removesuffix(ending) + shown.view.extension
+    shape = Shape(tuple(name.entities), name.suffix, extension, name.datatype)
+    return None if refusal(shape, derivative=derivative) else path.removesuffix(name.extension) + extension
 
 
 def _set(root: str, description: str) -> _Set:
@@ -143,8 +147,6 @@ def _set(root: str, description: str) -> _Set:
 
 
 def _recipe(file: str, root: str, absent: str | None, desk: Desk) -> Recipe:
-    if absent is None and bids_walk.pointer(file):
-        absent = bids_walk.ABSENT
     if absent is not None:
         return FaultyRecipe(file, absent)
     ending = next((e for e in (".nii.gz", ".nii") if file.endswith(e)), "")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat as modes
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from s3facade.catalog.contents import Broken
 from s3facade.catalog.folder import look, within
-from s3facade.catalog.watch import UNSURE, Watch, stamp
+from s3facade.catalog.watch import UNSURE, Stamp, Watch, stamp
 from s3facade.stores.local import GONE, translated
 
 OPAQUE = (".zarr", ".ds", ".mefd", ".n5")
@@ -37,6 +38,8 @@ class Found:
     folders: dict[str, str] = field(default_factory=dict)
     """Absolute paths of folders that are taken as a whole."""
     broken: list[Broken] = field(default_factory=list)
+    versioned: bool = False
+    """Whether there is a Git repository among it: only then may files be pointers of git-annex."""
 
 
 def walk(root: str, watch: Watch) -> Found:
@@ -61,42 +64,65 @@ class _Walk:
     watch: Watch
     found: Found
 
-    def entries(self, path: str) -> Sequence[os.DirEntry[str]]:
-        """What is in a folder, sorted; nothing of one that is gone or may not be read, which is told."""
+    def entries(self, path: str) -> Sequence[tuple[str, str]]:
+        """Names and kinds of what is in a folder, sorted; nothing of one that is gone or may not be read."""
         try:
             was = stamp(path)
         except OSError:
             was = UNSURE
         self.watch.note(path, was)
         try:
-            with os.scandir(path) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
+            return _scanned(path) if was == UNSURE else _listed(path, was)
         except OSError as error:
             if path == self.root or not isinstance(error, (*GONE, PermissionError)):
                 raise translated(path, error) from error
             if isinstance(error, PermissionError):
                 reason = "The folder may not be read by the server; check its permissions."
                 self.found.broken.append(Broken(path, reason))
-            return []
+            return ()
+
+
+LINK, FOLDER, FILE = "link", "folder", "file"
+
+
+def _scanned(path: str) -> tuple[tuple[str, str], ...]:
+    """Raises `OSError`."""
+    with os.scandir(path) as entries:
+        found = [(entry.name, _kind(entry)) for entry in entries]
+    return tuple(sorted((name, kind) for name, kind in found if kind))
+
+
+@lru_cache(maxsize=1 << 17)
+def _listed(path: str, _was: Stamp) -> tuple[tuple[str, str], ...]:
+    """A folder that is as it was is not listed again."""
+    return _scanned(path)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return LINK
+    if entry.is_dir(follow_symlinks=False):
+        return FOLDER
+    return FILE if entry.is_file(follow_symlinks=False) else ""
 
 
 def _folder(path: str, relative: str, above: frozenset[str], of: _Walk) -> None:
-    for entry in of.entries(path):
-        name = entry.name
+    for name, kind in of.entries(path):
         if name.startswith(".") and name not in SHOWN:
+            of.found.versioned |= name == ".git"
             continue
+        here, key = f"{path}/{name}", relative + name
         try:
             name.encode()
         except UnicodeEncodeError:
-            of.found.broken.append(Broken(ascii(entry.path), "Its name is not UTF-8; rename it: S3 keys are."))
+            of.found.broken.append(Broken(ascii(here), "Its name is not UTF-8; rename it: S3 keys are."))
             continue
-        key = relative + name
-        if entry.is_symlink():
-            _link(entry, key, above, of)
-        elif entry.is_dir(follow_symlinks=False):
-            _below(entry.path, key, above, of)
-        elif entry.is_file(follow_symlinks=False):
-            of.found.files[key] = entry.path
+        if kind == FILE:
+            of.found.files[key] = here
+        elif kind == FOLDER:
+            _below(here, key, above, of)
+        else:
+            _link(here, key, above, of)
 
 
 def _below(path: str, key: str, above: frozenset[str], of: _Walk) -> None:
@@ -106,35 +132,44 @@ def _below(path: str, key: str, above: frozenset[str], of: _Walk) -> None:
         _folder(path, key + "/", above, of)
 
 
-def _link(entry: os.DirEntry[str], key: str, above: frozenset[str], of: _Walk) -> None:
+def _link(path: str, key: str, above: frozenset[str], of: _Walk) -> None:
     try:
-        about, real = look(entry.path)
+        about, real = look(path)
     except PermissionError:
-        of.found.files[key] = entry.path
+        of.found.files[key] = path
         return
     except OSError:
-        target = os.readlink(entry.path)
-        annexed = ANNEX in target
-        of.found.files[key] = entry.path
-        of.found.absent[key] = ABSENT if annexed else NOWHERE
-        # Where the content will appear: the link itself does not change then.
-        for folder in _first(os.path.join(os.path.dirname(entry.path), target)):
-            of.watch.note(folder, stamp(folder))
+        _nowhere(path, key, of)
         return
     if not within(real, of.real):
-        of.found.broken.append(Broken(entry.path, OUTSIDE))
+        of.found.broken.append(Broken(path, OUTSIDE))
     elif modes.S_ISREG(about.st_mode):
-        of.found.files[key] = entry.path
+        of.found.files[key] = path
     elif modes.S_ISDIR(about.st_mode) and real not in above:
-        _below(entry.path, key, above | {real}, of)
+        _below(path, key, above | {real}, of)
 
 
-def _first(target: str) -> Iterator[str]:
+def _nowhere(path: str, key: str, of: _Walk) -> None:
+    try:
+        target = os.readlink(path)
+    except OSError:
+        return
+    of.found.files[key] = path
+    of.found.absent[key] = ABSENT if ANNEX in target else NOWHERE
+    # Where the content will appear: the link itself does not change then.
+    folder = _first(os.path.join(os.path.dirname(path), target))
+    try:
+        of.watch.note(folder, stamp(folder))
+    except OSError:
+        of.watch.note(folder, UNSURE)
+
+
+def _first(target: str) -> str:
     """The nearest folder above ``target`` that exists."""
     folder = os.path.dirname(os.path.normpath(target))
     while not os.path.isdir(folder) and folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
-    yield folder
+    return folder
 
 
 def pointer(path: str) -> bool:
