@@ -58,6 +58,7 @@ ONLY_IN = {
     "openslide": {"readers"},
     "nibabel": {"readers"},
     "openpyxl": {"config", "layouts"},
+    "pyarrow": {"layouts"},
     "bidsschematools": {"layouts"},
 }
 BROAD = {

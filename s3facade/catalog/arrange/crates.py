@@ -59,20 +59,23 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
     def shown() -> list[tuple[str, Mount]]:
         return [(key, m) for key, m in plan.mounts.items() if key.startswith(base) and not m.beside]
 
+    newest = 0
+
     def state() -> tuple[str, int]:
+        nonlocal newest
         found = shown()
-        # Of many, files are not told one by one, and the date alone depends on them.
         each = {path: _described(path) for _, mount in found for path in files(mount.recipe)}
         newest = max((s.modified for s in each.values() if s is not None), default=0)
         if len(found) > MOST:
+            # Files are not told one by one: the date alone depends on them.
             return digest(newest, len(found)), newest
         return digest([(path, s.etag if s else "") for path, s in each.items()]), newest
 
     def make() -> bytes:
+        # Right after `state`, which has found out when a file was changed last.
         found = shown()
         parts = [_part(key.removeprefix(base), mount, told=len(found) <= MOST) for key, mount in found]
-        newest = state()[1] if "date_published" not in about else 0
-        date = about.get("date_published") or day(newest or modified) or "1970-01-01"
+        date = about.get("date_published") or day(newest or modified)
         text = about.get("description") or _counted(len(parts))
         return dataset_crate(Folder(about["name"], text, date, about["license"], __version__, about), parts)
 
