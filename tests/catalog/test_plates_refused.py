@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ from s3facade.app import open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.config.load import load
 from s3facade.core.errors import ConfigError
+from s3facade.core.objects import Literal
 from s3facade.layouts.wells import rows
 
 SOURCE = '{files: "data/{row:[A-Z]+}{column:int}_s{field:int}.tif"}'
@@ -180,3 +182,11 @@ def test_a_file_of_several_images_is_no_field(shown: Callable[..., Catalog], tmp
     assert "A01_s1.tif: The file holds 2 images, and a field of a plate is one: say which with `series:`" in said(
         catalog
     )
+
+
+def test_a_plate_at_the_root_of_a_bucket_has_no_name_of_its_own(shown: Callable[..., Catalog]) -> None:
+    catalog = shown("A01_s1.tif", path='""')
+    assert list(catalog.images("screen7")) == ["A/1/0"]
+    (part,) = catalog.find_now("screen7", "zarr.json").file.body().parts
+    assert isinstance(part, Literal)
+    assert "name" not in json.loads(part.data)["attributes"]["ome"]["plate"]

@@ -188,9 +188,9 @@ def _called(place: tuple[str, str], shot: _Shot) -> str:
     return " ".join([*words, *([f"acquisition {shot.acquisition}"] if shot.acquisition else [])])
 
 
-def _stem(path: str) -> str:
+def _stem(path: str) -> str | None:
     name = path.rpartition("/")[2]
-    return name.removesuffix(".zarr").removesuffix(".ome") or "plate"
+    return name.removesuffix(".zarr").removesuffix(".ome") or None
 
 
 class _Shown:
