@@ -185,11 +185,11 @@ def _leave(
 ) -> None:
     """Tell why a file is not one of a source, unless it is one of another."""
     path = f"{str(pattern.root).rstrip('/')}/{relative}"
+    if any(one.files is not None and one.files.accepts(path) for one in others):
+        return
     skip = next((one for one in source.skip if one.accepts(path)), None)
     if skip is not None:
         skipped.add(relative, f"by `skip`: {skip.text!r}")
-        return
-    if any(one.files is not None and one.files.accepts(path) for one in others):
         return
     if relative.endswith("/"):
         unmatched.add(relative, "is deeper than the pattern goes; nothing in it was looked at")
