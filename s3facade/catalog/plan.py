@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from s3facade.catalog.arrange import bids, bids_existing, files, images, plates
+from s3facade.catalog.arrange import bids, bids_existing, collections, crates, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
 from s3facade.catalog.candidates import Candidates
@@ -17,6 +17,7 @@ from s3facade.catalog.walk import Files
 from s3facade.config.settings import BucketConfig, Settings
 from s3facade.config.views.bids import BidsView
 from s3facade.config.views.bids_existing import BidsExistingView
+from s3facade.config.views.collection import CollectionView, CrateView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
 from s3facade.config.views.plate import PlateView
@@ -28,8 +29,12 @@ ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {
     PlateView: plates.arrange,
     BidsView: bids.arrange,
     BidsExistingView: bids_existing.arrange,
+    CrateView: crates.arrange,
+    CollectionView: collections.arrange,
 }
 """What fills the plan, by kind of view."""
+LAST = (CrateView, CollectionView)
+"""They describe what the other views show, wherever they stand among them."""
 
 
 class Planner:
@@ -63,7 +68,7 @@ class Planner:
         items = partial(self.files.items, plan=plan, thorough=thorough)
         candidates = Candidates(self._settings, items, plan, self._tables)
         desk = Desk(self._settings, self._engine, candidates, plan, shown or {})
-        for view in bucket.views:
+        for view in sorted(bucket.views, key=lambda view: isinstance(view, LAST)):
             ARRANGERS[type(view)](view, desk)
         if bucket.unmatched is not None:
             arrange_unmatched(bucket.unmatched, desk)
