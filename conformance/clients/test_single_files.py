@@ -1,8 +1,10 @@
-"""Images as single files: what tifffile, Pillow and Bio-Formats make of the bytes that are served."""
+"""Images as single files: what tifffile, Pillow, Bio-Formats and geotiff.js make of the bytes that are served."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import shutil
 import subprocess
 import urllib.request
 
@@ -20,6 +22,7 @@ from s3facade.readers.bioformats import program
 from s3facade.readers.bioformats.reader import BioFormatsReader
 from s3facade.stores.local import LocalFile
 
+NODE = ROOT / "conformance" / "node"
 SOURCE = ROOT / "examples" / "registered_volume" / "dna.ome.tif"
 RNG = np.random.default_rng(8)
 PHOTO = RNG.integers(0, 255, (1500, 1300, 3), dtype=np.uint8)
@@ -27,8 +30,8 @@ FILES = ("photo.ome.tif", "photo.ome.btf", "photo.tif", "photo.png", "volume.ome
 
 
 @pytest.fixture(scope="module")
-def fetched(tmp_path_factory):
-    """The files, as a client downloads them."""
+def served(tmp_path_factory):
+    """The server, and the folder of what it is made from."""
     base = tmp_path_factory.mktemp("single")
     tifffile.imwrite(base / "photo.tif", PHOTO, photometric="rgb", tile=(256, 256))
     kinds = {"tif": "tif", "png": "png", "ome.tif": "ome-tiff", "ome.btf": "ome-tiff"}
@@ -37,11 +40,17 @@ def fetched(tmp_path_factory):
     settings = {"sources": sources, "buckets": {"images": {"views": views}}}
     (base / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     with serving(base / "config.yaml", log=base / "log.txt") as running:
-        (base / "got").mkdir()
-        for name in FILES:
-            with urllib.request.urlopen(f"{running.url}/images/{name}", timeout=60) as answer:
-                (base / "got" / name).write_bytes(answer.read())
-    return base / "got"
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fetched(served, tmp_path_factory):
+    """The files, as a client downloads them."""
+    folder = tmp_path_factory.mktemp("got")
+    for name in FILES:
+        with urllib.request.urlopen(f"{served.url}/images/{name}", timeout=60) as answer:
+            (folder / name).write_bytes(answer.read())
+    return folder
 
 
 def volume():
@@ -100,3 +109,39 @@ class TestBioFormats:
         else:
             assert [channel.name for channel in raster.spec.channels] == ["confocal", "widefield"]
             assert raster.spec.levels[0].scale[1:] == pytest.approx((0.499412602, 0.511877952, 0.511877952))
+
+
+class TestGeotiffJs:
+    """The reader of TIFF files in web viewers: ranges, no downloads."""
+
+    CLIENT = "geotiff.js"
+    PACKAGE = NODE / "node_modules" / "geotiff" / "package.json"
+    VERSION = json.loads(PACKAGE.read_text("utf-8"))["version"] if PACKAGE.exists() else ""
+
+    def window(self, served, name, page, level, left, top, right, bottom):
+        if shutil.which("node") is None or not self.PACKAGE.exists():
+            pytest.skip("Node or its package geotiff is not installed (conformance/install.sh)")
+        words = map(str, (f"{served.url}/images/{name}", page, level, left, top, right, bottom))
+        done = subprocess.run(["node", str(NODE / "tiff.mjs"), *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert {status for status, _ in found["asked"]} == {206}
+        values = np.array(found["window"], dtype=found["type"])
+        return found, values.reshape(-1, bottom - top, right - left)
+
+    @pytest.mark.parametrize("name", ["photo.ome.tif", "photo.ome.btf"])
+    def test_photo(self, served, fetched, name):
+        found, window = self.window(served, name, 0, 0, 600, 700, 640, 720)
+        same(window, np.moveaxis(PHOTO[700:720, 600:640], -1, 0), name)
+        # of 8 MB the header, and the tile that was looked at, as blocks of 64 KiB
+        assert sum(size for _, size in found["asked"]) < 1_500_000
+        with tifffile.TiffFile(fetched / name) as file:
+            coarse = file.series[0].levels[2].asarray()
+        found, window = self.window(served, name, 0, 2, 100, 200, 150, 260)
+        assert found["size"] == [325, 375]
+        same(window, np.moveaxis(coarse[200:260, 100:150], -1, 0), f"{name}, level 2")
+
+    @pytest.mark.parametrize("name", ["volume.ome.tif", "volume.ome.btf"])
+    def test_volume(self, served, name):
+        _, window = self.window(served, name, 45 + 20, 0, 30, 40, 70, 60)
+        same(window[0], volume()[1, 20, 40:60, 30:70], name)
