@@ -38,7 +38,7 @@ TITLES: tuple[tuple[str, Weight, str, str], ...] = (
     ("kept", "warning", "files without a row in a table, shown without what it says", ""),
     ("values", "warning", "entries of `values` or `channels` that no file has", "correct them as the names spell them"),
     ("uneven", "warning", "images with fewer planes than others of their source", ""),
-    ("skipped", "remark", "files left out by `skip` or by a table", ""),
+    ("skipped", "remark", "files left out by `skip` or a table, or that are no images", ""),
 )
 """Lists of a source's report: field, weight, title and advice."""
 
@@ -75,7 +75,7 @@ def of_broken(broken: Iterable[Broken], report: Report, base: str) -> Iterator[F
     counted = {note.sentence for notes in wrong for note in notes.shown}
     kinds: dict[str, list[Broken]] = defaultdict(list)
     for item in broken:
-        if item.reason.removeprefix("It is not shown: ").rstrip(".") not in counted:
+        if not {item.reason.removeprefix("It is not shown: ").rstrip("."), item.detail} & counted:
             kinds[re.sub(r"'[^']*'|\"[^\"]*\"|[0-9]+", "…", item.reason)[:60]].append(item)
     for items in kinds.values():
         shown = tuple(Note(_short(i.path, base), _told(i, base)) for i in items)

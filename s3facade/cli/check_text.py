@@ -26,8 +26,9 @@ def page(
     yield from _sources(chosen, catalog)
     for bucket in chosen.buckets:
         yield from _bucket(bucket, catalog, measure, limit, tree=tree)
-    for weight in ("problem", "warning"):
-        found = [f for f in findings if f.weight == weight]
+    for weight in ("remark", "problem", "warning"):
+        # Without a configuration nobody has said what is meant.
+        found = [f for f in findings if f.weight == weight and (weight != "remark" or chosen.path is not None)]
         if found:
             yield ""
             yield f"{weight}s"

@@ -98,7 +98,10 @@ def test_skipped_files_are_not_told_as_forgotten(lab, capsys):
         path.read_text().replace("    join:", '    skip: ["*.txt", "a/deep/**", "**/overview*"]\n    join:')
     )
     assert main(["check", str(path)]) == 0
-    assert "notes.txt" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "match no source" not in out
+    assert "notes.txt: by `skip`: '*.txt'" in out
+    assert out.endswith("No problems.\n")
 
 
 def test_the_status_page_tells_them(lab):
