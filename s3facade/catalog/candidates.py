@@ -100,8 +100,8 @@ class Candidates:
         images = stacked(source, planes, tally)
         return made or [Candidate(captures, named(source, recipe)) for captures, recipe in images]
 
-    def _broken(self, path: str, reason: str) -> None:
-        self._plan.broken.append(Broken(path, reason))
+    def _broken(self, path: str, reason: str, detail: str) -> None:
+        self._plan.broken.append(Broken(path, reason, detail))
 
     def _made(self, image: ImageConfig) -> list[Candidate]:
         first = self.of(image.sources[0])

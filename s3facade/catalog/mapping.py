@@ -18,8 +18,8 @@ from s3facade.core.errors import ConfigError, SourceUnavailable
 from s3facade.stores.local import fingerprint
 
 Captures = Mapping[str, object]
-Broken = Callable[[str, str], None]
-"""Tells that a file, by its path, is not shown, and why."""
+Broken = Callable[[str, str, str], None]
+"""Tells that a file, by its path, is not shown, and why: what anybody may know, and what tables say."""
 
 
 class Named(Protocol):
@@ -202,7 +202,7 @@ def _found(
             pile = {"skip": tally.skipped, "error": tally.rowless, "keep": tally.kept}[table.config.missing]
             sentence = "" if pile.full else table.lacking(captures)
             if table.config.missing == "error" and not pile.full:
-                broken(item.path, f"It is not shown: {sentence}.")
+                broken(item.path, "It is not shown: a table has no row for it.", sentence)
             pile.add(about, sentence)
             if table.config.missing != "keep":
                 return None

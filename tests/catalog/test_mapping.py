@@ -93,8 +93,8 @@ def test_labels_columns_and_a_word_about_all_the_rest(lab, opened):
         "m13_M_HE_001_NO",
     ]
     lacking = "no row of animals.csv has 'Animal ID' = 'm_13'; is it that of row 3? Write them alike, or use `values`"
-    assert [(os.path.basename(b.path), b.reason) for b in catalog.broken()] == [
-        ("m_13_Nissl_sec2.tif", f"It is not shown: {lacking}.")
+    assert [(os.path.basename(b.path), b.reason, b.detail) for b in catalog.broken()] == [
+        ("m_13_Nissl_sec2.tif", "It is not shown: a table has no row for it.", lacking)
     ]
     report = catalog.plan("lab7").report
     assert report.problems == 1
