@@ -12,46 +12,44 @@ from s3facade.config.views.about import constant, filled
 from s3facade.config.views.bids import BidsView
 from s3facade.layouts.ro_crate.about import from_bids, settled
 
+SHARED = 10_000
+"""Values that are remembered."""
+
 
 class Said:
-    """What one view says about its images."""
+    """What one view says about its images. Quick: there may be hundreds of thousands of them."""
 
     def __init__(self, about: Mapping[str, object]) -> None:
-        self._about = about
-        plain = constant(about)
-        self.same = None if plain is None else settled(plain)[0]
-        """Of all images, where no capture is used; wrong values were refused when the file was read."""
+        plain = {key: value for key, given in about.items() if (value := constant(given)) is not None}
+        self._same = settled(plain)[0]
+        """Of all images; wrong values were refused when the file was read."""
+        self._varying = {key: given for key, given in about.items() if key not in plain}
+        self._known: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {}
 
     def of(self, candidate: Candidate, desk: Desk) -> Mapping[str, Any]:
         """What is said of ``candidate``; a value that cannot be used is left out, and told among what is broken."""
-        if self.same is not None:
-            return self.same
-        found, wrong = settled(filled(self._about, candidate.captures))
-        for key, sentence in wrong:
-            desk.broken(candidate.recipe.path, f"`{key}` of what is said about it {sentence}; it is left out.")
+        if not self._varying:
+            return self._same
+        found = dict(self._same)
+        for key, given in self._varying.items():
+            value = filled(given, candidate.captures)
+            known, wrong = self._settled(key, value)
+            found |= known
+            for _, sentence in wrong:
+                desk.broken(candidate.recipe.path, f"`{key}` of what is said about it {sentence}; it is left out.")
         return found
 
-
-class Both:
-    """What a BIDS view says about its images, in BIDS's own words and in those of crates: the latter win."""
-
-    def __init__(self, view: BidsView, said: Said) -> None:
-        self._view = view
-        self._said = said
-        species = next((column.value.names for column in view.participants if column.name == "species"), ())
-        self._constant = said.same is not None and not species
-        self._known: dict[str, Mapping[str, Any]] = {}
-        """By suffix, where the same is said of all images of one."""
-
-    def of(self, candidate: Candidate, suffix: str, desk: Desk) -> Mapping[str, Any]:
-        """What is said of ``candidate``; the same mapping for images of which the same is said, as far as is known."""
-        found = self._known.get(suffix)
-        if found is None:
-            own, said = of_bids(self._view, candidate, suffix), self._said.of(candidate, desk)
-            found = {**own, **said} if said else own
-            if self._constant:
-                self._known[suffix] = found
-        return found
+    def _settled(self, key: str, value: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """`settled` of one value, once for each of those that many images share."""
+        if key in ("name", "description") or not isinstance(value, str):
+            return settled({key: value})
+        name = f"{key}:{value}"
+        known = self._known.get(name)
+        if known is None:
+            known = settled({key: value})
+            if len(self._known) < SHARED:
+                self._known[name] = known
+        return known
 
 
 def of_bids(view: BidsView, candidate: Candidate, suffix: str) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from s3facade import __version__
+from s3facade.catalog.arrange.crates import made_of
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import files
@@ -46,8 +47,7 @@ def arrange(view: CollectionView, desk: Desk) -> None:
                 newest = max(newest, modified)
         return digest(tags), newest
 
-    made_of = [(key, *files(mount.recipe)) for key, mount in shown()]
-    tag = digest("collection", view.url, view.under, desk.settings.modified, made_of)
+    tag = digest("collection", view.url, view.under, desk.settings.modified, made_of(shown()))
     for name in view.formats:
         write, media_type = FORMATS[name]
 
@@ -65,7 +65,7 @@ def _rows(shown: Sequence[tuple[str, Mount]], url: str, index: Index | None) -> 
     """
     for begin in range(0, len(shown), BATCH):
         batch = shown[begin : begin + BATCH]
-        names = [_made_of(key, mount, url) for key, mount in batch]
+        names = [_named(key, mount, url) for key, mount in batch]
         known = [None] * len(batch) if index is None else index.many(names)
         for (key, mount), name, data in zip(batch, names, known, strict=True):
             found = None if data is None else _still(data)
@@ -78,7 +78,7 @@ def _rows(shown: Sequence[tuple[str, Mount]], url: str, index: Index | None) -> 
                 yield found
 
 
-def _made_of(key: str, mount: Mount, url: str) -> object:
+def _named(key: str, mount: Mount, url: str) -> object:
     """All that a row depends on, but for the files."""
     return ("row", __version__, digest(url, key, mount.recipe, type(mount.layout).__name__, mount.layout, mount.about))
 

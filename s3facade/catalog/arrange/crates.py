@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 from s3facade import __version__
@@ -79,9 +80,16 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
         text = about.get("description") or _counted(len(parts))
         return dataset_crate(Folder(about["name"], text, date, about["license"], __version__, about), parts)
 
-    made_of = [(key, *files(mount.recipe)) for key, mount in shown()]
-    tag = digest("crate", root, about, modified, made_of)
+    tag = digest("crate", root, about, modified, made_of(shown()))
     return desk.later(f"{base}{DESCRIPTOR}", make, MEDIA_TYPE, tag, state=state)
+
+
+def made_of(shown: Iterable[tuple[str, Mount]]) -> str:
+    """A digest of what is shown where, and of the paths of its files."""
+    found = blake2b(digest_size=16)
+    for key, mount in shown:
+        found.update("\0".join((key, *files(mount.recipe), "\n")).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def _counted(count: int) -> str:
