@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 
 from s3facade import registry
 from s3facade.catalog.arrange import arc, companions, crates
-from s3facade.catalog.arrange.about import Both, Said
 from s3facade.catalog.arrange.as_is import own_bytes
-from s3facade.catalog.arrange.bids_facts import PHOTO, Stating
+from s3facade.catalog.arrange.bids_facts import PHOTO, Both, Stating
 from s3facade.catalog.arrange.bids_kind import Kind, kind, steps_of
 from s3facade.catalog.arrange.bids_names import Named, Namer
 from s3facade.catalog.arrange.bids_tables import JSON, Tables
@@ -96,7 +95,7 @@ class _Work:
         layout: Layout | None = registry.layout(files.layout)(**files.options) if files.layout else None
         own = {name: value for name, value in fixed.items() if name not in inherited}
         stating = Stating(files, own, inherited, self.desk)
-        said = Both(self.view, Said(files.about))
+        said = Both(self.view, files)
         sidecars: dict[str, Sidecar] = {}
         for named in self.namer.names(files):
             candidate, name = named.candidate, named.name
@@ -113,7 +112,7 @@ class _Work:
                     key,
                     candidate,
                     layout,
-                    about=said.of(candidate, name.suffix, self.desk),
+                    about=said.of(named, self.desk),
                     told=files.recipe,
                     sampled=self.view.preview == "strided",
                     dtype=files.dtype,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3facade.catalog.arrange import companions
+from s3facade.catalog.arrange.about import Said, of_bids
 from s3facade.catalog.arrange.bids_names import Named
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.config.template import Template
-from s3facade.config.views.about import filled
-from s3facade.config.views.bids import BidsFiles
+from s3facade.config.views.about import constant, filled
+from s3facade.config.views.bids import BidsFiles, BidsView
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.sidecar import SIDECAR, PixelsStated, pixels_stated
 from s3facade.layouts.bids.values import PIXELS, UNITS, fields
@@ -83,6 +84,32 @@ class Stating:
         judged = named.name.datatype == "micr" and named.name.suffix != PHOTO
         judge = pixels_stated({**self._inherited, **stated}) if judged else None
         return Facts(stated, {SIDECAR: stated} if stated else None, judge, wrong)
+
+
+class Both:
+    """What a BIDS view says about the images of one entry of ``files``: in BIDS's words, and in those of crates.
+
+    The latter win.
+    """
+
+    def __init__(self, view: BidsView, files: BidsFiles) -> None:
+        self._view = view
+        self._said = Said(files.about)
+        species = [name for column in view.participants if column.name == "species" for name in column.value.names]
+        self._constant = not species and constant(files.about) is not None
+        self._known: dict[str, Mapping[str, Any]] = {}
+        """By suffix, where the same is said of all images of one."""
+
+    def of(self, named: Named, desk: Desk) -> Mapping[str, Any]:
+        """What is said of one image; the same mapping for images of which the same is said, as far as is known."""
+        suffix = named.name.suffix
+        found = self._known.get(suffix)
+        if found is None:
+            own, said = of_bids(self._view, named.candidate, suffix), self._said.of(named.candidate, desk)
+            found = {**own, **said} if said else own
+            if self._constant:
+                self._known[suffix] = found
+        return found
 
 
 def _fields(templates: Mapping[str, object], captures: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
