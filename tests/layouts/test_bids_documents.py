@@ -125,6 +125,16 @@ def test_what_one_image_does_not_know_another_may_say():
         (Column("sample_type"), "Tissue", "sub-a: sample_type is one of cell line, in vitro differentiated cells, "),
         (Column("age"), "twelve", "sub-a: age is a number, not 'twelve'; the table says n/a there."),
         (Column("age"), "130", "sub-a: age is at most 89 years, not 130; say what its `units` are; the table says n/a"),
+        (
+            Column("acq_time"),
+            "31.1.2023",
+            "sub-a: acq_time is a datetime as BIDS writes it, as in 2023-01-31T09:30:00, not '31.1.2023'; the table",
+        ),
+        (
+            Column("strain_rrid"),
+            "C57",
+            "sub-a: strain_rrid is a rrid as BIDS writes it, as in RRID:IMSR_JAX:000664, not 'C57'; the table says",
+        ),
         (Column("derived_from"), "block 1", "sub-a: derived_from is as in sample-"),
         (Column("dose", levels={"low": "1 mg"}), "high", "sub-a: dose is one of low, not 'high'; the table says n/a"),
     ],

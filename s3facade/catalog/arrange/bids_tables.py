@@ -121,4 +121,4 @@ def _columns(columns: Sequence[BidsColumn]) -> tuple[Column, ...]:
 
 def _origin(column: BidsColumn) -> str:
     """What is said of a column that the standard does not know, where the operator says nothing."""
-    return "" if column.name in schema().columns else f"{column.value.text}, as it is called where it is from."
+    return "" if schema().column(column.name) else f"{column.value.text}, as it is called where it is from."

@@ -64,6 +64,14 @@ class Schema:
     columns: Mapping[str, Mapping[str, Any]]
     """What is known of columns of tables; the same name may stand there with ``__`` and the kind of table behind it."""
 
+    formats: Mapping[str, str]
+    """Regular expressions of formats by name."""
+
+    def column(self, name: str) -> Mapping[str, Any]:
+        """What is known of a column; empty if the standard does not know it."""
+        found = (about for key, about in self.columns.items() if key == name or key.startswith(f"{name}__"))
+        return next(found, {})
+
     @property
     def suffixes(self) -> frozenset[str]:
         """All of them."""
@@ -110,6 +118,7 @@ def _compiled(tree: Mapping[str, Any]) -> Schema:
         frozenset(objects["enums"]["_StandardTemplateCoordSys"]["enum"]),
         objects["metadata"],
         objects["columns"],
+        {name: about["pattern"] for name, about in objects["formats"].items() if "pattern" in about},
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from s3facade.layouts.bids.schema import schema
 
 MISSING = "n/a"
+EXAMPLES = {"datetime": ", as in 2023-01-31T09:30:00", "rrid": ", as in RRID:IMSR_JAX:000664"}
+"""What formats look like."""
 _SPACES = re.compile(r"[\t\r\n]+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -35,7 +37,7 @@ class Column:
         """Why a column that the standard knows must not have this value, or None."""
         if value == MISSING:
             return None
-        rule = schema().columns.get(self.name, {})
+        rule = schema().column(self.name)
         about = rule.get("definition", rule)
         levels = self.levels or about.get("Levels", {})
         allowed = tuple(rule.get("enum", ())) or tuple(levels)
@@ -46,6 +48,9 @@ class Column:
         most = about.get("Maximum") if not self.units else None
         if most is not None and float(value) > most:
             return f"{self.name} is at most {most} {about.get('Units', '')}s, not {value}; say what its `units` are"
+        form = rule.get("format", "")
+        if form in schema().formats and not re.fullmatch(schema().formats[form], value):
+            return f"{self.name} is a {form} as BIDS writes it{EXAMPLES.get(form, '')}, not {value!r}"
         pattern = rule.get("pattern")
         if pattern and not re.fullmatch(pattern, value):
             return f"{self.name} is as in {pattern.strip('^$')}, not {value!r}"
