@@ -132,6 +132,8 @@ class Tally:
     matched: int = 0
     left: list[Sequence[str]] = field(default_factory=list)
     """Relative paths of files below its root that are none of its own, folder by folder."""
+    beside: set[str] = field(default_factory=set)
+    """Absolute paths of files that came along with its own, though no source matches them."""
     skipped: Pile = field(default_factory=Pile)
     """By its tables; by `skip` are those of ``left``."""
     ambiguous: Pile = field(default_factory=Pile)
@@ -147,16 +149,20 @@ def reported(tallies: Iterable[Tally]) -> Report:
     """What became of several sources; a file that one of them leaves may be another one's."""
     every = list(tallies)
     patterns = {tally.source.name: tally.source for tally in every if tally.source.files is not None}
-    return Report({tally.source.name: _reported(tally, patterns) for tally in every})
+    beside = frozenset().union(*(tally.beside for tally in every))
+    return Report({tally.source.name: _reported(tally, patterns, beside) for tally in every})
 
 
-def _reported(tally: Tally, sources: Mapping[str, SourceConfig]) -> SourceReport:
+def _reported(tally: Tally, sources: Mapping[str, SourceConfig], beside: frozenset[str]) -> SourceReport:
     source = tally.source
     unmatched = Pile()
     skipped = Pile(tally.skipped)
     if source.files is not None:
         others = [one for name, one in sources.items() if name != source.name]
+        root = str(source.files.root).rstrip("/")
         for relative in chain.from_iterable(tally.left):
+            if beside and f"{root}/{relative}" in beside:
+                continue
             _leave(source.files, source, relative, others, unmatched, skipped)
     return SourceReport(
         source.name,

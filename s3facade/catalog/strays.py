@@ -62,7 +62,7 @@ def strays(tallies: Iterable[Tally], settings: Settings, most: int | None = None
     """Files below the folders of sources that no source matches or skips; sorted by path, each once.
 
     Hidden files and what systems leave behind are none, nor are tables that sources are joined with and the
-    configuration file.
+    configuration file, and what comes along with files of sources.
 
     Args:
         tallies: Of the sources whose folders are meant.
@@ -73,6 +73,8 @@ def strays(tallies: Iterable[Tally], settings: Settings, most: int | None = None
     known = {str(join.table) for source in sources for join in source.joins}
     known.update(str(source.file) for source in sources if source.file is not None)
     known.add(str(settings.path))
+    tallies = list(tallies)
+    known.update(*(tally.beside for tally in tallies))
     found: dict[str, Stray] = {}
     for tally in tallies:
         if tally.source.files is None or all(part.kind in ("text", "slash") for part in tally.source.files.parts):

@@ -99,7 +99,9 @@ def of_views(chosen: Settings, catalog: Catalog) -> Iterator[Finding]:
             for view in bucket.views
             if isinstance(view, FilesView) and not view.root.exists()
         ]
-        if not catalog.mounts(bucket.name) and not all(isinstance(view, FilesView) for view in bucket.views):
+        # Images that are originals already are files of the plan.
+        found = catalog.mounts(bucket.name) or catalog.plan(bucket.name).files
+        if not found and not all(isinstance(view, FilesView) for view in bucket.views):
             notes.append(Note("", "no file matches its sources; correct `files:`."))
         if notes:
             yield Finding("problem", f"views of s3://{bucket.name}", len(notes), tuple(notes))

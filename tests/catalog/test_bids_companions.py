@@ -14,6 +14,7 @@ from s3facade import registry
 from s3facade.catalog.arrange.as_is import own_bytes
 from s3facade.catalog.catalog import Catalog
 from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline
+from s3facade.catalog.strays import strays
 from s3facade.config.load import load
 from s3facade.engine.engine import Engine, EngineLimits
 
@@ -91,6 +92,18 @@ def test_times_are_those_of_the_image_where_nothing_else_says_them(shown):
     made, _ = shown(BOLD)
     side = json.loads(made["sub-a/func/sub-a_task-rest_echo-1_bold.json"])
     assert side == {"RepetitionTime": 2, "TaskName": "rest"}
+
+
+def test_what_came_along_is_not_left_over(shown, tmp_path):
+    _, _ = shown({**DWI}, a__bval="0 1 2\n", a__json='{"EchoTime": 1}', b__txt="nobody's\n")
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20))
+    settings = load(tmp_path / "c.yaml")
+    plan = Catalog(settings, engine).plan("lab")
+    engine.close()
+    assert [stray.relative for stray in strays(plan.tallies.values(), settings)] == ["b.txt"]
+    left = [note.about for note in plan.report.sources["s"].unmatched.shown]
+    assert "b.txt" in left
+    assert not [name for name in left if name.startswith("a.")]
 
 
 def test_companions_may_stay_away(shown):

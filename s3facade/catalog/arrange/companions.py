@@ -32,6 +32,16 @@ MOST = 4 << 20
 """Bytes of a sidecar; a longer one is none."""
 
 
+def _came(path: str, recipe: Recipe, desk: Desk) -> str:
+    """The path of a file that comes along: it is not left over."""
+    while isinstance(recipe, Pipeline):
+        recipe = recipe.parents[0]
+    tally = desk.plan.tallies.get(recipe.source) if isinstance(recipe, FileRecipe) else None
+    if tally is not None:
+        tally.beside.add(path)
+    return path
+
+
 def stem(recipe: Recipe) -> str | None:
     """Path of the one NIfTI file that an image is made of, without its ending; None for all others."""
     while isinstance(recipe, Pipeline) and not recipe.together:
@@ -51,7 +61,7 @@ def said(recipe: Recipe, desk: Desk) -> Mapping[str, Any]:
     if base is None or not _there(path):
         return {}
     try:
-        about = os.stat(path)
+        about = os.stat(_came(path, recipe, desk))
         found = _read(path, about.st_mtime_ns, about.st_size)
     except (OSError, ValueError) as error:
         reason = "The JSON file beside the image cannot be read; correct it, or say `companions: false`."
@@ -109,11 +119,11 @@ def carry(recipe: Recipe, name: Name, root: str, desk: Desk, *, derivative: bool
     for ending in GRADIENTS:
         shape = Shape(tuple(name.entities), name.suffix, ending, name.datatype)
         if _there(base + ending) and refusal(shape, derivative=derivative) is None:
-            desk.copy(f"{prefix}{name.stem}{ending}", base + ending)
+            desk.copy(f"{prefix}{name.stem}{ending}", _came(base + ending, recipe, desk))
     for path, suffix, ending in _beside(base, name.suffix):
         table = _table(name, suffix, ending)
         if table is not None:
-            desk.copy(f"{prefix}{table}{ending}", path)
+            desk.copy(f"{prefix}{table}{ending}", _came(path, recipe, desk))
 
 
 def _beside(base: str, suffix: str) -> Iterator[tuple[str, str, str]]:
