@@ -299,3 +299,18 @@ def test_excel_tables_are_joined(lab, capsys):
     assert '- table: "lab7/animals.xlsx"     # adds {Sex}' in text
     capsys.readouterr()
     assert checked(capsys)[0] == 0
+
+
+def test_names_that_cannot_be_said_are_listed_as_well_as_can_be(tmp_path, capsys):
+    import os
+
+    root = tmp_path / "odd"
+    image(root / "fine.tif")
+    image(root / "two\nlines.tif")
+    with open(os.fsencode(root) + b"/\xff\xfe.tif", "wb") as file:
+        file.write(b"x")
+    text = written(root)
+    assert 'files: "odd/{name}.tif"' in text
+    assert "(2 files)" in text
+    assert "two\\nlines.tif" in text
+    load(Path("s3facade.yaml"))
