@@ -17,6 +17,8 @@ from conformance.browser.shots import CHROMIUM, NODE, Shot, available
 from conformance.server import ROOT
 
 BUILT = ROOT / "conformance" / ".cache" / "vizarr"
+OUT_OF_REACH = BUILT.with_name("vizarr-out-of-reach")
+"""Written by conformance/install.sh."""
 DRAWN = (
     "performance.setResourceTimingBufferSize(20000), document.querySelector('canvas') !== null && new Set("
     "performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('/c/'))).size >= {chunks}"
@@ -26,6 +28,8 @@ DRAWN = (
 
 def missing() -> str | None:
     """Why no screenshot can be taken, or None."""
+    if OUT_OF_REACH.exists():
+        return "the repository of vizarr, which is published nowhere else, was out of reach"
     if not (BUILT / "commit").exists():
         return "vizarr was not built (conformance/install.sh)"
     return available()
