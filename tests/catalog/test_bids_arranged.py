@@ -147,8 +147,10 @@ def test_sessions_are_of_their_subjects(tmp_path, engine):
 def test_other_views_beside_a_data_set_are_hidden_from_the_validator(tmp_path, engine):
     files = [{"from": "bright", "suffix": "BF", "entities": NAMES}]
     other = {"type": "ome-zarr", "from": "dark", "path": "viewer-{animal}/{section}.ome.zarr"}
-    shown = Shown(tmp_path, engine, {**VIEW, "files": files, "bidsignore": ["*.log"]}, other)
-    assert shown.text(".bidsignore") == "*.log\n/viewer-*\n"
+    plain = {"type": "files", "root": str(tmp_path / "data"), "path": "originals/all"}
+    source = {"type": "files", "root": str(tmp_path / "data"), "path": "sourcedata/all"}
+    shown = Shown(tmp_path, engine, {**VIEW, "files": files, "bidsignore": ["*.log"]}, other, plain, source)
+    assert shown.text(".bidsignore") == "*.log\n/originals\n/viewer-*\n"
 
 
 def test_the_same_configuration_gives_the_same_bytes(tmp_path, engine):

@@ -64,7 +64,7 @@ def _unknown(view: BidsView, desk: Desk) -> Iterator[str]:
     for other in bucket.views if bucket else ():
         if other is view:
             continue
-        path = getattr(other, "root", None) or other.path
+        path = other.root if isinstance(other, BidsView) else other.path
         text = path if isinstance(path, str) else getattr(path, "text", str(path))
         first = text.removeprefix(above).partition("/")[0] if text.startswith(above) else ""
         if first and first not in documents.KNOWN and not first.startswith("sub-"):
