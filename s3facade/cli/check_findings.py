@@ -38,7 +38,7 @@ TITLES: tuple[tuple[str, Weight, str, str], ...] = (
     ("kept", "warning", "files without a row in a table, shown without what it says", ""),
     ("values", "warning", "entries of `values` or `channels` that no file has", "correct them as the names spell them"),
     ("uneven", "warning", "images with fewer planes than others of their source", ""),
-    ("skipped", "remark", "files left out by `skip` or by a table", ""),
+    ("skipped", "remark", "files left out by `skip` or a table, or that are no images", ""),
 )
 """Lists of a source's report: field, weight, title and advice."""
 
