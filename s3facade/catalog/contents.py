@@ -13,7 +13,7 @@ from s3facade.catalog.mount import Mount
 from s3facade.catalog.report import Report, Tally, reported
 from s3facade.catalog.watch import Watch
 from s3facade.config.settings import SourceConfig
-from s3facade.core.errors import SourceError
+from s3facade.core.errors import Overloaded, SourceError
 from s3facade.core.keyspace import File
 from s3facade.layouts.documents import literal_file
 
@@ -29,6 +29,8 @@ class Broken:
     """What only the operator may see."""
 
 
+PATIENCE = 1.0
+"""Seconds to wait for who makes a dear document already."""
 REST = 20
 """Looking whether a document is still true may take a twentieth of the time at most."""
 
@@ -71,18 +73,28 @@ class Late:
         return self._file is not None
 
     def open(self) -> File:
-        """The document. Blocking. Raises `SourceError`."""
-        with self._lock:
-            begun = time.monotonic()
-            if self._file is not None and (self._state is None or begun < self._checked):
+        """The document; while a dear one is made anew, the one before. Blocking. Raises `SourceError`, `Overloaded`."""
+        if not self._lock.acquire(timeout=PATIENCE if self.waits else -1):
+            # All who wait would hold a thread each, and nobody could open an image.
+            if self._file is not None:
                 return self._file
-            seen, modified = ("", 0) if self._state is None else self._state()
-            if self._file is None or seen != self._seen:
-                self._file = literal_file(self._make(), self._media_type, max(self._modified, modified))
-                self._seen = seen
-                begun = time.monotonic()
-            self._checked = time.monotonic() + max(1.0, REST * (time.monotonic() - begun))
+            raise Overloaded("The document is being made from all images of the bucket; try again in a while.")
+        try:
+            return self._opened()
+        finally:
+            self._lock.release()
+
+    def _opened(self) -> File:
+        begun = time.monotonic()
+        if self._file is not None and (self._state is None or begun < self._checked):
             return self._file
+        seen, modified = ("", 0) if self._state is None else self._state()
+        if self._file is None or seen != self._seen:
+            self._file = literal_file(self._make(), self._media_type, max(self._modified, modified))
+            self._seen = seen
+            begun = time.monotonic()
+        self._checked = time.monotonic() + max(1.0, REST * (time.monotonic() - begun))
+        return self._file
 
 
 @dataclass

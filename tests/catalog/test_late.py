@@ -1,0 +1,82 @@
+"""Documents that take a while to make: made once, looked at again now and then, never waited for by everybody."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from s3facade.catalog import contents
+from s3facade.catalog.contents import Late
+from s3facade.core.errors import Overloaded
+
+
+def text(late: Late) -> bytes:
+    return b"".join(part.data for part in late.open().body().parts)
+
+
+def test_it_is_made_once():
+    made = []
+    late = Late(lambda: made.append(1) or b"x", "text/plain", 5, "tag")
+    assert late.peek() is None
+    assert not late.made
+    assert text(late) == text(late) == b"x"
+    assert len(made) == 1
+    assert late.peek() is late.open()
+    assert late.open().modified == 5
+
+
+def test_it_is_made_anew_when_what_it_tells_of_has_changed(monkeypatch):
+    now, state = [100.0], ["a", 7]
+    monkeypatch.setattr(contents.time, "monotonic", lambda: now[0])
+    late = Late(lambda: str(state[0]).encode(), "text/plain", 5, "tag", lambda: (str(state[0]), int(state[1])))
+    first = late.open()
+    assert (text(late), first.modified) == (b"a", 7)
+    state[:] = ["b", 9]
+    assert late.open() is first  # looked at a moment ago
+    now[0] += 2
+    assert late.peek() is None
+    assert (text(late), late.open().modified) == (b"b", 9)
+    now[0] += 2
+    again = late.open()
+    now[0] += 2
+    assert late.open() is again  # nothing has changed
+
+
+def test_bytes_that_are_no_text():
+    assert text(Late(lambda: b"PAR1\xff\x00", "application/vnd.apache.parquet", 0, "tag")) == b"PAR1\xff\x00"
+
+
+def test_nobody_waits_long_for_a_dear_one(monkeypatch):
+    monkeypatch.setattr(contents, "PATIENCE", 0.01)
+    begun, go = threading.Event(), threading.Event()
+
+    def make() -> bytes:
+        begun.set()
+        go.wait(10)
+        return b"x"
+
+    late = Late(make, "text/csv", 0, "tag", waits=True)
+    thread = threading.Thread(target=late.open)
+    thread.start()
+    begun.wait(10)
+    with pytest.raises(Overloaded, match="try again"):
+        late.open()
+    go.set()
+    thread.join()
+    assert text(late) == b"x"
+
+
+def test_an_error_is_not_remembered():
+    answers = iter([Overloaded("later"), b"x"])
+
+    def make() -> bytes:
+        answer = next(answers)
+        if isinstance(answer, bytes):
+            return answer
+        raise answer
+
+    late = Late(make, "text/plain", 0, "tag", waits=True)
+    with pytest.raises(Overloaded):
+        late.open()
+    assert text(late) == b"x"
