@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -12,9 +12,9 @@ from s3facade.codecs import nifti as codec
 from s3facade.codecs.nifti import NiftiVoxels
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.identity import digest
-from s3facade.core.image import Dataset, Image, sources
+from s3facade.core.image import Dataset, Derived, Image, Opened, Source, sources
 from s3facade.core.keyspace import File
-from s3facade.core.objects import Literal, Object, Packed, Pixels, Run, Segment
+from s3facade.core.objects import Literal, Object, Packed, Passed, Pixels, Run, Segment
 from s3facade.core.operators import Buffer
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
@@ -45,8 +45,12 @@ class Nifti:
     edition: Edition | None = None
     """NIfTI-1 or NIfTI-2; default: 1, and 2 beyond 32,767 voxels along an axis."""
 
+    @property
+    def _media_type(self) -> str:
+        return "application/gzip" if self.gzip else "application/octet-stream"
+
     def build(self, dataset: Dataset) -> File:
-        """The file. No I/O and no voxels.
+        """The file: an original one of the same form as it is, others made. No I/O and no voxels.
 
         Raises:
             Unsupported: Not exactly one image, a type of voxels that NIfTI lacks, too many voxels for NIfTI-1.
@@ -56,18 +60,41 @@ class Nifti:
                 f"A NIfTI file holds one image, and this file {len(dataset.images)}; say which one with `series:`."
             )
         (image,) = dataset.images.values()
+        modified = max((s.modified for s in sources(image)), default=0)
+        same = (
+            None if self.edition is not None else _original(dataset.recipe, image, ".nii.gz" if self.gzip else ".nii")
+        )
+        if same is not None:
+            name = digest("file", same.etag)
+            return File(same.size, self._media_type, name, modified, lambda: Object((Passed(same, 0, same.size),)))
         spec, about = image.spec, dataset.about
         text = about.get("description") or about.get("name") or ""
         head = header(spec, edition(spec, self.edition), str(text))
-        modified = max((s.modified for s in sources(image)), default=0)
         file = _Layout(image, head, self.gzip)
         return File(
             file.size,
-            "application/gzip" if self.gzip else "application/octet-stream",
+            self._media_type,
             digest(spec.identity, "nifti", self.version, NiftiVoxels.version, self, head.hex()),
             max(modified, dataset.modified),
             file.body,
         )
+
+
+PLAIN = frozenset({"source", "files", "reader", "original"})
+"""What is told of how an image was made that is one file as it is; see `s3facade.catalog.provenance`."""
+
+
+def _original(recipe: Mapping[str, object], image: Image, ending: str) -> Source | None:
+    """The file whose own bytes are the image; None where they have to be made, or nothing may be told of it."""
+    made = recipe.get("recipe")
+    while isinstance(image, Derived):
+        # Levels that nobody sees: steps would stand in the recipe.
+        image = image.parent
+    if not isinstance(made, Mapping) or made.keys() - PLAIN or not isinstance(image, Opened):
+        return None
+    source = image.source
+    fits = image.reader == "nifti" and len(image.members) < 2 and source.path.startswith("/")
+    return source if fits and source.path.lower().endswith(ending) else None
 
 
 class _Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -17,7 +18,7 @@ from plain_evaluator import encode, opened, render, whole
 from s3facade.codecs.nifti import NiftiVoxels, checksum, joined, member, packed_nbytes, stored
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.image import Dataset, derive
-from s3facade.core.objects import Packed, cut
+from s3facade.core.objects import Packed, Passed, cut
 from s3facade.core.spec import Channel
 from s3facade.layouts import nifti as layout
 from s3facade.layouts.nifti import Nifti
@@ -313,3 +314,22 @@ def test_a_pyramid_shows_its_finest_level():
     fine = pattern((8, 8))
     image = opened(fine, fine[::2, ::2])
     assert np.array_equal(np.asanyarray(nibabel(written(image, gzip=False)).dataobj).T, whole(image, 0))
+
+
+def test_an_original_of_the_same_form_is_passed_on():
+    image = opened(pattern((8, 8)), path="/data/a.nii.gz")
+    image = replace(image, reader="nifti", source=replace(image.source, path="/data/a.nii.gz", size=77))
+    plain = {"recipe": {"source": "s", "files": [], "reader": {"name": "nifti"}, "original": {}}}
+
+    def parts(recipe, image=image, **options):
+        return Nifti(**options).build(Dataset({"": image}, recipe=recipe)).body().parts
+
+    assert parts(plain) == (Passed(image.source, 0, 77),)
+    assert Nifti().build(Dataset({"": image}, recipe=plain)).size == 77
+    for key in ("pixel_size", "options", "series", "steps"):
+        assert not isinstance(parts({"recipe": {**plain["recipe"], key: 1}})[0], Passed)
+    assert not isinstance(parts({})[0], Passed)
+    assert not isinstance(parts(plain, gzip=False)[0], Passed)
+    assert not isinstance(parts(plain, edition=1)[0], Passed)
+    assert not isinstance(parts(plain, replace(image, reader="tiff"))[0], Passed)
+    assert not isinstance(parts(plain, replace(image, source=replace(image.source, path="far:/a.nii.gz")))[0], Passed)
