@@ -34,6 +34,8 @@ PICTURES = {
     "tutorial-tree": "s3facade check lab7.yaml --tree",
 }
 """Command whose first run each picture shows."""
+WIDE = 132
+"""Characters of a line that a picture shows."""
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -160,17 +162,17 @@ def terminal(command: str, output: str, most: int = 34) -> str:
     """A command and its output as an SVG image of a terminal."""
     lines = [f"$ {command}", *output.rstrip().splitlines()]
     lines = [*lines[: most - 1], "…"] if len(lines) > most else lines
-    width, height = 8.4 * min(max(map(len, lines)), 132) + 32, 19 * len(lines) + 28
+    lines = [line if len(line) <= WIDE else line[: WIDE - 1] + "…" for line in lines]
+    width, height = 8.4 * max(map(len, lines)) + 32, 19 * len(lines) + 28
     rows = "".join(
-        f'<tspan x="16" y="{30 + 19 * n}"{_colour(line)}>{html.escape(line[:132])}</tspan>'
-        for n, line in enumerate(lines)
+        f'<tspan x="16" y="{30 + 19 * n}"{_colour(line)}>{html.escape(line)}</tspan>' for n, line in enumerate(lines)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
         f'height="{height}"><title>{html.escape(command)}</title>'
         '<rect width="100%" height="100%" rx="8" fill="#1b1f27"/>'
         '<text font-family="ui-monospace, DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" fill="#d7dce5" '
-        f'xml:space="preserve">{rows}</text></svg>\n'
+        f'style="white-space: pre" xml:space="preserve">{rows}</text></svg>\n'
     )
 
 

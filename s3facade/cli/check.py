@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def check(arguments: argparse.Namespace) -> int:
         return 2
     try:
         if arguments.open:
-            catalog.probe(math.inf)
+            _open(catalog)
         told = reported(tallies(chosen, catalog).values())
         base = str(chosen.path.parent if chosen.path else Path.cwd())
         left = strays(tallies(chosen, catalog).values(), chosen)
@@ -77,6 +78,20 @@ def check(arguments: argparse.Namespace) -> int:
         catalog.engine.close()
     failing = count(findings, "problem") + (count(findings, "warning") if arguments.strict else 0)
     return 1 if failing else 0
+
+
+def _open(catalog: Catalog) -> None:
+    """Open every image; say on a terminal how far it is."""
+    total = left = catalog.unopened()
+    while left and sys.stderr.isatty():
+        print(f"\r{total - left:,} of {total:,} images opened", end="", file=sys.stderr, flush=True)
+        catalog.probe(time.monotonic() + 1)
+        left, before = catalog.unopened(), left
+        if left == before:
+            break
+    if total and sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    catalog.probe(math.inf)
 
 
 def tallies(chosen: Settings, catalog: Catalog) -> dict[str, Tally]:
