@@ -42,6 +42,8 @@ def test_images_may_become_nifti_files(tmp_path):
         ({"root": "study", "name": "A"}, "has `root`, a data set that says this itself, and `name`"),
         ({"root": "study", "files": []}, "has `root`, a data set that says this itself, and `files`"),
         ({"root": "study", "license": "CC0"}, "and `license`; leave out one of the two"),
+        ({"root": "study", "path": "{a}"}, "a data set has one path, without captures; write a plain prefix"),
+        ({"root": "study", "path": "a//b"}, "has an empty, `.` or `..` component"),
         ({"root": "nowhere"}, "nowhere is no folder; name the one with dataset_description.json"),
         ({"root": "study", "convert": ["ome.zarr"]}, ".ome.zarr is what images are shown as already; remove it"),
         ({"root": "study", "as": "png"}, "as: must be 'ome.zarr', 'nii.gz' or 'nii'"),

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from s3facade.config.document import Path_
 from s3facade.config.models.base import Resolving
+from s3facade.config.template import compile_template
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.schema import schema
@@ -37,6 +38,8 @@ def existing(
 ) -> BidsExistingView:
     """The view. Raises `ConfigError`."""
     schema()
+    if compile_template(path).names:
+        desk.problem((*at, "path"), "a data set has one path, without captures; write a plain prefix")
     if desk.far(root):
         raise ConfigError(
             "a data set in a store cannot be shown whole; name its images under `sources` and map them with `files`"
