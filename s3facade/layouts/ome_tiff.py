@@ -40,7 +40,7 @@ class OmeTiff:
     pyramid: bool = True
     """Whether coarser levels are stored, too."""
     name: str | None = None
-    """Name of the image; default: what the source says, else its file name."""
+    """Name of the image; default: what the operator says about it, else the source, else its file name."""
 
     def build(self, dataset: Dataset) -> File:
         """The file. No I/O and no voxels; its size is arithmetic.
@@ -50,8 +50,9 @@ class OmeTiff:
         """
         made = _pages(dataset, self.tile, pyramid=self.pyramid)
         names = [image_name(image, key) for key, image in dataset.images.items()]
-        if self.name and len(names) == 1:
-            names = [self.name]
+        said = self.name or dataset.about.get("name")
+        if isinstance(said, str) and said and len(names) == 1:
+            names = [said]
         stored, first = [], 0
         for image in made:
             stored.append(Stored(first, image.planes, image.samples))

@@ -269,3 +269,16 @@ def test_pillow_reads_plain_files(big, shape, names, dtype, channels):
     image = image_of(shape, names, dtype, channels=channels)
     with Image.open(io.BytesIO(render(of(image, Tiff(tile=64, bigtiff=big)).body()))) as shown:
         np.testing.assert_array_equal(np.asarray(shown), voxels(image, 0))
+
+
+def test_what_it_is_called():
+    image = image_of((20, 30))
+    for layout, about, expected in (
+        (OmeTiff(), {}, "scan"),
+        (OmeTiff(), {"name": "Brain 12"}, "Brain 12"),
+        (OmeTiff(name="x"), {"name": "Brain 12"}, "x"),
+        (OmeTiff(), {"description": "of a brain"}, "scan"),
+    ):
+        file = layout.build(Dataset({"": image}, about=about))
+        with read(render(file.body())) as tiff:
+            assert ome_types.from_xml(tiff.ome_metadata).images[0].name == expected
