@@ -198,3 +198,14 @@ def test_a_new_file_stands_in_the_table_and_in_the_crate(server: Running) -> Non
     write(server.root / "m1_Nissl.tif")
     server.eventually(lambda: b"m1_Nissl" in server.get("/lab/images.csv").body, 40)
     server.eventually(lambda: b"m1_Nissl" in server.get("/lab/ro-crate-metadata.json").body)
+
+
+def test_a_damaged_file_stands_in_neither_until_it_is_mended(server: Running) -> None:
+    (server.root / "m2_CV.tif").write_bytes(b"II*\0" + b"\xff" * 400)
+    server.eventually(lambda: b"m2_CV" in server.get("/-/status").body, 40)
+    server.eventually(lambda: b"m2_CV" not in server.get("/lab/ro-crate-metadata.json").body, 40)
+    assert b"m2_CV" not in got(server, "images.csv")
+    write(server.root / "m2_CV.tif", WHEN + 5)
+    server.eventually(lambda: server.get("/lab/raw/m2_CV.ome.zarr/zarr.json").status == 200, 40)
+    server.eventually(lambda: b"m2_CV" in server.get("/lab/images.csv").body)
+    server.eventually(lambda: b"m2_CV" in server.get("/lab/ro-crate-metadata.json").body)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from s3facade import __version__
-from s3facade.catalog.arrange.crates import made_of
+from s3facade.catalog.arrange.crates import images, made_of
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.recipe import files
@@ -35,8 +35,7 @@ def arrange(view: CollectionView, desk: Desk) -> None:
     base = f"{view.under}/" if view.under else ""
 
     def shown() -> list[tuple[str, Mount]]:
-        found = ((key, m) for key, m in plan.mounts.items() if not m.beside and m.error is None)
-        return sorted((pair for pair in found if f"{pair[0]}/".startswith(base)), key=lambda pair: pair[0])
+        return sorted(images(plan, base), key=lambda pair: pair[0])
 
     def state() -> tuple[str, int]:
         newest, tags = 0, []

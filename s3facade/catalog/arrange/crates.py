@@ -10,9 +10,11 @@ from typing import Any
 
 from s3facade import __version__
 from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.contents import Plan
 from s3facade.catalog.mount import Mount
 from s3facade.catalog.provenance import relative, steps
 from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, files
+from s3facade.catalog.tree import hidden
 from s3facade.config.views.bids import BidsView
 from s3facade.config.views.collection import CrateView
 from s3facade.core.errors import SourceError
@@ -58,7 +60,8 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
     plan, modified = desk.plan, desk.settings.modified
 
     def shown() -> list[tuple[str, Mount]]:
-        return [(key, m) for key, m in plan.mounts.items() if key.startswith(base) and not m.beside]
+        """Images, but for those that are known to be broken."""
+        return [(key, mount) for key, mount in images(plan, base) if mount.error is None and key != root]
 
     newest = 0
 
@@ -82,6 +85,16 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
 
     tag = digest("crate", root, about, modified, made_of(shown()))
     return desk.later(f"{base}{DESCRIPTOR}", make, MEDIA_TYPE, tag, state=state)
+
+
+def images(plan: Plan, base: str) -> list[tuple[str, Mount]]:
+    """Images whose keys start with ``base``, but for files that are shown as part of another image."""
+    parts = hidden(plan)
+    return [
+        (key, mount)
+        for key, mount in plan.mounts.items()
+        if f"{key}/".startswith(base) and not mount.beside and key not in parts
+    ]
 
 
 def made_of(shown: Iterable[tuple[str, Mount]]) -> str:
@@ -143,8 +156,7 @@ def _described(path: str) -> Source | None:
 def bids(view: BidsView, desk: Desk) -> None:
     """The crate of a BIDS data set, from what it says in BIDS's own words; after all of its images."""
     about = from_bids(name=view.name, license=view.license, authors=view.authors)
-    base = f"{view.root}/" if view.root else ""
-    said = [mount.about for key, mount in desk.plan.mounts.items() if key.startswith(base) and not mount.beside]
+    said = [mount.about for _, mount in images(desk.plan, f"{view.root}/" if view.root else "")]
     for key in ("organism", "modality", "license"):
         values = {found.get(key) for found in said}
         if len(values) == 1 and None not in values:
