@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import tifffile
 
 from s3facade import registry
 from s3facade.catalog.arrange import bids_walk
@@ -108,3 +110,38 @@ def test_only_names_that_bids_has_are_converted(root):
     assert {"sub-01/anat/sub-01_foo.nii.gz", "sub-01/func/sub-01_bold.nii.gz"} <= set(names)
     assert "sub-01/anat/sub-1_x_T1w.nii.gz" in names
     assert "sub-01/anat/sub-01_T1w.nii.gz" not in names
+
+
+def test_microscopy_becomes_ome_zarr_and_photos_stay_photos(root):
+    folder = root / "sub-01/micr"
+    folder.mkdir()
+    for name in ("sub-01_sample-A_SPIM.ome.tif", "sub-01_sample-A_BF.tif", "sub-01_sample-A_photo.tif"):
+        tifffile.imwrite(folder / name, np.zeros((8, 8), np.uint8))
+    (folder / "sub-01_sample-A_photo.json").write_text('{"IntendedFor": "bids::sub-01/micr/sub-01_sample-A_BF.tif"}')
+    (root / "dataset_description.json").write_text("{}")
+    names, broken = told(root)
+    assert "sub-01/micr/sub-01_sample-A_SPIM.ome.zarr/zarr.json" in names
+    assert "sub-01/micr/sub-01_sample-A_BF.ome.zarr/zarr.json" in names
+    assert "sub-01/micr/sub-01_sample-A_photo.tif" in names
+    assert not [path for path in broken if path.startswith(str(folder))]
+
+
+def test_derivatives_are_judged_as_such(root):
+    stem = "derivatives/prep/sub-01/anat/sub-01_desc-x_T1w"
+    for name in (f"{stem}.nii.gz", "sub-01/anat/sub-01_desc-x_T1w.nii.gz"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"1")
+    for folder in (root, root / "derivatives/prep"):
+        (folder / "dataset_description.json").write_text("{}")
+    found = shown_as(root)
+    assert found[f"{stem}.nii.gz"] == f"{stem}.ome.zarr"
+    assert "sub-01/anat/sub-01_desc-x_T1w.nii.gz" not in found
+
+
+def shown_as(root):
+    """New names by old ones."""
+    told(root)
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20))
+    plan = Catalog(load(root.parent / "c.yaml"), engine).plan("lab")
+    engine.close()
+    return {mount.recipe.path[len(str(root)) + 1 :]: key for key, mount in plan.mounts.items()}
