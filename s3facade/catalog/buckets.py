@@ -144,6 +144,8 @@ class Buckets:
             elif old is not seen and not thorough:
                 return 0.0
             begun = time.monotonic()
+            if thorough and old is not None and old.plan.unseen is None and planner.settled(config, old.plan):
+                return time.monotonic() - begun
             plan = self._plan(planner, config, old, thorough=thorough)
             known = plan.unseen is None and (old is None or plan is not old.plan)
             if known and plan.watch.trusting:

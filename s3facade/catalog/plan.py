@@ -21,6 +21,7 @@ from s3facade.config.views.collection import CollectionView, CrateView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView
 from s3facade.config.views.plate import PlateView
+from s3facade.core.errors import SourceError
 from s3facade.engine.engine import Engine
 
 ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {
@@ -35,6 +36,9 @@ ARRANGERS: Mapping[type, Callable[[Any, Desk], None]] = {
 """What fills the plan, by kind of view."""
 LAST = (CrateView, CollectionView)
 """They describe what the other views show, wherever they stand among them."""
+
+WALKING = (BidsExistingView,)
+"""They look at folders by themselves."""
 
 
 class Planner:
@@ -73,3 +77,14 @@ class Planner:
         if bucket.unmatched is not None:
             arrange_unmatched(bucket.unmatched, desk)
         return plan
+
+    def settled(self, bucket: BucketConfig, plan: Plan) -> bool:
+        """Whether making a plan again would surely give the same, since no file of it has changed. Blocking."""
+        if not plan.tallies or any(isinstance(view, WALKING) for view in bucket.views):
+            return False
+        sources = [self._settings.sources[name] for name in plan.tallies if name in self._settings.sources]
+        try:
+            return not plan.watch.trusting and not plan.watch.moved() and self.files.settled(sources)
+        except (OSError, SourceError):
+            # Whoever walks the folders says what is wrong with them.
+            return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -99,6 +99,22 @@ class Files:
             yield from self._far(source, source.files, plan)
         else:
             yield from self._walk(source, source.files, plan, thorough=thorough)
+
+    def settled(self, sources: Iterable[SourceConfig]) -> bool:
+        """Whether every file of some sources is what it was when they were walked; False where that takes a walk.
+
+        Raises:
+            OSError: A folder cannot be looked at now.
+        """
+        for source in sources:
+            known = self.known.get(source.name)
+            if source.files is None or known is None or known.source != source:
+                return False
+            real = os.path.realpath(source.files.root)
+            for folder, met in known.folders.items():
+                if met.claimed or self.snapshot.folder(real, folder, thorough=True) is not met.listing:
+                    return False
+        return True
 
     def _single(self, source: SourceConfig, file: Path) -> Iterator[Item]:
         path = str(file)
