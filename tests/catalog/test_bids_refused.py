@@ -194,6 +194,14 @@ def test_two_values_of_one_label_are_told_and_the_first_is_shown(tmp_path, engin
     assert found.images("lab") == ["sub-m13/micr/sub-m13_sample-s002_BF.ome.zarr"]
 
 
+def test_values_of_one_label_are_told_within_a_subject_alone(tmp_path, engine):
+    view = files(entities={"sub": "{animal}", "sample": "{section}"})
+    source = {"files": "data/{animal}_{section}.tif"}
+    found = catalog(tmp_path, engine, ["a_S1.tif", "b_s1.tif", "c_x-1.tif", "c_x1.tif"], view, source=source)
+    assert list(broken(found)) == ["c_x1.tif"]
+    assert len(found.images("lab")) == 3
+
+
 def test_two_files_of_one_name_are_told(tmp_path, engine):
     found = catalog(tmp_path, engine, ["a_1.tif", "a_2.tif"], files(entities={"sub": "{animal}", "sample": "x"}))
     assert broken(found) == {

@@ -54,22 +54,23 @@ class _Wrong(Exception):
 
 
 class _Labelled:
-    """Labels of one entity, each made once."""
+    """Labels of one entity; each template is filled in once for each value."""
 
     def __init__(self, entity: str, template: Template, labels: Labels) -> None:
         self.entity = entity
         self._template = template
         self._labels = labels
-        self._known: dict[object, str | Refused] = {}
+        self._filled: dict[object, str] = {}
         self._only = template.names[0] if len(template.names) == 1 else None
 
-    def of(self, captures: Mapping[str, object], file: str) -> str:
-        """The label for these captures. Raises `_Wrong`, `ConfigError`."""
+    def of(self, captures: Mapping[str, object], file: str, subject: str) -> str:
+        """The label for these captures, of a subject. Raises `_Wrong`, `ConfigError`."""
         only = self._only
         value = captures.get(only) if only is not None else tuple([captures.get(n) for n in self._template.names])
-        found = self._known.get(value)
-        if found is None:
-            found = self._known[value] = self._labels.label(self.entity, self._template.fill(captures), file)
+        text = self._filled.get(value)
+        if text is None:
+            text = self._filled[value] = self._template.fill(captures)
+        found = self._labels.label(self.entity, text, file, subject)
         if isinstance(found, Refused):
             raise _Wrong(found.reason)
         return found
@@ -109,7 +110,12 @@ class Namer:
         file: str,
     ) -> Named:
         captures = candidate.captures
-        entities = {labelled.entity: labelled.of(captures, file) for labelled in labels}
+        # The subject comes first in every name.
+        subject = ""
+        entities: dict[str, str] = {}
+        for labelled in labels:
+            entities[labelled.entity] = labelled.of(captures, file, subject)
+            subject = subject or entities.get("sub", "")
         suffix = files.suffix.fill(captures) if files.suffix.names else files.suffix.text
         extension = files.extension if files.layout else original(candidate, files.extension)
         datatype = kinds.get((suffix, extension))

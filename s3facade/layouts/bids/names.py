@@ -86,45 +86,52 @@ class Refused:
 
 @dataclass
 class Labels:
-    """Labels of one data set: two values that give one label would make one subject of two."""
+    """Labels of one data set: two values that give one label would make one subject of two, or one sample."""
 
-    known: dict[tuple[str, str], str | Refused] = field(default_factory=dict)
-    """By entity and value, as they came."""
-    taken: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    """Value and file that a label is from, by entity and label."""
+    known: dict[tuple[str, str], tuple[str, str] | Refused] = field(default_factory=dict)
+    """Labels by entity and value, as they came, each with what all spellings of it have in common."""
+    taken: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    """Value and file that a label is from, by entity, label and subject."""
 
-    def label(self, entity: str, value: str, file: str) -> str | Refused:
+    def label(self, entity: str, value: str, file: str, subject: str = "") -> str | Refused:
         """The label of a value of an entity.
 
         Args:
             entity: Its short name.
             value: As the template gave it.
             file: What it was found at, to be named where another value gives the same label.
+            subject: Label of the subject that it belongs to: samples of two animals have nothing to do with each other.
         """
         found = self.known.get((entity, value))
         if found is None:
-            found = self.known[entity, value] = self._made(entity, value, file)
-        return found
-
-    def _made(self, entity: str, value: str, file: str) -> str | Refused:
-        kind = schema().entities[entity]
-        text = value.strip()
-        if kind.index:
-            if not (text.isascii() and text.isdigit()):
-                return Refused(f"`{entity}` is a whole number in BIDS, and {value!r} is none.")
-            label, alike = text, str(int(text))
-        else:
-            label = clean(text)
-            # BIDS allows no names that differ in case alone: some file systems hold only one of them.
-            alike = label.lower()
-            if not label:
-                return Refused(f"`{entity}` would be empty: {value!r} holds no letter or digit that a label may have.")
-            if kind.values and label not in kind.values:
-                return Refused(f"`{entity}` is one of {', '.join(kind.values)} in BIDS, and {value!r} is none of them.")
-        before = self.taken.setdefault((entity, alike), (value, file))
-        if before[0] != value:
+            found = self.known[entity, value] = _read(entity, value)
+        if isinstance(found, Refused):
+            return found
+        label, alike = found
+        key = (entity, alike, subject)
+        before = self.taken.get(key)
+        if before is None:
+            self.taken[key] = (value, file)
+        elif before[0] != value:
             return Refused(
                 f"`{entity}` would be {label!r} for {value!r} of {file} and for {before[0]!r} of {before[1]}; "
                 "say with `values` that they mean the same, or write the template so that they differ."
             )
         return label
+
+
+def _read(entity: str, value: str) -> tuple[str, str] | Refused:
+    """The label, and what it must differ in from all others."""
+    kind = schema().entities[entity]
+    if kind.index:
+        text = value.strip()
+        if not (text.isascii() and text.isdigit()):
+            return Refused(f"`{entity}` is a whole number in BIDS, and {value!r} is none.")
+        return text, str(int(text))
+    label = clean(value)
+    if not label:
+        return Refused(f"`{entity}` would be empty: {value!r} holds no letter or digit that a label may have.")
+    if kind.values and label not in kind.values:
+        return Refused(f"`{entity}` is one of {', '.join(kind.values)} in BIDS, and {value!r} is none of them.")
+    # BIDS allows no names that differ in case alone: some file systems hold only one of them.
+    return label, label.lower()
