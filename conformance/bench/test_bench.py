@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.bench import computed, measure, pipelines, rival, viewers
+from conformance.bench import computed, mapping, measure, pipelines, rival, viewers
 from conformance.bench.load import WRK
 
 needs_rival = pytest.mark.skipif(
@@ -68,3 +68,11 @@ def test_viewers_find_again_what_they_saw(tmp_path):
 def test_computed_chunks_leave_nothing_in_memory(tmp_path):
     (figure,) = viewers.steady(tmp_path, requests=20_000, side=8192)
     assert figure.value < 100, figure
+
+
+def test_a_small_tree_is_served_in_both_views(tmp_path):
+    found = mapping.mapping(tmp_path, subjects=3, each=8)
+    assert len(found) == 5 * len(mapping.VIEWS)
+    for figure in found:
+        if figure.what.endswith(("added file is listed", "page of 1,000 keys")):
+            assert figure.met, figure
