@@ -100,7 +100,9 @@ def _chosen(names: list[str], limit: int) -> list[str]:
 
 
 def _kind(name: str) -> str:
-    """What alike names share: ``sub-`` of ``sub-m12``, the ends of names, no numbers."""
+    """What alike names share: ``sub-`` of ``sub-m12``, the ends of names, no numbers; single letters are alike."""
+    if len(name.rstrip("/")) == 1:
+        return "#/" if name.endswith("/") else "#"
     head, dash, _ = name.partition("-")
     if dash and head.isalpha():
         return head + dash + ("/" if name.endswith("/") else "." + name.partition(".")[2])

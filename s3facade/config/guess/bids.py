@@ -59,6 +59,7 @@ def rule(found: Found) -> Rule:
     # Microscopy must say which sample.
     entities.setdefault("sample", entities["sub"])
     channel = found.hole("channel") is not None
+    entities = {name: entities[name] for name in ENTITIES if name in entities}
     suffix = "FLUO" if channel else "SPIM" if found.extension.lower() in SHEETS else "BF"
     doubt = "BF, FLUO, CONF, SPIM, TEM, …: how was it taken?"
     return Rule("micr", suffix, entities, tuple(left), doubt)

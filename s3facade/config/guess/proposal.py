@@ -57,7 +57,8 @@ def propose(paths: Iterable[str], folders: Iterable[str] = ()) -> Proposal:
     sources = _owning(good, kept)
     taken = {path for s in sources for path in s.files}
     sources += _rest([p for p in kept if p not in taken], folders=bool(whole - taken))
-    sources = apart(sources, [*kept, *(path for found in junk.values() for path in found)])
+    unwanted = [path for found in junk.values() for path in found]
+    sources = _without(apart(sources, [*kept, *unwanted]), unwanted)
     done = [stacked(s) for s in _titled(sources)]
     incomplete = {s.name: axes for s, axes in done if axes}
     return Proposal(tuple(s for s, _ in done), incomplete, {word: tuple(found) for word, found in junk.items()})
@@ -106,6 +107,23 @@ def apart(sources: Sequence[Found], every: Sequence[str]) -> list[Found]:
             text = _leaving(path, owner.get(path), one.files)
             skips[text] = None
             seen.append(compiled(text))
+        out.append(replace(one, skip=tuple(skips)))
+    return out
+
+
+def _without(sources: Sequence[Found], unwanted: Sequence[str]) -> list[Found]:
+    """Sources that say of files in their folders, which nobody means to show, that they are left out on purpose."""
+    left = list(unwanted)
+    out = []
+    for one in sources:
+        root = compiled(one.pattern).root
+        skips = dict.fromkeys(one.skip)
+        for text in dict.fromkeys(_unwanted(path) for path in left if (ROOT / path).is_relative_to(root)):
+            pattern = compiled(text)
+            if not any(pattern.accepts(ROOT / path) for path in one.files):
+                skips[text] = None
+        patterns = [compiled(text) for text in skips]
+        left = [path for path in left if not any(pattern.accepts(ROOT / path) for pattern in patterns)]
         out.append(replace(one, skip=tuple(skips)))
     return out
 

@@ -34,7 +34,7 @@ def views(proposal: Proposal, folder: Folder) -> Iterator[str]:
         yield "      # no image was found: these are the files as they are"
         yield "      - type: files"
         yield f"        root: {quoted(folder.prefix.rstrip('/') or '.')}"
-    if proposal.sources and not folder.bids:
+    if not folder.bids and not all(_wells(found) for found in proposal.sources):
         yield ""
         yield "      # As a BIDS dataset, in a bucket of its own:"
         yield from ("      # " + line for line in _bids(proposal, folder, ""))
@@ -91,7 +91,8 @@ def _bids(proposal: Proposal, folder: Folder, lead: str) -> Iterator[str]:
     yield f"{lead}  name: A name for the dataset"
     yield f"{lead}  # license: CC0                    # and authors: [Doe J]"
     yield f"{lead}  files:"
-    for found in [s for s in proposal.sources if not s.wild] or proposal.sources:
+    plain = [s for s in proposal.sources if not s.wild and not _wells(s)]
+    for found in plain or proposal.sources:
         rule = bids.rule(found)
         yield f"{lead}    - from: {key(found.name)}"
         told = f"              # {rule.doubt}" if rule.doubt else ""
