@@ -169,6 +169,11 @@ def test_computed_images_are_told_apart_from_raw_ones_by_their_names(tmp_path, e
     )
 
 
+def test_raw_images_have_no_names_of_derivatives(tmp_path, engine):
+    (sentence,) = refused(tmp_path, engine, files(entities={**FILES["entities"], "desc": "x"}))
+    assert sentence == f"{AT}.files[0]: A BF file of micr has the entity `desc` in derivative data sets only."
+
+
 def test_another_type_of_voxels_is_computed_too(tmp_path, engine):
     (sentence,) = refused(tmp_path, engine, files(dtype="float32"))
     assert "the images of 's' are computed (cast), which their names must tell" in sentence

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from s3facade.config.settings import Settings
 from s3facade.config.views.bids import BidsFiles, BidsView
 from s3facade.core.errors import ConfigError
+from s3facade.layouts.bids.rules import Shape, datatypes, home, refusal
 
 PLAIN = frozenset({"stack", "metadata"})
 """Steps that change no voxel: files put together as they were taken, and things said about them."""
@@ -31,7 +32,7 @@ def kind(view: BidsView, settings: Settings) -> Kind:
     computed = [(files, done) for files, done in steps if done]
     plain = [files for files, done in steps if not done and files.layout]
     if view.dataset_type == "raw":
-        return Kind(derivative=False)
+        return _named(view, Kind(derivative=False), settings)
     if computed and plain and view.dataset_type is None:
         (one, done), other = computed[0], plain[0]
         raise ConfigError(
@@ -46,7 +47,22 @@ def kind(view: BidsView, settings: Settings) -> Kind:
                 f"{_place(settings, files.where)}: the images of {files.source!r} are computed "
                 f"({', '.join(done)}), which their names must tell: add `desc` or `space` to `entities`"
             )
-    return Kind(derivative, tuple(dict.fromkeys(step for _, done in computed for step in done)))
+    made = Kind(derivative, tuple(dict.fromkeys(step for _, done in computed for step in done)))
+    return _named(view, made, settings)
+
+
+def _named(view: BidsView, made: Kind, settings: Settings) -> Kind:
+    """``made``, if such a data set may have names of these shapes. Raises `ConfigError`."""
+    for files in view.files:
+        if files.suffix.names or not files.extension:
+            continue
+        names, suffix = tuple(files.entities), files.suffix.text
+        found = [files.datatype] if files.datatype else datatypes(suffix, files.extension, names, derivative=True)
+        shape = Shape(names, suffix, files.extension, found[0] if found else home(suffix))
+        reason = refusal(shape, derivative=made.derivative)
+        if reason:
+            raise ConfigError(f"{_place(settings, files.where)}: {reason}")
+    return made
 
 
 def changes(name: str, settings: Settings) -> tuple[str, ...]:
