@@ -17,7 +17,7 @@ from s3facade.catalog.probing import Probing
 from s3facade.catalog.shelf import Shelf
 from s3facade.catalog.tree import Shape, hidden, shape, tree
 from s3facade.config.settings import Access, BucketConfig, ListSizes, Settings
-from s3facade.core.errors import SourceDenied, SourceError, SourceUnavailable
+from s3facade.core.errors import FacadeError, SourceDenied, SourceError, SourceUnavailable
 from s3facade.core.keyspace import Node
 from s3facade.engine.engine import Engine
 from s3facade.stores.files import describe, doubt
@@ -28,6 +28,8 @@ REST = 20
 SHORT = 1
 """Making a new plan of what has changed may take half of the time: a microscope that writes all the time must not keep
 the server planning."""
+MANY = 20_000
+"""Images of a bucket beyond which nobody waits for a new plan of it."""
 SOON = 3.0
 """Seconds until what could not be looked at is looked at again, if it is asked for."""
 
@@ -111,8 +113,20 @@ class Buckets:
             if not moved:
                 self._rested[name] = now + REST * (now - begun)
                 return False
+        if len(entry.plan.mounts) > MANY and not entry.plan.watch.trusting:
+            # What takes seconds is not waited for: until it is done, what was true a moment ago is told.
+            if not self._scanning.setdefault(name, threading.Lock()).locked():
+                threading.Thread(target=self._aside, args=(config, entry), daemon=True).start()
+            return False
         self._look(config, entry, doubted=told)
         return True
+
+    def _aside(self, config: BucketConfig, seen: Bucket) -> None:
+        """Look at a bucket whose folders have changed, in a thread of its own."""
+        try:
+            self._look(config, seen)
+        except FacadeError as error:
+            log.warning("bucket %s stays as it was: %s", config.name, error.explain())
 
     def looks(self) -> None:
         """`look` at every bucket."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from s3facade import registry
+from s3facade.catalog import buckets
 from s3facade.catalog import mount as mounts
 from s3facade.catalog.catalog import Catalog, Found
+from s3facade.catalog.contents import Plan
 from s3facade.catalog.walk import Files
 from s3facade.config.load import load
 from s3facade.core.errors import BadSource, NoSuchKey, SourceChanged
@@ -243,3 +247,28 @@ def test_a_plan_that_shows_the_same_keeps_the_key_space(root: Path, engine: Engi
     catalog.rescan()
     assert catalog._state.now["lab"].root is tree
     assert catalog.generation == generation
+
+
+def test_nobody_waits_for_the_plan_of_a_large_bucket(
+    root: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = opened(root, engine)
+    before = etags(catalog)
+    monkeypatch.setattr(buckets, "MANY", 10)
+    go, plan = threading.Event(), catalog._state._planner.plan
+
+    def slow(*args: Any, **more: Any) -> Plan:
+        assert go.wait(10)
+        return plan(*args, **more)
+
+    monkeypatch.setattr(catalog._state._planner, "plan", slow)
+    image(root / "tree/m00/new.tif")
+    rested(catalog)
+    for _ in range(3):
+        assert etags(catalog) == before
+    go.set()
+    until = time.monotonic() + 10
+    while etags(catalog) == before:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert before.items() < etags(catalog).items()
