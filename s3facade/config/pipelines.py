@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from s3facade import registry
@@ -21,11 +21,17 @@ MOST = 64
 
 
 class Pipelines:
-    """All images; wants every source and image of the configuration."""
+    """All images; wants every source and image of the configuration, and which sources have unknown captures."""
 
     def __init__(
-        self, config: m.ConfigModel, sources: Mapping[str, SourceConfig], document: Document, problem: Problem
+        self,
+        config: m.ConfigModel,
+        sources: Mapping[str, SourceConfig],
+        document: Document,
+        problem: Problem,
+        vague: Container[str] = (),
     ) -> None:
+        self._vague = vague
         self._config = config
         self._problem = problem
         self._document = document
@@ -128,10 +134,22 @@ class Pipelines:
             for target in step.others:
                 if not self._is(target):
                     self._problem((), f"{step.where}: {unknown_name(target, 'source or image', self._every)}")
-        if not all(map(self._is, self._targets(image))):
+        if not all(map(self._is, self._targets(image))) or self._unsure(name):
             return
         self._joins(at, image)
         self._steps(at, image)
+
+    def _unsure(self, name: str) -> bool:
+        """Whether it is made of a source whose captures are not known."""
+        met, ahead = {name}, [name]
+        while ahead:
+            here = ahead.pop()
+            if here in self._vague:
+                return True
+            targets = self._targets(self.images[here]) if here in self.images else []
+            ahead += [target for target in targets if target not in met]
+            met.update(targets)
+        return False
 
     def _is(self, name: str) -> bool:
         return name in self._every or name in self.sources or name in self.images

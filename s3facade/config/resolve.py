@@ -29,6 +29,7 @@ from s3facade.config.settings import (
 )
 from s3facade.config.sources import Sources
 from s3facade.config.template import Template, compile_template, unknown_name
+from s3facade.config.views.bids import BidsView
 from s3facade.config.views.files import FilesView
 from s3facade.config.views.image import ImageView, Preview
 from s3facade.core.errors import ConfigError
@@ -49,7 +50,7 @@ def resolve(config: m.ConfigModel, document: Document, modified: int) -> Setting
     stores = tuple(resolver.store(n, c) for n, c in config.stores.items())
     reader = Sources(document, config.stores, resolver.problem)
     sources = {n: reader.source(n, c) for n, c in config.sources.items()}
-    pipelines = Pipelines(config, sources, document, resolver.problem)
+    pipelines = Pipelines(config, sources, document, resolver.problem, reader.vague)
     captures = pipelines.captures()
     resolver.sources, resolver.images, resolver.vague = pipelines.sources, pipelines.images, reader.vague
     shown = config.shown()
@@ -201,7 +202,7 @@ class _Resolver:
 
         Views of files and of single images have all that lies below their path to themselves.
         """
-        paths = [(v, v.path if isinstance(v.path, str) else v.path.text) for v in views]
+        paths = [(v, _prefix(v)) for v in views]
         for i, (one, outer) in enumerate(paths):
             for k, (other, inner) in enumerate(paths):
                 alone = isinstance(one, ImageView | FilesView)
@@ -276,6 +277,13 @@ def _behind(
         elif here in images and here not in met:
             met.add(here)
             ahead += images[here].sources
+
+
+def _prefix(view: View) -> str:
+    """Where its keys lie; of a data set that is an assay of an ARC, below that."""
+    if isinstance(view, BidsView):
+        return view.root
+    return view.path if isinstance(view.path, str) else view.path.text
 
 
 def _covers(outer: str, inner: str) -> bool:

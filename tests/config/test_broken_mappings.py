@@ -186,3 +186,11 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path):
     )
     told = refused(tmp_path, text)
     assert [line.split(": ")[0] for line in told] == ["lab.yaml:4", "lab.yaml:14", "lab.yaml:23"]
+
+
+def test_one_mistake_is_told_once(tmp_path):
+    text = GOOD.replace("[^_]+", "[^_+").replace(
+        "steps: [{gamma", "group: section, steps: [{stack: {along: z}}, {gamma"
+    )
+    (told,) = refused(tmp_path, text)
+    assert told.startswith("lab.yaml:4: sources.sections.files: ")
