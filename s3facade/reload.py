@@ -102,11 +102,14 @@ class Written:
 
     def fixed(self, text: str, modified: int) -> list[str]:
         """Names of what a text of the file says otherwise than the one that the server started with, to no effect."""
-        new = self._file(text, modified)
-        return [
-            *_differing("limits", self._first.limits, new.limits),
-            *_differing("server", self._first.server, new.server),
-        ]
+        new, first = self._file(text, modified), self._first
+        known = {
+            store.name: replace(store, key=None, secret=None, token=None, anonymous=False) for store in first.stores
+        }
+        others = (replace(store, key=None, secret=None, token=None, anonymous=False) for store in new.stores)
+        stores = [f"stores.{store.name}" for store in others if known.get(store.name, store) != store]
+        limits = _differing("limits", first.limits, new.limits)
+        return [*limits, *_differing("server", first.server, new.server), *stores]
 
     def moved(self) -> bool:
         """Whether the file, or one that it names, has changed and is as it was at the last look. Few ``stat``."""

@@ -61,12 +61,12 @@ def renew(addresses: Mapping[str, Address]) -> None:
     """Know new stores, and use other credentials for those that are known; their other settings stay. Never waits."""
     for name, new in addresses.items():
         home = _REMOTE.stores.get(name)
-        if home is None or (home.address.url, home.address.endpoint) != (new.url, new.endpoint):
+        if home is None:
             fresh = RemoteStore(name, new, _transport(new), _REMOTE.loop, _REMOTE.blocks)
             _REMOTE.stores = {**_REMOTE.stores, name: fresh}
             continue
         address = replace(home.address, key=new.key, secret=new.secret, token=new.token, anonymous=new.anonymous)
-        if address != home.address:
+        if address != home.address and (new.url, new.endpoint) == (address.url, address.endpoint):
             home.renew(address, _transport(address))
 
 

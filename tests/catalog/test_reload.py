@@ -163,6 +163,11 @@ def test_what_was_fixed_at_the_start_stays_and_is_named(root: Path) -> None:
     assert settings.modified == 7
     assert written.fixed(other, 7) == ["limits.memory", "limits.workers", "server.port"]
     assert written.fixed(*written.text()) == []
+    store = "stores: {{far: {{url: 's3://a', endpoint: '{}', key: k, secret: {}}}}}\n"
+    assert written.fixed(store.format("http://a", "12345678") + other, 7) == written.fixed(other, 7)
+    written = Written(config(root, store.format("http://a", "12345678") + text(view("{stem}"))))
+    assert written.fixed(store.format("http://a", "87654321") + text(view("{stem}")), 7) == []
+    assert written.fixed(store.format("http://b", "12345678") + text(view("{stem}")), 7) == ["stores.far"]
     with pytest.raises(ConfigError):
         written.settings("buckets: [", 7)
 
