@@ -118,8 +118,11 @@ def test_microscopy_becomes_ome_zarr_and_photos_stay_photos(root):
     for name in ("sub-01_sample-A_SPIM.ome.tif", "sub-01_sample-A_BF.tif", "sub-01_sample-A_photo.tif"):
         tifffile.imwrite(folder / name, np.zeros((8, 8), np.uint8))
     (folder / "sub-01_sample-A_photo.json").write_text('{"IntendedFor": "bids::sub-01/micr/sub-01_sample-A_BF.tif"}')
+    (folder / "sub-01_sample-B_BF.png").write_bytes(b"no picture")
     (root / "dataset_description.json").write_text("{}")
     names, broken = told(root)
+    assert "no reader recognises it" in broken.pop(str(folder / "sub-01_sample-B_BF.png"))
+    assert "sub-01/micr/sub-01_sample-B_BF.png" in names
     assert "sub-01/micr/sub-01_sample-A_SPIM.ome.zarr/zarr.json" in names
     assert "sub-01/micr/sub-01_sample-A_BF.ome.zarr/zarr.json" in names
     assert "sub-01/micr/sub-01_sample-A_photo.tif" in names

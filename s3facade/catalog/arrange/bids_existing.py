@@ -51,6 +51,8 @@ class _Shown:
     found: Found
     sets: dict[str, _Set] = field(default_factory=dict)
     """By folder: that of its description, and those below it that were asked for."""
+    readers: dict[str, str] = field(default_factory=dict)
+    """Of images; empty where no reader recognises one."""
     renamed: dict[str, str] = field(default_factory=dict)
     """New path of each image that is shown in another form."""
 
@@ -82,8 +84,13 @@ def arrange(view: BidsExistingView, desk: Desk) -> None:
         new = _new(path, shown)
         if new is None:
             continue
+        if found.versioned and path not in found.absent and bids_walk.pointer(file):
+            found.absent[path] = bids_walk.ABSENT
+        shown.readers[path] = reader = "" if path in found.absent else _reader(desk, file)
         if new in taken:
             desk.broken(file, f"It is shown as it is, and not as {new}: that is there already.")
+        elif not reader and path not in found.absent:
+            desk.broken(file, "It is shown as it is: it is called an image, and no reader recognises it.")
         else:
             shown.renamed[path] = new
             taken.add(new)
@@ -101,10 +108,9 @@ def _put(shown: _Shown, desk: Desk) -> None:
     for path, file in found.files.items():
         new = shown.renamed.get(path)
         if new is not None:
-            absent = found.absent.get(path)
-            if absent is None and found.versioned and bids_walk.pointer(file):
-                absent = bids_walk.ABSENT
-            recipe = _recipe(file, str(view.root), absent, desk)
+            recipe: Recipe = FileRecipe(file, shown.readers[path], root=str(view.root), claimed=True)
+            if path in found.absent:
+                recipe = FaultyRecipe(file, found.absent[path])
             sampled = view.preview == "strided"
             desk.show(base + new, Candidate({"path": path}, recipe), layout, told=view.recipe, sampled=sampled)
             continue
@@ -146,15 +152,10 @@ def _set(root: str, description: str) -> _Set:
     return _Set(root, derivative or root.startswith("derivatives/"), links(text, root))
 
 
-def _recipe(file: str, root: str, absent: str | None, desk: Desk) -> Recipe:
-    if absent is not None:
-        return FaultyRecipe(file, absent)
-    ending = next((e for e in (".nii.gz", ".nii") if file.endswith(e)), "")
-    reader = READERS[ending] if ending else _reader(desk, file)
-    return FileRecipe(file, reader, root=root, claimed=True)
-
-
 def _reader(desk: Desk, file: str) -> str:
+    """The reader of an image. NIfTI files are known by their name: there are many, and each would have to be read."""
+    if file.endswith((".nii.gz", ".nii")):
+        return READERS[".nii"]
     try:
         return _recognised(file, describe(file).etag, Recogniser(desk.engine.index, ()))
     except SourceUnavailable:
