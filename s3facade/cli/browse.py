@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from s3facade.app import LOOK, open_catalog
+from s3facade.app import START, open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.core.errors import ConfigError, NoSuchBucket, NoSuchKey
@@ -42,7 +42,7 @@ def list_keys(arguments: argparse.Namespace) -> int:
     catalog = open_catalog(settings(arguments.what))
     try:
         # As the server does at its start: what does not open is not listed.
-        catalog.probe(time.monotonic() + LOOK)
+        catalog.probe(time.monotonic() + START)
         if not bucket:
             for info in catalog.buckets():
                 print(f"{_time(info.created)}  {info.name}")
