@@ -191,10 +191,12 @@ class _Resolver:
     def plain(self, at: Path_, text: str | None) -> str | None:
         """A key prefix without captures."""
         try:
-            if text is not None and compile_template(text).names:
-                raise ConfigError("has no captures; write a plain prefix, as in sourcedata")
+            names = () if text is None else compile_template(text).names
         except ConfigError as error:
             self.problem(at, error)
+            return None
+        if names:
+            self.problem(at, "has no captures; write a plain prefix, as in sourcedata")
         return text
 
     def overlaps(self, above: Path_, views: list[View]) -> None:
