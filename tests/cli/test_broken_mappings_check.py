@@ -160,8 +160,7 @@ CASES = {
     "values of no capture": (LAB, SECTIONS.replace("tif'", "tif', values: {colour: {a: b}}") + ZARR, 2, ["colour"]),
     "a view of two data sets at one place": (
         LAB,
-        SECTIONS
-        + "buckets: {lab: {views: [&v {type: ome-zarr, from: sections, path: x}, *v]}}\n",
+        SECTIONS + "buckets: {lab: {views: [&v {type: ome-zarr, from: sections, path: x}, *v]}}\n",
         2,
         ["keep them apart"],
     ),
