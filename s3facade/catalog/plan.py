@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from s3facade.catalog.arrange import bids, bids_existing, collections, crates, files, images, plates
+from s3facade.catalog.arrange import arc, bids, bids_existing, collections, crates, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
 from s3facade.catalog.candidates import Candidates
@@ -72,8 +72,12 @@ class Planner:
         items = partial(self.files.items, plan=plan, thorough=thorough)
         candidates = Candidates(self._settings, items, plan, self._tables)
         desk = Desk(self._settings, self._engine, candidates, plan, shown or {})
-        for view in sorted(bucket.views, key=lambda view: isinstance(view, LAST)):
-            ARRANGERS[type(view)](view, desk)
+        for last in (False, True):
+            for view in bucket.views:
+                if isinstance(view, LAST) is last:
+                    ARRANGERS[type(view)](view, desk)
+            if not last:
+                arc.arrange(desk)
         if bucket.unmatched is not None:
             arrange_unmatched(bucket.unmatched, desk)
         return plan

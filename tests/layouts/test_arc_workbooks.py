@@ -12,23 +12,32 @@ from hypothesis import strategies as st
 
 from s3facade.core.errors import Unsupported
 from s3facade.layouts.arc import workbook as module
-from s3facade.layouts.arc.isa import Column, Facts, Person, Sheet, Term, assay, investigation, study, table, tag
+from s3facade.layouts.arc.isa import (
+    Assay,
+    Column,
+    Investigation,
+    Person,
+    Sheet,
+    Study,
+    Term,
+    assay,
+    investigation,
+    study,
+    table,
+    tag,
+)
 from s3facade.layouts.arc.workbook import workbook
 
 MOUSE = Term("Mus musculus", "NCBITaxon", "http://purl.obolibrary.org/obo/NCBITaxon_10090")
-FACTS = Facts(
-    "lab7",
-    "Lab 7, stained sections",
-    "Sections of mice",
-    submitted="2026-01-31",
-    people=(Person("Jane", "Doe", orcid="0000-0002-1825-0097", role="author"), Person("", "Mustermann")),
-    publications=({"doi": "10.1000/xyz", "title": "A paper", "authors": "Doe J"},),
-    study="animals",
-    study_title="Animals",
-    assay="histology",
-    measurement=Term("histology"),
-    technology=Term("bright-field microscopy", "FBbi", "http://purl.obolibrary.org/obo/FBbi_00000243"),
-    platform="Axioscan",
+PEOPLE = (Person("Jane", "Doe", orcid="0000-0002-1825-0097", role="author"), Person("", "Mustermann"))
+PAPERS = ({"doi": "10.1000/xyz", "title": "A paper", "authors": "Doe J"},)
+TECHNOLOGY = Term("bright-field microscopy", "FBbi", "http://purl.obolibrary.org/obo/FBbi_00000243")
+HISTOLOGY = Assay("histology", "", "", Term("histology"), TECHNOLOGY, "Axioscan", PEOPLE)
+SCANS = Assay("mri", "Whole brains", measurement=Term("structure"))
+ANIMALS = Study("animals", "Animals", people=PEOPLE, assays=(HISTOLOGY, SCANS))
+PLANTS = Study("plants", assays=(SCANS,))
+FACTS = Investigation(
+    *("lab7", "Lab 7, stained sections", "Sections of mice", "2026-01-31", "", PEOPLE, PAPERS, (ANIMALS, PLANTS))
 )
 SAMPLING = table(
     "sampling",
@@ -52,8 +61,10 @@ IMAGING = table(
 def written(folder: Path) -> Path:
     books = {
         "isa.investigation.xlsx": investigation(FACTS, {"NCBITaxon": "http://purl.obolibrary.org/obo/ncbitaxon.owl"}),
-        "studies/animals/isa.study.xlsx": study(FACTS, [SAMPLING]),
-        "assays/histology/isa.assay.xlsx": assay(FACTS, [IMAGING]),
+        "studies/animals/isa.study.xlsx": study(ANIMALS, [SAMPLING]),
+        "studies/plants/isa.study.xlsx": study(PLANTS, []),
+        "assays/histology/isa.assay.xlsx": assay(HISTOLOGY, [IMAGING]),
+        "assays/mri/isa.assay.xlsx": assay(SCANS, []),
     }
     for name, sheets in books.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -80,9 +91,10 @@ def test_arctrl_reads_the_investigation(arc):
 
 
 def test_arctrl_reads_the_study_and_its_samples(arc):
-    (found,) = arc.Studies
+    found, other = sorted(arc.Studies, key=lambda one: one.Identifier)
     assert (found.Identifier, found.Title) == ("animals", "Animals")
-    assert list(found.RegisteredAssayIdentifiers) == ["histology"]
+    assert list(found.RegisteredAssayIdentifiers) == ["histology", "mri"]
+    assert (other.Identifier, list(other.RegisteredAssayIdentifiers)) == ("plants", ["mri"])
     (sampling,) = found.Tables
     assert [str(header) for header in sampling.Headers] == [
         column for column in SAMPLING.rows[0] if "Term" not in column
@@ -93,30 +105,31 @@ def test_arctrl_reads_the_study_and_its_samples(arc):
 
 
 def test_arctrl_reads_the_assay_and_its_data(arc):
-    (found,) = arc.Assays
+    found, other = sorted(arc.Assays, key=lambda one: one.Identifier)
     assert found.Identifier == "histology"
+    assert (other.Identifier, other.Title, other.MeasurementType.Name) == ("mri", "Whole brains", "structure")
     assert (found.MeasurementType.Name, found.TechnologyType.TermAccessionNumber) == (
         "histology",
-        FACTS.technology.accession,
+        TECHNOLOGY.accession,
     )
     data = found.Tables[0].GetColumn(2)
     assert [cell.AsData.FilePath for cell in data.Cells] == [row[-1] for row in IMAGING.rows[1:]]
 
 
 def test_bytes_follow_from_cells_alone(monkeypatch):
-    first = workbook(study(FACTS, [SAMPLING]))
+    first = workbook(study(ANIMALS, [SAMPLING]))
     later = time.time() + 86_400
     monkeypatch.setattr(time, "time", lambda: later)
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(later))
-    assert workbook(study(FACTS, [SAMPLING])) == first
+    assert workbook(study(ANIMALS, [SAMPLING])) == first
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-    assert workbook(study(FACTS, [IMAGING])) != first
+    assert workbook(study(ANIMALS, [IMAGING])) != first
 
 
 def test_the_tag_tells_one_workbook_from_another():
-    assert tag(study(FACTS, [SAMPLING])) == tag(study(FACTS, [SAMPLING]))
-    assert tag(study(FACTS, [SAMPLING])) != tag(study(FACTS, [IMAGING]))
+    assert tag(study(ANIMALS, [SAMPLING])) == tag(study(ANIMALS, [SAMPLING]))
+    assert tag(study(ANIMALS, [SAMPLING])) != tag(study(ANIMALS, [IMAGING]))
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from s3facade import registry
-from s3facade.catalog.arrange import arc, companions, crates
+from s3facade.catalog.arrange import companions, crates
+from s3facade.catalog.arrange.arc_tables import Made, Part
 from s3facade.catalog.arrange.as_is import own_bytes
 from s3facade.catalog.arrange.bids_facts import PHOTO, Both, Stating
 from s3facade.catalog.arrange.bids_kind import Kind, kind, steps_of
@@ -57,7 +58,7 @@ class _Work:
     """By place among the view's files."""
     targets: dict[str, dict[Whose, list[str]]] = field(default_factory=dict)
     """URIs of images that others are for, by source."""
-    data: list[arc.Made] = field(default_factory=list)
+    data: list[Made] = field(default_factory=list)
     """What an ARC is told of."""
     prefix: str = ""
     """Of all keys."""
@@ -78,7 +79,7 @@ class _Work:
         if self.view.arc is not None:
             rows = (self.tables.participants, self.tables.samples)
             data = sorted(self.data, key=lambda one: one.key)
-            arc.arrange(self.view.arc, self.desk, *rows, data, self.view.authors)
+            self.desk.assayed.append(Part(self.view.arc, self.view.where, *rows, data, self.view.authors))
 
     def _above(self) -> Mapping[str, Mapping[str, Any]]:
         """What can be said of all images of a suffix, in a file at the root (inheritance principle)."""
@@ -159,7 +160,7 @@ def _whose(named: Named) -> Whose:
     return tuple(named.name.entities.get(name) for name in ("sub", "ses", "sample"))
 
 
-def _assayed(key: str, named: Named, facts: Mapping[str, Any]) -> arc.Made:
+def _assayed(key: str, named: Named, facts: Mapping[str, Any]) -> Made:
     entities = named.name.entities
     sample = f"sample-{entities['sample']}" if "sample" in entities else ""
-    return arc.Made(key, f"sub-{entities['sub']}", sample, {"suffix": named.name.suffix, **facts})
+    return Made(key, f"sub-{entities['sub']}", sample, {"suffix": named.name.suffix, **facts})

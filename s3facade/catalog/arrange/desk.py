@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3facade import registry
+from s3facade.catalog.arrange.arc_tables import Part
 from s3facade.catalog.candidates import Candidate, Candidates
 from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.mount import NOTHING, Judge, Mount
@@ -29,6 +30,8 @@ class Desk:
     plan: Plan
     shown: Mapping[str, Mount] = field(default_factory=dict)
     """What the bucket shows already, by key: what would be the same is taken over, open as it is."""
+    assayed: list[Part] = field(default_factory=list)
+    """Data sets that are assays of the bucket's ARC."""
 
     def of(self, name: str) -> list[Candidate]:
         """Every image of a source or pipeline, in order of path."""

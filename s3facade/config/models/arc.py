@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -131,12 +130,12 @@ class ArcModel(Model):
     def resolve(self, name: str) -> ArcConfig:
         """The same as plain data, for a dataset called ``name``."""
         given = self.investigation
-        identifier = given.identifier or re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or self.assay
         return ArcConfig(
             assay=self.assay,
             study=self.study,
-            identifier=identifier,
-            title=given.title or name,
+            name=name,
+            identifier=given.identifier or "",
+            title=given.title,
             description=given.description,
             submitted=given.submitted or "",
             released=given.released or "",

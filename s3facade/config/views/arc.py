@@ -23,8 +23,10 @@ class ArcConfig:
 
     assay: str
     study: str
-    identifier: str
-    """Of the investigation."""
+    name: str = ""
+    """Of the data set."""
+    identifier: str = ""
+    """Of the investigation; empty: made of the name, as its title."""
     title: str = ""
     description: str = ""
     submitted: str = ""

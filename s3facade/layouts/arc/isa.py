@@ -78,11 +78,23 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the workbooks say beside their tables."""
+class Assay:
+    """What was measured of the samples of a study."""
 
     identifier: str
-    """Of the investigation."""
+    title: str = ""
+    description: str = ""
+    measurement: Term = field(default_factory=lambda: Term(""))
+    technology: Term = field(default_factory=lambda: Term(""))
+    platform: str = ""
+    people: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Who and what was sampled."""
+
+    identifier: str
     title: str = ""
     description: str = ""
     submitted: str = ""
@@ -91,68 +103,79 @@ class Facts:
     people: tuple[Person, ...] = ()
     publications: tuple[Mapping[str, str], ...] = ()
     """By ``doi``, ``pubmed``, ``title``, ``authors``, ``status``."""
-    study: str = "study"
-    study_title: str = ""
-    study_description: str = ""
-    assay: str = "assay"
-    assay_title: str = ""
-    assay_description: str = ""
-    measurement: Term = field(default_factory=lambda: Term(""))
-    technology: Term = field(default_factory=lambda: Term(""))
-    platform: str = ""
+    assays: tuple[Assay, ...] = ()
 
 
-def investigation(facts: Facts, sources: Mapping[str, str]) -> list[Sheet]:
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """What all of it is about."""
+
+    identifier: str
+    title: str = ""
+    description: str = ""
+    submitted: str = ""
+    """Date, ISO 8601."""
+    released: str = ""
+    people: tuple[Person, ...] = ()
+    publications: tuple[Mapping[str, str], ...] = ()
+    """As of `Study`."""
+    studies: tuple[Study, ...] = ()
+
+
+def investigation(about: Investigation, sources: Mapping[str, str]) -> list[Sheet]:
     """The workbook at the root of the ARC.
 
     Args:
-        facts: What is known.
+        about: What is known.
         sources: Addresses of ontologies by their short names.
     """
-    rows = [
+    rows: list[Row] = [
         ["ONTOLOGY SOURCE REFERENCE"],
         ["Term Source Name", *sources],
         ["Term Source File", *sources.values()],
         ["Term Source Version", *("" for _ in sources)],
         ["Term Source Description", *("" for _ in sources)],
         ["INVESTIGATION"],
-        *_fields("Investigation", ("Identifier", facts.identifier), ("Title", facts.title)),
-        *_fields("Investigation", ("Description", facts.description), ("Submission Date", facts.submitted)),
-        *_fields("Investigation", ("Public Release Date", facts.released)),
+        *_fields("Investigation", ("Identifier", about.identifier), ("Title", about.title)),
+        *_fields("Investigation", ("Description", about.description), ("Submission Date", about.submitted)),
+        *_fields("Investigation", ("Public Release Date", about.released)),
         ["INVESTIGATION PUBLICATIONS"],
-        *_publications("Investigation Publication", facts.publications),
+        *_publications("Investigation Publication", about.publications),
         ["INVESTIGATION CONTACTS"],
-        *_people("Investigation Person", facts.people),
-        *_study(facts),
-        *_described(facts, "STUDY ASSAYS", "Study Assay"),
+        *_people("Investigation Person", about.people),
     ]
+    for one in about.studies:
+        rows += [*_study(one), *_described(one.assays, "STUDY ASSAYS", "Study Assay")]
     return [Sheet("isa_investigation", rows)]
 
 
-def study(facts: Facts, tables: Sequence[Sheet]) -> list[Sheet]:
-    """The workbook of the study: which samples were taken from whom."""
-    rows = [*_study(facts), *_described(facts, "STUDY ASSAYS", "Study Assay"), *_protocols(tables)]
-    rows += [["STUDY CONTACTS"], *_people("Study Person", facts.people)]
+def study(about: Study, tables: Sequence[Sheet]) -> list[Sheet]:
+    """The workbook of a study: which samples were taken from whom."""
+    rows = [*_study(about), *_described(about.assays, "STUDY ASSAYS", "Study Assay"), *_protocols(tables)]
+    rows += [["STUDY CONTACTS"], *_people("Study Person", about.people)]
     return [Sheet("isa_study", rows), *tables]
 
 
-def assay(facts: Facts, tables: Sequence[Sheet]) -> list[Sheet]:
-    """The workbook of the assay: which data were made of which sample, and how."""
-    rows = [*_described(facts, "ASSAY", "Assay"), ["ASSAY PERFORMERS"], *_people("Assay Person", facts.people)]
+def assay(about: Assay, tables: Sequence[Sheet]) -> list[Sheet]:
+    """The workbook of an assay: which data were made of which sample, and how."""
+    rows = [*_described([about], "ASSAY", "Assay"), ["ASSAY PERFORMERS"], *_people("Assay Person", about.people)]
     return [Sheet("isa_assay", rows), *tables]
 
 
 def table(name: str, columns: Sequence[Column]) -> Sheet:
-    """An annotation table. Headers that occur more than once end in spaces, as tables of Excel ask for."""
-    headers: list[str] = []
+    """An annotation table. Headers that occur more than once end in spaces, as tables of Excel ask for.
+
+    To Excel, ``Sex`` and ``sex`` are the same header.
+    """
+    headers: dict[str, str] = {}
     values: list[Sequence[str]] = []
     for column in columns:
         for header, cells in column.cells():
-            while header in headers:
+            while header.casefold() in headers:
                 header += " "  # noqa: PLW2901 - what makes it unlike the others
-            headers.append(header)
+            headers[header.casefold()] = header
             values.append(cells)
-    return Sheet(name, [headers, *map(list, zip(*values, strict=True))], table=True)
+    return Sheet(name, [list(headers.values()), *map(list, zip(*values, strict=True))], table=True)
 
 
 def tag(sheets: Sequence[Sheet]) -> str:
@@ -164,31 +187,37 @@ def _fields(prefix: str, *fields: tuple[str, str]) -> list[Row]:
     return [[f"{prefix} {name}", value] if value else [f"{prefix} {name}"] for name, value in fields]
 
 
-def _study(facts: Facts) -> list[Row]:
-    about = ("Identifier", facts.study), ("Title", facts.study_title), ("Description", facts.study_description)
-    dates = ("Submission Date", facts.submitted), ("Public Release Date", facts.released)
+def _study(study: Study) -> list[Row]:
+    about = ("Identifier", study.identifier), ("Title", study.title), ("Description", study.description)
+    dates = ("Submission Date", study.submitted), ("Public Release Date", study.released)
     return [
         ["STUDY"],
-        *_fields("Study", *about, *dates, ("File Name", f"studies/{facts.study}/{STUDY}")),
+        *_fields("Study", *about, *dates, ("File Name", f"studies/{study.identifier}/{STUDY}")),
         ["STUDY DESIGN DESCRIPTORS"],
         *_fields("Study Design Type", *((name, "") for name in _TERM)),
         ["STUDY PUBLICATIONS"],
-        *_publications("Study Publication", facts.publications),
+        *_publications("Study Publication", study.publications),
     ]
 
 
-def _described(facts: Facts, section: str, prefix: str) -> list[Row]:
-    """The assay, as its own workbook and that of the study tell of it."""
-    found = [[section]]
-    about = ("Identifier", facts.assay), ("Title", facts.assay_title), ("Description", facts.assay_description)
-    found += [list(row) for row in _fields(prefix, *about)]
-    for name, term in (("Measurement Type", facts.measurement), ("Technology Type", facts.technology)):
-        found += [list(row) for row in _fields(prefix, (name, term.name))]
-        found += [
-            list(row) for row in _fields(f"{prefix} {name}", *zip(_TERM, (term.accession, term.source), strict=True))
-        ]
-    rest = ("Technology Platform", facts.platform), ("File Name", f"assays/{facts.assay}/{ASSAY}")
-    return [*found, *_fields(prefix, *rest)]
+def _described(assays: Sequence[Assay], section: str, prefix: str) -> list[Row]:
+    """Assays, one a column, as their own workbooks and that of their study tell of them."""
+    columns: dict[str, list[str]] = {
+        "Identifier": [one.identifier for one in assays],
+        "Title": [one.title for one in assays],
+        "Description": [one.description for one in assays],
+    }
+    terms = {
+        "Measurement Type": [one.measurement for one in assays],
+        "Technology Type": [one.technology for one in assays],
+    }
+    for name, found in terms.items():
+        columns[name] = [term.name for term in found]
+        for part, values in zip(_TERM, ([t.accession for t in found], [t.source for t in found]), strict=True):
+            columns[f"{name} {part}"] = values
+    columns["Technology Platform"] = [one.platform for one in assays]
+    columns["File Name"] = [f"assays/{one.identifier}/{ASSAY}" for one in assays]
+    return [[section], *([f"{prefix} {name}", *values] for name, values in columns.items())]
 
 
 def _protocols(tables: Sequence[Sheet]) -> list[Row]:
