@@ -396,20 +396,18 @@ async def _watch(catalog: Catalog) -> None:
 async def _probe(catalog: Catalog) -> None:
     """Open what was not opened yet: little at a time where it would take long."""
     while True:
+        left = catalog.unprobed()
+        many = left > MANY
         try:
-            left = catalog.unprobed()
-            many = left > MANY
-            if left:
-                until = time.monotonic() + (0.05 if many else 0.2)
-                await catalog.engine.run(partial(catalog.probe, until))
+            until = time.monotonic() + (0.05 if many else 0.2)
+            await catalog.engine.run(partial(catalog.probe, until))
             await catalog.engine.run(catalog.prepare)
-            if catalog.unprobed() == left:
-                await asyncio.sleep(QUICK)
         except (FacadeError, OSError) as error:
             reason = error.explain() if isinstance(error, FacadeError) else str(error)
             log.warning("opening images failed: %s", reason)
             await asyncio.sleep(QUICK)
-        await asyncio.sleep(0.5 if many else 0.05)
+        idle = catalog.unprobed() in (0, left)
+        await asyncio.sleep(QUICK if idle else 0.5 if many else 0.05)
 
 
 def _status(catalog: Catalog, builder: Builder, renewal: Renewal, begun: float) -> bytes:

@@ -219,7 +219,11 @@ class Buckets:
 
     def unprobed(self) -> int:
         """About as many, at once."""
-        return sum(probing.left for _, probing in self._probed())
+        count = 0
+        for name, bucket in self.now.items():
+            probing = self._probing.get(name)
+            count += bucket.images if probing is None or probing.plan is not bucket.plan else probing.left
+        return count
 
     def _probed(self) -> list[tuple[str, Probing]]:
         found = []

@@ -128,7 +128,7 @@ class Snapshot:
             return
         for path in paths:
             listing = self._known.get((root, path))
-            if listing is not None and not listing.kept and listing.stamp != UNSURE:
+            if listing is not None and not listing.kept:
                 self._index.put(self._name(root, path), _frozen(listing))
                 listing.kept = True
         self._index.flush()
