@@ -14,7 +14,8 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ import numpy as np
 import tifffile
 
 from conformance.bench.figures import Figure
-from conformance.server import Facade, cpu_seconds, memory, serving, tree
+from conformance.server import Facade, cpu_seconds, memory, tree
 
 SUBJECTS, EACH = 2000, 100
 STAINS = ("cresyl violet", "H&E", "PV", "Nissl (old)")
@@ -98,10 +99,10 @@ def mapping(scratch: Path, *, subjects: int = SUBJECTS, each: int = EACH) -> lis
         config = scratch / f"{name}.yaml"
         config.write_text(SOURCE.replace("CACHE", f"cache-{name}") + view, encoding="utf-8")
         what = f"{files:,} files as {name}"
-        with serving(config, log=scratch / f"{name}.log") as facade:
+        with _serving(config, scratch / f"{name}.log") as facade:
             figures.append(_started(facade, f"{what}: first start", START))
         time.sleep(1)
-        with serving(config, log=scratch / f"{name}.log") as facade:
+        with _serving(config, scratch / f"{name}.log") as facade:
             figures.append(_started(facade, f"{what}: restart", RESTART))
             figures.append(_pages(facade, what))
             figures.append(_new(facade, what, scratch))
@@ -110,6 +111,16 @@ def mapping(scratch: Path, *, subjects: int = SUBJECTS, each: int = EACH) -> lis
             detail = f"shared pages counted once, {WORKERS} workers and a parent; at most {peak / 1e6:.0f} MB resident"
             figures.append(Figure(f"{what}: memory per process", held / 1e6, "MB", detail=detail))
     return figures
+
+
+@contextmanager
+def _serving(config: Path, log: Path) -> Iterator[Facade]:
+    """A server, from the start of its process on."""
+    facade = Facade(config, log=log)
+    try:
+        yield facade
+    finally:
+        facade.stop(60)
 
 
 def _started(facade: Facade, what: str, goal: float) -> Figure:
