@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -94,11 +95,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facade]:
         tifffile.imwrite(base / "data" / f"{name}.tif", np.arange(64 * 80, dtype=np.uint16).reshape(64, 80))
     (base / "config.yaml").write_text(CONFIG.replace("URL", "https://s3.example.org"))
     with serving(base / "config.yaml", log=base / "log.txt") as running:
+        until = time.monotonic() + 60
+        while not {"images.csv", "images.parquet"} <= keys(running) and time.monotonic() < until:
+            time.sleep(0.2)  # they are made in the background, and listed then
         yield running
 
 
 def client(lab: Facade):
     return boto3.client("s3", endpoint_url=lab.url, region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+
+
+def keys(lab: Facade) -> set[str]:
+    return {found["Key"] for found in client(lab).list_objects_v2(Bucket="lab", Delimiter="/")["Contents"]}
 
 
 @pytest.fixture(scope="module")

@@ -156,8 +156,9 @@ def test_bids_says_it_once(server: Running) -> None:
 
 
 def test_the_table_of_images_is_listed_once_its_size_is_known(server: Running) -> None:
+    server.eventually(lambda: "images.csv" in listed(server))
     data = got(server, "images.csv")
-    server.eventually(lambda: listed(server).get("images.csv") == len(data))
+    assert listed(server)["images.csv"] == len(data)
     found = {row["File Name"]: row for row in rows(data) if "/raw/" in row["url"]}
     one = found["m1_HE.ome.zarr"]
     assert one["url"] == "https://s3.example.org/lab/raw/m1_HE.ome.zarr"
@@ -168,6 +169,7 @@ def test_the_table_of_images_is_listed_once_its_size_is_known(server: Running) -
     assert int(one["written"]) == sum(chunks)
     document = json.loads(got(server, "raw/m1_HE.ome.zarr/0/zarr.json"))
     assert one["shards"] == ",".join(map(str, document["chunk_grid"]["configuration"]["chunk_shape"]))
+    server.eventually(lambda: "small/table.csv" in listed(server))
     assert {row["url"] for row in rows(got(server, "small/table.csv"))} == {
         f"https://example.org/x/small/{name}.ome.zarr" for name in ("m1_CV", "m1_HE", "m2_HE")
     }
@@ -175,6 +177,7 @@ def test_the_table_of_images_is_listed_once_its_size_is_known(server: Running) -
 
 def test_parquet_says_the_same(server: Running) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
+    server.eventually(lambda: {"images.csv", "images.parquet"} <= set(listed(server)), 40)
     table = pq.read_table(io.BytesIO(got(server, "images.parquet"))).to_pylist()
     assert [row["url"] for row in table] == [row["url"] for row in rows(got(server, "images.csv"))]
 
