@@ -290,3 +290,10 @@ def test_huge_datasets_tell_folders():
     assert "hasPart" not in flat["./"]
     many = dataset([Part(f"{n}/x.ome.zarr", True) for n in range(max(MOST, FOLDERS) + 1)])
     assert "hasPart" not in many["./"]
+
+
+def test_two_hundred_thousand_images_make_a_small_crate():
+    parts = [Part(f"sub-{n // 500:03}/micr/{n}.ome.zarr", True, crate=True) for n in range(200_000)]
+    data = dataset_crate(Folder("All", "Everything", "2024-05-06", "https://example.org/l", "1"), parts)
+    assert len(data) < 100_000
+    assert len(graph(data)["./"]["hasPart"]) == 400
