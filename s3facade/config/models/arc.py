@@ -92,7 +92,7 @@ class InvestigationModel(Model):
     """Date, as in `2026-01-31`."""
 
 
-class AboutModel(Model):
+class TitledModel(Model):
     """A study or an assay in words."""
 
     title: str = ""
@@ -110,9 +110,9 @@ class ArcModel(Model):
     """Name of the study's folder."""
     investigation: InvestigationModel = InvestigationModel()
     """What the investigation is called and about."""
-    about_study: AboutModel = AboutModel()
+    about_study: TitledModel = TitledModel()
     """What the study is called and about."""
-    about_assay: AboutModel = AboutModel()
+    about_assay: TitledModel = TitledModel()
     """What the assay is called and about."""
     measurement: Term = TermModel()
     """What is measured: a word, or `{name, source, accession}`."""
