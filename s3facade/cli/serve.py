@@ -73,7 +73,7 @@ def announcement(ready: Announcement, chosen: Settings) -> str:
         out += ["", f"  {ready.unopened} images are not opened yet; this goes on in the background."]
     if ready.broken:
         out += ["", f"Not shown ({len(ready.broken)}):"]
-        out += [f"  {b.path}: {b.reason}" for b in ready.broken[:SHOWN]]
+        out += [f"  {b.path}: {b.reason}{f' ({b.detail})' if b.detail else ''}" for b in ready.broken[:SHOWN]]
         if len(ready.broken) > SHOWN:
             out.append(f"  … all of them: {ready.url}/-/status")
     if ready.images:

@@ -30,6 +30,11 @@ def describe(path: str) -> Source:
         about = os.stat(path)
     except OSError as error:
         raise translated(path, error) from error
+    if stat.S_ISDIR(about.st_mode):
+        raise SourceDenied(
+            "The source is a folder, and none that is an image or a plate: name a file in it, or many with `files:`.",
+            private=path,
+        )
     if not stat.S_ISREG(about.st_mode):
         raise SourceDenied("The source is not a plain file.", private=path)
     return _source(path, about)

@@ -54,7 +54,7 @@ def said(catalog: Catalog) -> str:
 def test_a_well_outside_the_plate(shown: Callable[..., Catalog]) -> None:
     catalog = shown("A01_s1.tif", "I01_s1.tif", plate="8x12", field='"{field}"')
     assert said(catalog) == (
-        "I01_s1.tif: Its well I/1 lies outside the plate of 8 x 12 wells (rows A to H, columns 1 to 12); correct "
+        "I01_s1.tif: Its well 'I/1' lies outside the plate of 8 x 12 wells (rows A to H, columns 1 to 12); correct "
         "`plate:` or `well:`, or leave the file out with `skip:`."
     )
     assert list(catalog.images("screen7")) == ["p.ome.zarr/A/1/0"]
@@ -62,15 +62,17 @@ def test_a_well_outside_the_plate(shown: Callable[..., Catalog]) -> None:
 
 def test_two_files_for_one_field(shown: Callable[..., Catalog], tmp_path: Path) -> None:
     catalog = shown("A01_s1.tif", "A1_s01.tif", "A1_s2.tif", field='"{field}"')
-    assert said(catalog) == (
-        f"A1_s01.tif: The field '1' of the well A/1 is {tmp_path}/data/A01_s1.tif already: two files say the same."
+    assert (
+        said(catalog) == "A1_s01.tif: The field '1' of the well 'A/1' is 'A01_s1.tif' already: two files say the same."
     )
+    # Where files lie is for the operator alone: what is said of them is on a page that anybody may see.
+    assert [item.detail for item in catalog.broken()] == [f"{tmp_path}/data/A01_s1.tif"]
     assert list(catalog.images("screen7")) == ["p.ome.zarr/A/1/0", "p.ome.zarr/A/1/1"]
 
 
-def test_two_images_of_a_well_without_fields(shown: Callable[..., Catalog], tmp_path: Path) -> None:
+def test_two_images_of_a_well_without_fields(shown: Callable[..., Catalog]) -> None:
     assert said(shown("A01_s1.tif", "A01_s2.tif")) == (
-        f"A01_s2.tif: The only image of the well A/1 is {tmp_path}/data/A01_s1.tif already: say with `field:` what "
+        "A01_s2.tif: The only image of the well 'A/1' is 'A01_s1.tif' already: say with `field:` what "
         "tells its images apart."
     )
 
@@ -190,3 +192,11 @@ def test_a_plate_at_the_root_of_a_bucket_has_no_name_of_its_own(shown: Callable[
     (part,) = catalog.find_now("screen7", "zarr.json").file.body().parts
     assert isinstance(part, Literal)
     assert "name" not in json.loads(part.data)["attributes"]["ome"]["plate"]
+
+
+def test_a_folder_that_is_no_plate_is_called_a_folder(shown: Callable[..., Catalog], tmp_path: Path) -> None:
+    catalog = shown("A01_s1.tif", source=f"{{file: {tmp_path / 'data'}}}", well="", path="p")
+    catalog.probe(time.monotonic() + 30)
+    assert said(catalog) == (
+        "data: The source is a folder, and none that is an image or a plate: name a file in it, or many with `files:`."
+    )

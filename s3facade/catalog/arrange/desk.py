@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,8 +190,9 @@ class Desk:
         # Asked for each of hundreds of thousands.
         if taken is None and key not in plan.documents and key not in plan.late and key not in plan.files:
             return True
-        what = taken.recipe.path if taken is not None else plan.files.get(key, "a document")
-        self.broken(path, f"Its keys {key!r} are those of {what} already.")
+        other = taken.recipe.path if taken is not None else plan.files.get(key, "")
+        what = repr(os.path.basename(other)) if other else "a document"
+        self.broken(path, f"Its keys {key!r} are those of {what} already.", other)
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -138,7 +139,8 @@ def _once(shots: Sequence[_Shot], view: PlateView, desk: Desk) -> list[_Shot]:
             field = f"The field {shot.field!r} of" if view.field else "The only image of"
             advice = "two files say the same" if view.field else "say with `field:` what tells its images apart"
             place = f"{shot.row}/{shot.column}"
-            desk.broken(shot.path, f"{field} the well {place} is {taken.path} already: {advice}.")
+            other = os.path.basename(taken.path)
+            desk.broken(shot.path, f"{field} the well {place!r} is {other!r} already: {advice}.", taken.path)
     return sorted(kept.values(), key=lambda s: (names.order(s.acquisition), names.order(s.field), s.field))
 
 
@@ -153,7 +155,7 @@ def _runs(view: PlateView, shots: Sequence[_Shot]) -> dict[str, Acquisition]:
 
 def _outside(shot: _Shot, rows: Sequence[str], columns: Sequence[str]) -> str:
     return (
-        f"Its well {shot.row}/{shot.column} lies outside the plate of {len(rows)} x {len(columns)} wells (rows "
+        f"Its well {f'{shot.row}/{shot.column}'!r} lies outside the plate of {len(rows)} x {len(columns)} wells (rows "
         f"{rows[0]} to {rows[-1]}, columns {columns[0]} to {columns[-1]}); correct `plate:` or `well:`, or leave the "
         "file out with `skip:`."
     )
@@ -165,7 +167,7 @@ def _uneven(shots: Sequence[_Shot], desk: Desk) -> None:
     usual = max(counts, key=lambda n: (counts[n], n))
     odd = [shot for shot in shots if _files(shot) != usual]
     if odd:
-        said = ", ".join(f"{s.row}/{s.column} {s.field} ({_files(s)}, {s.path})" for s in odd[:NAMED])
+        said = ", ".join(f"{s.row}/{s.column} {s.field} ({_files(s)}, {os.path.basename(s.path)})" for s in odd[:NAMED])
         more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
         desk.broken(
             odd[0].path,
