@@ -9,6 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,12 @@ from s3facade.core.errors import ConfigError
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".xlsx")
 LONGEST = 256 << 20
-"""Bytes of a table file: what is larger is no table that describes files."""
+"""Bytes of a table file, and of what an Excel file holds: what is larger is no table that describes files."""
+MOST = 10_000_000
+"""Values and rows of a table together, blank ones and those that stand in for none included: what bounds its memory."""
+_QUOTED = re.compile(r'"[^"]*"')
+_LINE = re.compile(r"[^\r\n]+")
+_SEPARATOR = re.compile(r"sep=(.)(?=[\r\n])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,7 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
         raise ConfigError(f"{path}: is no table that can be read; save it as {', '.join(SUFFIXES)}")
     if sheet is not None and suffix != ".xlsx":
         raise ConfigError(f"{path}: has no sheets; remove `sheet`")
-    try:
-        if os.path.getsize(path) > LONGEST:
-            raise ConfigError(f"{path}: is larger than {LONGEST >> 20} MiB; leave out what does not describe files")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: the table cannot be read: {error.strerror}") from None
+    data = _contents(path)
     if suffix == ".xlsx":
         from s3facade.config.sheets import cells
 
@@ -63,31 +66,66 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
     return _checked(path, *_cells(path, data, suffix))
 
 
+def _contents(path: Path) -> bytes:
+    """What a file holds; never waits, as reading from a pipe would. Raises `ConfigError`."""
+    try:
+        # What is opened is what is asked and read, also where another file takes its place meanwhile.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError(f"{path}: is no file; name a table, as in animals.csv")
+            data = file.read(LONGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: the table cannot be read: {error.strerror}") from None
+    if len(data) > LONGEST:
+        raise too_large(path)
+    return data
+
+
+def too_large(path: Path) -> ConfigError:
+    """What is said of a table that no memory should be spent on."""
+    return ConfigError(
+        f"{path}: is too large for a table that describes files: more than {LONGEST >> 20} MiB, or {MOST:,} values; "
+        "leave out what does not describe them"
+    )
+
+
 def _cells(path: Path, data: bytes, suffix: str) -> tuple[list[list[str]], list[int]]:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:1000]:
-        raise ConfigError(f"{path}: is not UTF-8 but UTF-16, or no text at all; save it as UTF-8")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
+        raise ConfigError(f"{path}: is not UTF-8 but UTF-16, or no text at all; {_AS_UTF8}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}:{line}: is not UTF-8 text (byte {data[error.start]:#04x}); save it as UTF-8"
-        ) from None
-    delimiter = "\t" if suffix != ".csv" else ","
-    head = text.lstrip("\r\n").partition("\n")[0]
-    if delimiter == "," and "," not in head and ";" in head:
-        delimiter = ";"  # what spreadsheets write where a comma stands in numbers
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text (byte {data[error.start]:#04x}); {_AS_UTF8}") from None
+    separator = _SEPARATOR.match(text)
+    delimiter = separator[1] if separator else "\t" if suffix != ".csv" else _delimiter(text)
     rows, lines = [], []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begun = 1
+    begun, values = 1, 0
     try:
         for row in reader:
-            rows.append([cell.strip() for cell in row])
-            lines.append(begun)
+            if any(row) and not (separator and begun == 1):
+                rows.append([cell.strip() for cell in row])
+                lines.append(begun)
+                values += len(row) + 1
+                if values > MOST:
+                    raise too_large(path)
             begun = reader.line_num + 1
     except csv.Error as error:
         raise ConfigError(f"{path}:{begun}: is not a row of a table: {error}") from None
     return rows, lines
+
+
+_AS_UTF8 = "save it as UTF-8, which Excel calls CSV UTF-8"
+
+
+def _delimiter(text: str) -> str:
+    """A comma; a semicolon, which spreadsheets write where a comma stands in numbers, or a tab, if that is what parts
+    both the names and the values of the first row.
+    """
+    plain = _QUOTED.sub("", text[:65536])
+    first, second = (*(found[0] for found, _ in zip(_LINE.finditer(plain), range(2), strict=False)), "", "")[:2]
+    return max(",;\t", key=lambda mark: (min(first.count(mark), (second or first).count(mark)), first.count(mark)))
 
 
 def _checked(path: Path, rows: list[list[str]], lines: list[int]) -> Table:
@@ -97,17 +135,24 @@ def _checked(path: Path, rows: list[list[str]], lines: list[int]) -> Table:
     (head, top), *body = filled
     width = max(i for i, name in enumerate(head) if name) + 1
     names = head[:width]
+    places: dict[str, int] = {}
     for i, name in enumerate(names):
         if not name:
             raise ConfigError(f"{path}:{top}: column {i + 1} has no name; every column needs one")
         if "{" in name or "}" in name:
             raise ConfigError(f"{path}:{top}: column {i + 1} has braces in its name {name!r}; rename it")
-        if name in names[:i]:
-            first = names.index(name) + 1
-            raise ConfigError(f"{path}:{top}: columns {first} and {i + 1} are both called {name!r}; rename one")
+        if places.setdefault(name, i) != i:
+            both = f"columns {places[name] + 1} and {i + 1}"
+            raise ConfigError(f"{path}:{top}: {both} are both called {name!r}; rename one")
     for row, line in body:
         if any(row[width:]):
-            raise ConfigError(f"{path}:{line}: has {len(row)} values; the first row names {width} columns")
+            title = "; remove the title above the names of the columns" if width == 1 else ""
+            raise ConfigError(f"{path}:{line}: has {_count(row)} values; the first row names {width} columns{title}")
         if len(row) < width:
             raise ConfigError(f"{path}:{line}: has {len(row)} values for {width} columns")
     return Table(path, tuple(names), tuple(tuple(row[:width]) for row, _ in body), tuple(line for _, line in body))
+
+
+def _count(row: Iterable[str]) -> int:
+    """Values of a row, without the empty ones at its end."""
+    return max(i for i, value in enumerate(row, 1) if value)

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from s3facade.core.errors import ConfigError
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_FORMAT = re.compile(r"0?[0-9]*d?|\.[0-9]f|upper|lower")
+_FORMAT = re.compile(r"0?[0-9]{0,2}d?|\.[0-9]f|upper|lower")
+_LONGEST = 100
+"""Characters of a number."""
 _DIGITS = re.compile(r"[-+]?[0-9]+")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
@@ -154,9 +156,9 @@ def _formatted(value: str, form: str) -> str:
     if form == "lower":
         return value.lower()
     if form.startswith("."):
-        if not _DECIMAL.fullmatch(value):
+        if not _DECIMAL.fullmatch(value) or len(value) > _LONGEST:
             raise ValueError(f"{value!r} is not a number")
         return format(float(value), form)
-    if not _DIGITS.fullmatch(value):
+    if not _DIGITS.fullmatch(value) or len(value) > _LONGEST:
         raise ValueError(f"{value!r} is not a whole number")
     return format(int(value), form)

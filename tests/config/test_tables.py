@@ -4,6 +4,7 @@ import builtins
 import csv
 import datetime as dt
 import io
+import os
 import zipfile
 
 import openpyxl
@@ -42,6 +43,9 @@ def sheet(tmp_path, *rows, name="animals.xlsx", **others):
         ("a.csv", "ID,Sex,Born\nm1,F,2026-01-05\nm2,NO,0123\n"),
         ("a.csv", "\ufeffID,Sex,Born\r\nm1,F,2026-01-05\r\nm2,NO,0123\r\n"),
         ("a.csv", "ID;Sex;Born\nm1;F;2026-01-05\nm2;NO;0123"),
+        ("a.csv", "ID;Sex;Born\rm1;F;2026-01-05\rm2;NO;0123\r"),
+        ("a.csv", "sep=;\r\nID;Sex;Born\r\nm1;F;2026-01-05\r\nm2;NO;0123\r\n"),
+        ("a.csv", "ID\tSex\tBorn\nm1\tF\t2026-01-05\nm2\tNO\t0123\n"),
         ("a.csv", '"ID", Sex ,Born,,\n\nm1,"F",2026-01-05,,\n,,,,\nm2,NO, 0123 ,,\n'),
         ("a.TSV", "ID\tSex\tBorn\nm1\tF\t2026-01-05\nm2\tNO\t0123\n"),
         ("a.tab", "ID\tSex\tBorn\nm1\tF\t2026-01-05\nm2\tNO\t0123\n"),
@@ -95,8 +99,16 @@ def test_a_sheet_of_excel_is_chosen_by_name(tmp_path):
         ("a.csv", "ID,{x}\nm,F\n", "{}:1: column 2 has braces in its name '{{x}}'; rename it"),
         ("a.csv", "ID,Sex\nm,F\nn,M,x\n", "{}:3: has 3 values; the first row names 2 columns"),
         ("a.csv", "ID,Sex\nm\n", "{}:2: has 1 values for 2 columns"),
-        ("a.csv", b"ID,Sex\nm\xe4,F\n", "{}:2: is not UTF-8 text (byte 0xe4); save it as UTF-8"),
-        ("a.csv", "ID".encode("utf-16"), "{}: is not UTF-8 but UTF-16, or no text at all; save it as UTF-8"),
+        (
+            "a.csv",
+            b"ID,Sex\nm\xe4,F\n",
+            "{}:2: is not UTF-8 text (byte 0xe4); save it as UTF-8, which Excel calls CSV UTF-8",
+        ),
+        (
+            "a.csv",
+            "ID".encode("utf-16"),
+            "{}: is not UTF-8 but UTF-16, or no text at all; save it as UTF-8, which Excel calls CSV UTF-8",
+        ),
         ("a.csv", 'ID,Sex\n"m,F\n', "{}:2: is not a row of a table: unexpected end of data"),
         ("a.ods", "x", "{}: is no table that can be read; save it as .csv, .tsv, .tab, .xlsx"),
         ("a.xlsx", "no", "{}: is not an Excel file that can be read: File is not a zip file"),
@@ -107,6 +119,84 @@ def test_what_is_wrong_with_a_table_is_told(tmp_path, name, data, said):
     with pytest.raises(ConfigError) as caught:
         read_table(path)
     assert str(caught.value) == said.format(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "row"),
+    [
+        ('Tier;"Alter (Wochen, ca.)"\nm1;2,5\n', ("Tier", "Alter (Wochen, ca.)"), ("m1", "2,5")),
+        ("Tier;Alter, Wochen\nm1;2\n", ("Tier", "Alter, Wochen"), ("m1", "2")),
+        ("ID,Stain;Counterstain\nm1,HE\n", ("ID", "Stain;Counterstain"), ("m1", "HE")),
+    ],
+)
+def test_what_parts_values_is_told_from_names_and_first_row(tmp_path, text, columns, row):
+    table = read_table(written(tmp_path, text))
+    assert (table.columns, table.rows) == (columns, (row,))
+
+
+def test_a_title_above_the_names_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r":3: has 3 values; the first row names 1 columns; remove the title above"):
+        read_table(written(tmp_path, "Experiment 7,,,\n,,,\nID,Sex,Age,\nm1,F,2,\n"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(ConfigError, match=r"a\.csv: is no file; name a table"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_tables_of_many_columns_are_quick(tmp_path):
+    width = 100_000
+    path = written(tmp_path, ",".join(f"c{i}" for i in range(width)) + "\n" + ",".join("1" * width) + "\n")
+    assert len(read_table(path).columns) == width
+
+
+def test_excel_shows_zeros_and_fifteen_digits(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["ID", "Weight"], [7, 0.1 + 0.2], [1234567, 1e22]):
+        book.active.append(row)
+    book.active["A2"].number_format = book.active["A3"].number_format = "0000"
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx").rows == (("0007", "0.3"), ("1234567", "1e+22"))
+
+
+def changed(tmp_path, part, change):
+    """An Excel file with another part."""
+    path = sheet(tmp_path, ["ID"], [7])
+    with zipfile.ZipFile(path) as was, zipfile.ZipFile(tmp_path / "b.xlsx", "w", zipfile.ZIP_DEFLATED) as made:
+        for name in was.namelist():
+            made.writestr(name, change(was.read(name)) if name.endswith(part) else was.read(name))
+    return tmp_path / "b.xlsx"
+
+
+FAR = b"".join(b'<row r="%d"><c r="ZZZ%d"><v>1</v></c></row>' % (n, n) for n in range(3, 2000))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b'<row r="999999999"><c r="A999999999"><v>1</v></c></row>', FAR, b" " * (1 << 21)],
+    ids=["row", "columns", "bytes"],
+)
+def test_small_files_that_unpack_to_anything_are_refused(tmp_path, monkeypatch, more):
+    monkeypatch.setattr("s3facade.config.sheets.LONGEST", 1 << 20)
+    monkeypatch.setattr("s3facade.config.sheets.MOST", 1_000_000)
+    path = changed(tmp_path, "sheet1.xml", lambda data: data.replace(b"</sheetData>", more + b"</sheetData>"))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(ConfigError, match="is too large for a table that describes files"):
+        read_table(path)
+
+
+def test_many_rows_without_values_take_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("s3facade.config.tables.MOST", 100)
+    assert read_table(written(tmp_path, "ID\n" + "\n" * 1000 + "7\n")).lines == (1002,)
+    with pytest.raises(ConfigError, match="or 100 values"):
+        read_table(written(tmp_path, "ID\n" + "7\n" * 100))
+
+
+@pytest.mark.parametrize("part", ["workbook.xml", "styles.xml", "sheet1.xml"])
+def test_damage_in_any_part_of_an_excel_file_is_told(tmp_path, part):
+    with pytest.raises(ConfigError, match="is not an Excel file that can be read"):
+        read_table(changed(tmp_path, part, lambda data: data[: len(data) // 2] + b"<&"))
 
 
 def test_a_table_that_is_not_there(tmp_path):

@@ -99,3 +99,14 @@ def test_a_template_is_refused_with_a_sentence_or_filled(text):
     else:
         said = template.fill(dict.fromkeys(template.names, "1"))
     assert isinstance(said, str)
+
+
+@pytest.mark.parametrize("form", ["0999d", "1000000000d", "99999999"])
+def test_numbers_are_not_as_long_as_memory(form):
+    with pytest.raises(ConfigError, match=f"has the format '{form}'; write"):
+        compile_template(f"{{n:{form}}}")
+
+
+def test_a_number_of_thousands_of_digits_is_told():
+    with pytest.raises(ConfigError, match=r"is not a whole number$"):
+        compile_template("{n:03}").fill({"n": "9" * 5000})
