@@ -120,8 +120,9 @@ _AS_UTF8 = "save it as UTF-8, which Excel calls CSV UTF-8"
 
 
 def _delimiter(text: str) -> str:
-    """A comma; a semicolon, which spreadsheets write where a comma stands in numbers, or a tab, if that is what parts
-    both the names and the values of the first row.
+    """A comma, or what parts both names and values of the first row better.
+
+    Spreadsheets write semicolons where a comma stands in numbers.
     """
     plain = _QUOTED.sub("", text[:65536])
     first, second = (*(found[0] for found, _ in zip(_LINE.finditer(plain), range(2), strict=False)), "", "")[:2]

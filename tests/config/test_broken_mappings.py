@@ -125,7 +125,7 @@ def test_a_broken_mapping_is_refused_with_one_clear_sentence(tmp_path, old, new,
         ),
         (
             "Animal ID,Sex\nm\xe4,F\n".encode("latin-1"),
-            "animals.csv:2: is not UTF-8 text (byte 0xe4); save it as UTF-8",
+            "animals.csv:2: is not UTF-8 text (byte 0xe4); save it as UTF-8, which Excel calls CSV UTF-8",
         ),
     ],
 )
