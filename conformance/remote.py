@@ -21,7 +21,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from s3facade import registry
-from s3facade.catalog.remote import recognised
+from s3facade.catalog.sources.remote import recognised
 from s3facade.core.errors import SourceError
 from s3facade.core.region import cell
 from s3facade.engine.engine import Engine

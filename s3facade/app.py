@@ -30,11 +30,11 @@ import uvloop
 from s3facade import __version__, caches, registry, remotes
 from s3facade.auth import configured
 from s3facade.auth.authenticator import Authenticator
-from s3facade.catalog import strays
 from s3facade.catalog.buckets import REST
 from s3facade.catalog.builder import Builder
 from s3facade.catalog.catalog import Catalog, Viewable
 from s3facade.catalog.contents import Broken
+from s3facade.catalog.sources import strays
 from s3facade.config.settings import Settings
 from s3facade.config.views.files import FilesView
 from s3facade.core.errors import ConfigError, FacadeError

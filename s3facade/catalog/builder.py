@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.mount import Mount
+from s3facade.catalog.images.mount import Mount
 from s3facade.core.errors import FacadeError, LoadError, SourceChanged, SourceError, SourceUnavailable
 from s3facade.engine.disk import Disk
 from s3facade.engine.flight import Work

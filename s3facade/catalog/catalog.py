@@ -16,8 +16,8 @@ from typing import Literal
 from s3facade.catalog.buckets import Bucket, BucketInfo, Buckets, Prepared, made_when
 from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.folder import Copy, Folder
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.recipe import files
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.images.recipe import files
 from s3facade.catalog.tree import folder, withheld
 from s3facade.config.settings import Settings, ShelfConfig
 from s3facade.core.errors import (
@@ -141,9 +141,9 @@ class Catalog:
         """Make the documents that listings leave out until they were made. Blocking."""
         for bucket in list(self._state.now.values()):
             for key, late in bucket.plan.late.items():
-                if late.waits and not late.made:
+                if late.waits:
                     try:
-                        late.open()
+                        late.prepare()
                     except (SourceError, LoadError) as error:
                         log.warning("not made: %r in %s: %s", key, bucket.info.name, error.explain())
 

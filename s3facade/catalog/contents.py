@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from s3facade.catalog.folder import Folder
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.report import Report, Tally, reported
-from s3facade.catalog.watch import Watch
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.sources.report import Report, Tally, reported
+from s3facade.catalog.sources.watch import Watch
 from s3facade.config.settings import SourceConfig
 from s3facade.core.errors import Overloaded, SourceError
 from s3facade.core.keyspace import File
@@ -38,7 +38,7 @@ REST = 20
 class Late:
     """A document that takes a while to make: made when it is first looked at. A token of `Deferred` leaves."""
 
-    __slots__ = ("_checked", "_file", "_lock", "_make", "_media_type", "_modified", "_seen", "_state", "tag", "waits")
+    __slots__ = ("_before", "_checked", "_file", "_lock", "_make", "_media_type", "_modified", "_seen", "_state", "tag", "waits")
 
     def __init__(
         self,
@@ -61,19 +61,38 @@ class Late:
         self._media_type = media_type
         self._modified = modified
         self._file: File | None = None
+        self._before: File | None = None
         self._lock = threading.Lock()
+
+    def follow(self, before: Late) -> None:
+        """Show a dear document of an earlier plan until `prepare` has made this one: listings would lose its key."""
+        if self.waits:
+            self._before = before._file or before._before
+
+    def prepare(self) -> None:
+        """Make it, if it was never made. Blocking. Raises `SourceError`, `Overloaded`."""
+        if self._file is None:
+            self._make_or_wait()
+            self._before = None
 
     def peek(self) -> File | None:
         """The document, if it was made and need not be looked at again."""
+        if self._file is None:
+            return self._before
         return self._file if self._state is None or time.monotonic() < self._checked else None
 
     @property
     def made(self) -> bool:
-        """Whether it was ever made."""
-        return self._file is not None
+        """Whether there is anything to show without making it."""
+        return self._file is not None or self._before is not None
 
     def open(self) -> File:
         """The document; while a dear one is made anew, the one before. Blocking. Raises `SourceError`, `Overloaded`."""
+        if self._file is None and (before := self._before) is not None:
+            return before
+        return self._make_or_wait()
+
+    def _make_or_wait(self) -> File:
         if not self._lock.acquire(timeout=PATIENCE if self.waits else -1):
             # All who wait would hold a thread each, and nobody could open an image.
             if self._file is not None:

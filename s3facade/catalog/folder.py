@@ -12,7 +12,7 @@ import os
 import stat as modes
 from collections.abc import Iterator, Mapping
 
-from s3facade.catalog.watch import stamp
+from s3facade.catalog.sources.watch import stamp
 from s3facade.core.errors import SourceUnavailable
 from s3facade.core.identity import digest
 from s3facade.core.image import Source

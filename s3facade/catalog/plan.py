@@ -9,11 +9,11 @@ from typing import Any
 from s3facade.catalog.arrange import arc, bids, bids_existing, collections, crates, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
-from s3facade.catalog.candidates import Candidates
 from s3facade.catalog.contents import Plan
-from s3facade.catalog.mapping import Tables
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.walk import Files
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.sources.candidates import Candidates
+from s3facade.catalog.sources.mapping import Tables
+from s3facade.catalog.sources.walk import Files
 from s3facade.config.settings import BucketConfig, Settings
 from s3facade.config.views.bids import BidsView
 from s3facade.config.views.bids_existing import BidsExistingView

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Mapping
 
 from s3facade.catalog.contents import Plan
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.recipe import single
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.images.recipe import single
 from s3facade.core.errors import LoadError, SourceError
 
 log = logging.getLogger("s3facade.catalog")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from s3facade.catalog.folder import inside
-from s3facade.catalog.watch import RACY
+from s3facade.catalog.sources.watch import RACY
 from s3facade.config.names import bucket_name
 from s3facade.config.settings import ShelfConfig
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from s3facade.catalog.contents import Late, Plan
 from s3facade.catalog.folder import Copy, Folder
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.recipe import files, single
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.images.recipe import files, single
 from s3facade.core.errors import SourceDenied
 from s3facade.core.keyspace import Deferred, Dir, Node, is_leaf
 from s3facade.stores.files import is_remote

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from s3facade.app import open_catalog
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.report import Note, Tally, reported
-from s3facade.catalog.strays import strays
+from s3facade.catalog.sources.report import Note, Tally, reported
+from s3facade.catalog.sources.strays import strays
 from s3facade.cli import check_text
 from s3facade.cli.check_findings import Finding, count, of_broken, of_report, of_strays
 from s3facade.cli.check_measure import Measure

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from s3facade.catalog.contents import Broken
-from s3facade.catalog.report import Note, Notes, Report
-from s3facade.catalog.strays import Stray
+from s3facade.catalog.sources.report import Note, Notes, Report
+from s3facade.catalog.sources.strays import Stray
 
 Weight = Literal["problem", "warning", "remark"]
 """A problem fails, a warning fails if that is asked for, a remark never does."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.recipe import files
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.images.recipe import files
 from s3facade.cli.check_sizes import Size, size
 from s3facade.core.errors import FacadeError
 from s3facade.core.keyspace import Deferred, Opened

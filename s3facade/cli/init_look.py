@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3facade import registry
-from s3facade.catalog.groups import document, mixed
-from s3facade.catalog.recipe import FileRecipe
+from s3facade.catalog.images.recipe import FileRecipe
+from s3facade.catalog.sources.groups import document, mixed
 from s3facade.cli.inspect import marker, recognise
 from s3facade.config.guess import words as w
 from s3facade.config.guess.sources import Found

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from s3facade import registry
-from s3facade.catalog.recipe import FileRecipe
+from s3facade.catalog.images.recipe import FileRecipe
 from s3facade.cli.what import Commands
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Derived, Image, Opened, sources

@@ -81,7 +81,7 @@ class Nifti:
 
 
 PLAIN = frozenset({"source", "files", "reader", "original"})
-"""What is told of how an image was made that is one file as it is; see `s3facade.catalog.provenance`."""
+"""What is told of how an image was made that is one file as it is; see `s3facade.catalog.images.provenance`."""
 
 
 def _original(recipe: Mapping[str, object], image: Image, ending: str) -> Source | None:

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.remote import BUCKET, Counting, counting, measure, register
 from s3facade import registry
-from s3facade.catalog.remote import guess, recognised
+from s3facade.catalog.sources.remote import guess, recognised
 from s3facade.core.errors import SourceError
 from s3facade.core.region import Region
 from s3facade.engine.engine import Engine

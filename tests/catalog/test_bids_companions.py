@@ -13,8 +13,8 @@ import yaml
 from s3facade import registry
 from s3facade.catalog.arrange.as_is import own_bytes
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline
-from s3facade.catalog.strays import strays
+from s3facade.catalog.images.recipe import FaultyRecipe, FileRecipe, Pipeline
+from s3facade.catalog.sources.strays import strays
 from s3facade.config.load import load
 from s3facade.engine.engine import Engine, EngineLimits
 

@@ -10,7 +10,7 @@ from s3facade import registry
 from s3facade.catalog.arrange import bids_walk
 from s3facade.catalog.arrange.bids_walk import walk
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.watch import Watch
+from s3facade.catalog.sources.watch import Watch
 from s3facade.config.load import load
 from s3facade.core.errors import SourceError
 from s3facade.engine.engine import Engine, EngineLimits

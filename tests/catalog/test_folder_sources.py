@@ -21,7 +21,7 @@ import zarr
 
 from s3facade import registry
 from s3facade.catalog.catalog import Catalog, Found
-from s3facade.catalog.walk import stem
+from s3facade.catalog.sources.walk import stem
 from s3facade.config.load import load
 from s3facade.config.zero import zero
 from s3facade.core.errors import SourceError

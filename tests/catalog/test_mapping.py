@@ -328,10 +328,10 @@ def test_groups_of_images_need_not_agree_in_what_tables_say_of_their_parts(tmp_p
 
 def test_many_files_are_mapped_quickly(tmp_path):
     """200,000 files took 1.3 s; here are as many as a slow machine maps in the same time."""
-    from s3facade.catalog.candidates import Item
-    from s3facade.catalog.mapping import Tables, mapped
-    from s3facade.catalog.report import Tally
-    from s3facade.catalog.watch import Watch
+    from s3facade.catalog.sources.candidates import Item
+    from s3facade.catalog.sources.mapping import Tables, mapped
+    from s3facade.catalog.sources.report import Tally
+    from s3facade.catalog.sources.watch import Watch
 
     rows = "".join(f"m{i},F,2026-01-05\n" for i in range(1000))
     (tmp_path / "animals.csv").write_text(f"Animal ID,Sex,Born\n{rows}")

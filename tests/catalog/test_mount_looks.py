@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from s3facade.catalog import mount as module
-from s3facade.catalog.mount import LONG, Mount
-from s3facade.catalog.recipe import FileRecipe
+from s3facade.catalog.images import mount as module
+from s3facade.catalog.images.mount import LONG, Mount
+from s3facade.catalog.images.recipe import FileRecipe
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Dir
 from s3facade.stores.local import describe

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from s3facade.catalog.report import KEPT, Note, Pile, Tally, reported
+from s3facade.catalog.sources.report import KEPT, Note, Pile, Tally, reported
 from s3facade.config.pattern import compile_pattern
 from s3facade.config.settings import SourceConfig
 

@@ -15,10 +15,10 @@ import tifffile
 
 from s3facade import registry
 from s3facade.catalog import buckets
-from s3facade.catalog import mount as mounts
 from s3facade.catalog.catalog import Catalog, Found
 from s3facade.catalog.contents import Plan
-from s3facade.catalog.walk import Files
+from s3facade.catalog.images import mount as mounts
+from s3facade.catalog.sources.walk import Files
 from s3facade.config.load import load
 from s3facade.core.errors import BadSource, NoSuchKey, SourceChanged
 from s3facade.engine.engine import Engine, EngineLimits
@@ -170,7 +170,7 @@ def test_a_file_that_grows_is_no_damaged_one(root: Path, engine: Engine, monkeyp
     path = root / "tree/m00/half.tif"
     path.write_bytes(data[:100])
     rested(catalog)
-    monkeypatch.setattr("s3facade.catalog.mount.time.sleep", lambda _: path.write_bytes(data[:200]))
+    monkeypatch.setattr("s3facade.catalog.images.mount.time.sleep", lambda _: path.write_bytes(data[:200]))
     with pytest.raises(SourceChanged, match="being written"):
         catalog.find_now("lab", "m00/half.zarr/zarr.json")
     path.write_bytes(data)

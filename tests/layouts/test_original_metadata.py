@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 
-from s3facade.catalog.provenance import ORIGINAL, original
+from s3facade.catalog.images.provenance import ORIGINAL, original
 from s3facade.core.image import Dataset
 from s3facade.layouts.documents import literal_file
 from s3facade.layouts.ome_xml import metadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3facade.catalog.recipe import FileRecipe, Recipe
+from s3facade.catalog.images.recipe import FileRecipe, Recipe
 
 READERS: Mapping[str, str] = {".nii": "nifti", ".nii.gz": "nifti"}
 """The reader that recognises files of each form that is passed on."""

@@ -14,10 +14,10 @@ from s3facade.catalog.arrange import bids_walk
 from s3facade.catalog.arrange.as_is import READERS
 from s3facade.catalog.arrange.bids_walk import Found
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.candidates import Candidate
 from s3facade.catalog.folder import Folder
-from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Recipe
-from s3facade.catalog.recognise import Recogniser
+from s3facade.catalog.images.recipe import FaultyRecipe, FileRecipe, Recipe
+from s3facade.catalog.sources.candidates import Candidate
+from s3facade.catalog.sources.recognise import Recogniser
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import SourceUnavailable
 from s3facade.core.identity import digest

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.candidates import Candidate
-from s3facade.catalog.recipe import FileRecipe
+from s3facade.catalog.images.recipe import FileRecipe
+from s3facade.catalog.sources.candidates import Candidate
 from s3facade.config.template import Template
 from s3facade.config.views.bids import BidsFiles
 from s3facade.core.errors import ConfigError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from s3facade.catalog.arrange.bids_kind import Kind
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.provenance import software
+from s3facade.catalog.images.provenance import software
 from s3facade.config.views.bids import BidsView
 from s3facade.layouts.bids import documents
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from s3facade.catalog.contents import Broken
 from s3facade.catalog.folder import look, within
-from s3facade.catalog.watch import UNSURE, Stamp, Watch, stamp
+from s3facade.catalog.sources.watch import UNSURE, Stamp, Watch, stamp
 from s3facade.stores.local import GONE, translated
 
 OPAQUE = (".zarr", ".ds", ".mefd", ".n5")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from s3facade import __version__
 from s3facade.catalog.arrange.crates import images, made_of
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.recipe import files
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.images.recipe import files
 from s3facade.config.views.collection import CollectionView
 from s3facade.core.errors import SourceChanged, SourceError, SourceUnavailable
 from s3facade.core.identity import digest

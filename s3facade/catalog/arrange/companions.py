@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe
-from s3facade.catalog.watch import UNSURE, Stamp, stamp
+from s3facade.catalog.images.recipe import FileRecipe, Pipeline, Recipe
+from s3facade.catalog.sources.watch import UNSURE, Stamp, stamp
 from s3facade.layouts.bids.names import Name
 from s3facade.layouts.bids.rules import Shape, ordered, refusal
 from s3facade.layouts.bids.schema import schema

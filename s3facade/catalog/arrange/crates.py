@@ -11,9 +11,9 @@ from typing import Any
 from s3facade import __version__
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.contents import Plan
-from s3facade.catalog.mount import Mount
-from s3facade.catalog.provenance import relative, steps
-from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, files
+from s3facade.catalog.images.mount import Mount
+from s3facade.catalog.images.provenance import relative, steps
+from s3facade.catalog.images.recipe import FileRecipe, Pipeline, Recipe, files
 from s3facade.catalog.tree import hidden
 from s3facade.config.views.bids import BidsView
 from s3facade.config.views.collection import CrateView

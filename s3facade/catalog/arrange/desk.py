@@ -9,10 +9,10 @@ from pathlib import Path
 
 from s3facade import registry
 from s3facade.catalog.arrange.arc_tables import Part
-from s3facade.catalog.candidates import Candidate, Candidates
 from s3facade.catalog.contents import Broken, Late, Plan
-from s3facade.catalog.mount import NOTHING, Judge, Mount
-from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
+from s3facade.catalog.images.mount import NOTHING, Judge, Mount
+from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline, Recipe, Step
+from s3facade.catalog.sources.candidates import Candidate, Candidates
 from s3facade.config.settings import Settings, StepConfig
 from s3facade.config.template import Template
 from s3facade.core.errors import ConfigError

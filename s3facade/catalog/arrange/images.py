@@ -5,8 +5,8 @@ from __future__ import annotations
 from s3facade import registry
 from s3facade.catalog.arrange.about import Said
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.candidates import Candidate
-from s3facade.catalog.recipe import Recipe
+from s3facade.catalog.images.recipe import Recipe
+from s3facade.catalog.sources.candidates import Candidate
 from s3facade.config.views.image import ImageView
 from s3facade.core.protocols import Layout
 

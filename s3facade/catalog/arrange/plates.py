@@ -13,8 +13,8 @@ from s3facade.catalog.arrange.about import Said
 from s3facade.catalog.arrange.alike import Alike
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.images import labels_of
-from s3facade.catalog.candidates import Candidate
-from s3facade.catalog.recipe import FaultyRecipe, Pipeline
+from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline
+from s3facade.catalog.sources.candidates import Candidate
 from s3facade.config.template import Template
 from s3facade.config.views.plate import PlateView
 from s3facade.layouts import wells as names

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.folder import Folder
-from s3facade.catalog.strays import strays
+from s3facade.catalog.sources.strays import strays
 
 
 def arrange(prefix: str, desk: Desk) -> None:

@@ -6,7 +6,7 @@ import os
 import stat as modes
 
 from s3facade import registry
-from s3facade.catalog import remote
+from s3facade.catalog.sources import remote
 from s3facade.core.errors import SourceDenied, Unsupported
 from s3facade.engine.index import Index
 from s3facade.stores.files import describe, is_remote

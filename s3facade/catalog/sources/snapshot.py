@@ -13,7 +13,7 @@ from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 
-from s3facade.catalog.watch import UNSURE, Stamp, stamped
+from s3facade.catalog.sources.watch import UNSURE, Stamp, stamped
 from s3facade.engine.index import Index
 from s3facade.stores.local import GONE, translated, young
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from unicodedata import normalize
 
-from s3facade.catalog.report import Tally, reading
-from s3facade.catalog.watch import Watch
+from s3facade.catalog.sources.report import Tally, reading
+from s3facade.catalog.sources.watch import Watch
 from s3facade.config.joins import JoinConfig, Joined, joined
 from s3facade.config.settings import SourceConfig
 from s3facade.config.tables import Table, read_table

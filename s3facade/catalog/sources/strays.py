@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from s3facade.catalog.contents import Plan
-from s3facade.catalog.report import Tally
+from s3facade.catalog.sources.report import Tally
 from s3facade.config.settings import Settings, SourceConfig
 from s3facade.config.why import explain
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from s3facade.catalog.inside import inside, label, watched
-from s3facade.catalog.placed import aligned
-from s3facade.catalog.provenance import provenance
-from s3facade.catalog.recipe import FaultyRecipe, Recipe, claimed, files, single
+from s3facade.catalog.images.inside import inside, label, watched
+from s3facade.catalog.images.placed import aligned
+from s3facade.catalog.images.provenance import provenance
+from s3facade.catalog.images.recipe import FaultyRecipe, Recipe, claimed, files, single
 from s3facade.core.errors import BadSource, NoImage, SourceChanged, SourceError, SourceUnavailable, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, derive, sources

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from s3facade import registry
-from s3facade.catalog.recipe import FaultyRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.report import Tally
+from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline, Recipe, Step
+from s3facade.catalog.sources.report import Tally
 from s3facade.config.settings import ALWAYS, ChannelConfig, SourceConfig, StackConfig, StepConfig
 
 Captures = Mapping[str, object]

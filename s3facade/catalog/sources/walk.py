@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from s3facade import registry
-from s3facade.catalog import remote
-from s3facade.catalog.candidates import Item
 from s3facade.catalog.contents import Broken, Plan
-from s3facade.catalog.groups import document, mixed
-from s3facade.catalog.recognise import Recogniser
-from s3facade.catalog.snapshot import Listing, Snapshot
-from s3facade.catalog.watch import UNSURE
+from s3facade.catalog.sources import remote
+from s3facade.catalog.sources.candidates import Item
+from s3facade.catalog.sources.groups import document, mixed
+from s3facade.catalog.sources.recognise import Recogniser
+from s3facade.catalog.sources.snapshot import Listing, Snapshot
+from s3facade.catalog.sources.watch import UNSURE
 from s3facade.config.pattern import Pattern
 from s3facade.config.settings import SourceConfig
 from s3facade.core.errors import ConfigError, SourceUnavailable

@@ -9,8 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from s3facade.catalog.placed import aligned, resized, shortened
-from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe
+from s3facade.catalog.images.placed import aligned, resized, shortened
+from s3facade.catalog.images.recipe import FileRecipe, Pipeline, Recipe
 from s3facade.core.errors import SourceChanged, SourceError, SourceUnavailable
 from s3facade.core.image import Image, Opened, Source
 from s3facade.engine.engine import Engine

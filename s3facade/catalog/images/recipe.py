@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from s3facade.catalog.placed import resized
-from s3facade.catalog.remote import recognised
+from s3facade.catalog.images.placed import resized
+from s3facade.catalog.sources.remote import recognised
 from s3facade.config.settings import StepConfig
 from s3facade.config.steps import make, parameter_files
 from s3facade.core.errors import BadSource, SourceError, Unsupported

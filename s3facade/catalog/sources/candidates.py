@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from s3facade.catalog.contents import Broken, Plan
-from s3facade.catalog.mapping import Tables, mapped
-from s3facade.catalog.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.stacks import Plane, named, stacked
+from s3facade.catalog.images.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, Step
+from s3facade.catalog.sources.mapping import Tables, mapped
+from s3facade.catalog.sources.stacks import Plane, named, stacked
 from s3facade.config.settings import ALWAYS, ImageConfig, Settings, SourceConfig
 from s3facade.core.errors import ConfigError
 

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from s3facade import registry
-from s3facade.catalog.recipe import FileRecipe, Pipeline, Recipe, Step
+from s3facade.catalog.images.recipe import FileRecipe, Pipeline, Recipe, Step
 from s3facade.config.steps import parameter_files
 from s3facade.core.identity import digest, plain
 from s3facade.core.image import Combined, Derived, Image, Opened, Source, nodes, sources
