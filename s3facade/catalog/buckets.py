@@ -191,6 +191,8 @@ class Buckets:
             made = old.plan.late.get(key) if old else None
             if made is not None and made.tag == late.tag:
                 plan.late[key] = made
+            elif made is not None:
+                late.follow(made)
         return plan
 
     def _show(self, planner: Planner, config: BucketConfig, plan: Plan) -> None:

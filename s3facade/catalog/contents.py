@@ -31,6 +31,8 @@ class Broken:
 
 PATIENCE = 1.0
 """Seconds to wait for who makes a dear document already."""
+PAUSE = 60.0
+"""Seconds after which what could not be made is tried again in the background."""
 REST = 20
 """Looking whether a document is still true may take a twentieth of the time at most."""
 
@@ -38,7 +40,20 @@ REST = 20
 class Late:
     """A document that takes a while to make: made when it is first looked at. A token of `Deferred` leaves."""
 
-    __slots__ = ("_before", "_checked", "_file", "_lock", "_make", "_media_type", "_modified", "_seen", "_state", "tag", "waits")
+    __slots__ = (
+        "_again",
+        "_before",
+        "_checked",
+        "_file",
+        "_lock",
+        "_make",
+        "_media_type",
+        "_modified",
+        "_seen",
+        "_state",
+        "tag",
+        "waits",
+    )
 
     def __init__(
         self,
@@ -62,6 +77,7 @@ class Late:
         self._modified = modified
         self._file: File | None = None
         self._before: File | None = None
+        self._again = 0.0
         self._lock = threading.Lock()
 
     def follow(self, before: Late) -> None:
@@ -70,8 +86,9 @@ class Late:
             self._before = before._file or before._before
 
     def prepare(self) -> None:
-        """Make it, if it was never made. Blocking. Raises `SourceError`, `Overloaded`."""
-        if self._file is None:
+        """Make it, if it was not: at most once a minute. Blocking. Raises `SourceError`, `Overloaded`."""
+        if self._file is None and time.monotonic() >= self._again:
+            self._again = time.monotonic() + PAUSE
             self._make_or_wait()
             self._before = None
 

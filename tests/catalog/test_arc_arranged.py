@@ -14,7 +14,7 @@ import tifffile
 import yaml
 
 from s3facade import registry
-from s3facade.catalog.arrange import arc_tables
+from s3facade.catalog.arrange import arc, arc_tables
 from s3facade.catalog.catalog import Catalog
 from s3facade.config.load import load
 from s3facade.core.errors import ConfigError
@@ -82,16 +82,16 @@ def test_data_sets_of_one_bucket_are_assays_of_one_investigation(tmp_path, engin
         view("bright", "SEM", {"assay": "sem", "study": "other", "investigation": {"title": "All of it"}}),
     )
     assert [item.reason for item in catalog.broken()] == []
-    arc = opened(catalog, tmp_path / "arc")
-    assert (arc.Identifier, arc.Title) == ("BF", "All of it")
-    assert [(person.LastName, person.FirstName) for person in arc.Contacts] == [("Doe", "J"), ("Roe", "R")]
-    assays = {one.Identifier: one for one in arc.Assays}
+    found = opened(catalog, tmp_path / "arc")
+    assert (found.Identifier, found.Title) == ("BF", "All of it")
+    assert [(person.LastName, person.FirstName) for person in found.Contacts] == [("Doe", "J"), ("Roe", "R")]
+    assays = {one.Identifier: one for one in found.Assays}
     assert {name: len(one.Tables[0].Columns[0].Cells) for name, one in assays.items()} == dict.fromkeys(
         ("histology", "dark", "sem"), 3
     )
     assert (assays["histology"].MeasurementType.Name, assays["dark"].MeasurementType) == ("stains", None)
     assert [person.LastName for person in assays["histology"].Performers] == ["Doe"]
-    studies = {one.Identifier: one for one in arc.Studies}
+    studies = {one.Identifier: one for one in found.Studies}
     assert {name: list(one.RegisteredAssayIdentifiers) for name, one in studies.items()} == {
         "animals": ["histology", "dark"],
         "other": ["sem"],
@@ -109,8 +109,8 @@ def test_raw_data_and_derivatives_are_one_assay(tmp_path, engine):
         view("dark", "DF", {"assay": "dark", "platform": "X"}),
         view("small", "DF", {"assay": "dark"}, path="derivatives/small", entities={"desc": "small"}),
     )
-    arc = opened(catalog, tmp_path / "arc")
-    (assay,), (study,) = arc.Assays, arc.Studies
+    found = opened(catalog, tmp_path / "arc")
+    (assay,), (study,) = found.Assays, found.Studies
     data = [row[-1] for table in assay.Tables for row in rows(table)]
     assert [table.Name for table in assay.Tables] == ["imaging", "imaging 2"]
     assert sum("/dataset/derivatives/small/" in path for path in data) == len(data) / 2 == 3
@@ -140,8 +140,21 @@ def test_two_data_sets_at_one_place_are_refused(tmp_path, engine):
 
 def test_tables_of_more_rows_than_a_sheet_has_are_several(tmp_path, engine, monkeypatch):
     monkeypatch.setattr(arc_tables, "ROWS", 3)
-    arc = opened(shown(tmp_path, engine, view("bright", "BF", {"assay": "a"})), tmp_path / "arc")
-    tables = arc.Assays[0].Tables
+    found = opened(shown(tmp_path, engine, view("bright", "BF", {"assay": "a"})), tmp_path / "arc")
+    tables = found.Assays[0].Tables
     assert [(table.Name, table.RowCount) for table in tables] == [("imaging", 2), ("imaging 2", 1)]
     assert len({row[-1] for table in tables for row in rows(table)}) == 3
-    assert [table.RowCount for table in arc.Studies[0].Tables] == [2, 1]
+    assert [table.RowCount for table in found.Studies[0].Tables] == [2, 1]
+
+
+def test_listings_do_not_wait_for_long_workbooks(tmp_path, engine, monkeypatch):
+    monkeypatch.setattr(arc, "LONG", 4)
+    catalog = shown(tmp_path, engine, view("bright", "BF", {"assay": "a"}))
+    assert "isa.investigation.xlsx" not in keys(catalog), "it has more than four rows"
+    assert "assays/a/dataset/participants.tsv" in keys(catalog)
+    catalog.prepare()
+    assert [key for key in keys(catalog) if key.endswith(".xlsx")] == [
+        "assays/a/isa.assay.xlsx",
+        "isa.investigation.xlsx",
+        "studies/study/isa.study.xlsx",
+    ]

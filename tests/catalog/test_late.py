@@ -8,7 +8,7 @@ import pytest
 
 from s3facade.catalog import contents
 from s3facade.catalog.contents import Late
-from s3facade.core.errors import Overloaded
+from s3facade.core.errors import Overloaded, SourceError
 
 
 def text(late: Late) -> bytes:
@@ -80,3 +80,43 @@ def test_an_error_is_not_remembered():
     with pytest.raises(Overloaded):
         late.open()
     assert text(late) == b"x"
+
+
+def test_a_dear_one_of_an_earlier_plan_is_shown_until_the_new_one_is_made():
+    before = Late(lambda: b"old", "text/csv", 0, "a", waits=True)
+    before.prepare()
+    between = Late(lambda: b"never made", "text/csv", 0, "b", waits=True)
+    between.follow(before)
+    late = Late(lambda: b"new", "text/csv", 0, "c", waits=True)
+    late.follow(between)
+    assert late.made, "listings have it"
+    assert text(late) == b"old"
+    assert late.peek() is late.open()
+    late.prepare()
+    assert text(late) == b"new"
+    assert late.peek() is late.open()
+
+
+def test_what_is_quickly_made_follows_nothing():
+    before = Late(lambda: b"old", "text/csv", 0, "a")
+    before.open()
+    late = Late(lambda: b"new", "text/csv", 0, "b")
+    late.follow(before)
+    assert text(late) == b"new"
+
+
+def test_one_that_cannot_be_made_leaves_the_one_before():
+    tried = []
+
+    def fail() -> bytes:
+        tried.append(1)
+        raise SourceError("no")
+
+    before, late = (Late(make, "text/csv", 0, "a", waits=True) for make in (lambda: b"old", fail))
+    before.prepare()
+    late.follow(before)
+    with pytest.raises(SourceError):
+        late.prepare()
+    assert text(late) == b"old"
+    late.prepare()
+    assert len(tried) == 1, "it is tried again after a while, not every few seconds"

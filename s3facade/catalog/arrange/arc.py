@@ -39,6 +39,8 @@ ONTOLOGIES: Mapping[str, str] = {
     "FBbi": "http://purl.obolibrary.org/obo/fbbi.owl",
 }
 """Addresses of ontologies that terms are taken from."""
+LONG = 10_000
+"""Rows from which on a workbook takes more than a second: listings do not wait for it."""
 
 
 def arrange(desk: Desk) -> None:
@@ -67,7 +69,8 @@ def arrange(desk: Desk) -> None:
     known = {source: ONTOLOGIES.get(source, "") for source in sorted(used)}
     books[INVESTIGATION] = investigation(_investigation(parts, studies), known)
     for key, sheets in books.items():
-        desk.later(key, partial(workbook, sheets), MEDIA_TYPE, tag(sheets))
+        dear = sum(len(sheet.rows) for sheet in sheets) > LONG
+        desk.later(key, partial(workbook, sheets), MEDIA_TYPE, tag(sheets), waits=dear)
 
 
 def _grouped(parts: Sequence[Part], names: Sequence[str]) -> dict[str, list[Part]]:
