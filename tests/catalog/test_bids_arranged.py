@@ -23,6 +23,11 @@ NAMES = {"sub": "{animal}", "sample": "s{section:03}"}
 SOURCES = {
     "dark": {"files": "data/dark/{animal}_{section:int}.tif"},
     "bright": {"files": "data/bright/{animal}_{section:int}.tif"},
+    "both": {
+        "files": "data/{kind}/{animal}_{section:int}.tif",
+        "values": {"kind": {"bright": "BF", "dark": "DF"}},
+    },
+    "none": {"files": "data/dark/{animal}_{section:int}.nowhere.tif"},
     "photos": {"files": "data/photos/{animal}_{section:int}.{ending:jpe?g}"},
 }
 IMAGES = {"small": {"from": "bright", "steps": [{"crop": {"x": [0, 4]}}, {"gaussian": "1 px"}]}}
@@ -93,6 +98,27 @@ def test_fields_of_two_sources_of_one_suffix_stand_at_the_root_if_both_say_them(
     assert shown.json("sub-a/micr/sub-a_sample-s001_acq-bright_BF.json") == {**pixels, "SliceThickness": 20}
     assert shown.json("sub-a/micr/sub-a_sample-s001_acq-dark_BF.json") == {**pixels, "SliceThickness": 30}
     assert shown.broken() == []
+
+
+def test_fields_of_one_source_do_not_reach_images_whose_suffix_captures_tell(tmp_path, engine):
+    """A file at the root holds for every image of its suffix, whoever called it so."""
+    sizes = {"PixelSize": "0.5 um"}
+    stated = {"BodyPart": "BRAIN", **sizes}
+    named = {"from": "bright", "suffix": "BF", "entities": {**NAMES, "acq": "b"}, "sidecar": stated}
+    told = {"from": "both", "suffix": "{kind}", "entities": {**NAMES, "acq": "t"}, "sidecar": sizes}
+    shown = Shown(tmp_path, engine, {"files": [named, told]})
+    assert shown.json("BF.json") == {"PixelSize": [0.5, 0.5], "PixelSizeUnits": "um"}
+    assert shown.json("DF.json") == {"PixelSize": [0.5, 0.5], "PixelSizeUnits": "um"}
+    assert shown.json("sub-a/micr/sub-a_sample-s001_acq-b_BF.json") == {"BodyPart": "BRAIN"}
+    assert "sub-a/micr/sub-a_sample-s001_acq-t_BF.json" not in shown.listed()
+
+
+def test_a_source_without_files_leaves_no_sidecar_at_the_root(tmp_path, engine):
+    none = {"from": "none", "suffix": "BF", "entities": NAMES, "sidecar": {"PixelSize": "0.5 um"}}
+    dark = {"from": "dark", "suffix": "DF", "entities": NAMES, "sidecar": {"PixelSize": "0.5 um"}}
+    listed = Shown(tmp_path, engine, {"files": [none, dark]}).listed()
+    assert "DF.json" in listed
+    assert "BF.json" not in listed
 
 
 def test_sidecars_with_nothing_in_them_are_no_keys(tmp_path, engine):

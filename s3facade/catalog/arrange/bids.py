@@ -17,6 +17,7 @@ from s3facade.catalog.arrange.bids_tables import JSON, Tables
 from s3facade.catalog.arrange.bids_told import describe
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.config.views.bids import BidsFiles, BidsView
+from s3facade.core.errors import ConfigError
 from s3facade.core.protocols import Layout
 from s3facade.layouts.bids.measured import MEASURED
 from s3facade.layouts.bids.sidecar import Sidecar
@@ -74,7 +75,7 @@ class _Work:
         # Images that others are for come first: their names are told by those.
         for place in order:
             files = self.view.files[place]
-            self._files(files, self.fixed[place], above.get(files.suffix.text, {}))
+            self._files(files, self.fixed[place], above)
         self.tables.write()
         if self.view.arc is not None:
             rows = (self.tables.participants, self.tables.samples)
@@ -85,21 +86,37 @@ class _Work:
         """What can be said of all images of a suffix, in a file at the root (inheritance principle)."""
         found: dict[str, dict[str, Any]] = {}
         for files, said in zip(self.view.files, self.fixed, strict=True):
-            if files.suffix.names or files.suffix.text == PHOTO:
-                continue
-            before = found.setdefault(files.suffix.text, dict(said))
-            for name in [name for name, value in before.items() if name not in said or said[name] != value]:
-                del before[name]
+            for suffix in self._suffixes(files) - {PHOTO}:
+                before = found.setdefault(suffix, dict(said))
+                for name in [name for name, value in before.items() if name not in said or said[name] != value]:
+                    del before[name]
         return found
 
-    def _files(self, files: BidsFiles, fixed: Mapping[str, Any], inherited: Mapping[str, Any]) -> None:
+    def _suffixes(self, files: BidsFiles) -> set[str]:
+        """Suffixes that images of an entry have; none if there are no images."""
+        found = set()
+        for candidate in self.desk.of(files.source):
+            try:
+                found.add(files.suffix.fill(candidate.captures))
+            except ConfigError:
+                # It gets no name, and that is told where names are made.
+                continue
+            if not files.suffix.names:
+                break
+        return found
+
+    def _files(self, files: BidsFiles, fixed: Mapping[str, Any], above: Mapping[str, Mapping[str, Any]]) -> None:
         layout: Layout | None = registry.layout(files.layout)(**files.options) if files.layout else None
-        own = {name: value for name, value in fixed.items() if name not in inherited}
-        stating = Stating(files, own, inherited, self.desk)
         said = Both(self.view, files)
-        sidecars: dict[str, Sidecar] = {}
+        by_suffix: dict[str, Stating] = {}
+        sidecars: dict[tuple[str, str], Sidecar] = {}
         for named in self.namer.names(files):
             candidate, name = named.candidate, named.name
+            inherited = above.get(name.suffix, {})
+            stating = by_suffix.get(name.suffix)
+            if stating is None:
+                own = {field: value for field, value in fixed.items() if field not in inherited}
+                stating = by_suffix[name.suffix] = Stating(files, own, inherited, self.desk)
             carried = files.companions and companions.stem(candidate.recipe) is not None
             facts = stating.of(named, self._intended(files, named), companions_of=carried)
             for sentence in facts.wrong:
@@ -130,7 +147,7 @@ class _Work:
                 self.data.append(_assayed(key, named, {**inherited, **facts.stated}))
             beside = self._key(named.sidecar)
             if name.datatype in MEASURED and name.suffix != PHOTO:
-                sidecar = sidecars.setdefault(name.datatype, Sidecar(name.datatype, inherited))
+                sidecar = sidecars.setdefault((name.datatype, name.suffix), Sidecar(name.datatype, inherited))
                 self.desk.beside(beside, candidate, sidecar, about=facts.about)
             elif facts.stated:
                 self.desk.write(beside, pretty(dict(sorted(facts.stated.items()))), JSON)
