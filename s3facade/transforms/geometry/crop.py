@@ -11,7 +11,7 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import AXES, Level, Spec
-from s3facade.transforms.described import GEOMETRY, PLANES, kept
+from s3facade.transforms.described import GEOMETRY, PLANES, followed, kept
 from s3facade.transforms.geometry.places import Place, PlaceOption, edge, inside
 
 Span: TypeAlias = tuple[PlaceOption, PlaceOption] | None
@@ -27,7 +27,7 @@ class Crop:
     keeps its value and its physical position. Levels of which no centre lies in the box are left out.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     keep: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -63,7 +63,8 @@ class Crop:
         c = source.axis("c")
         channels = source.channels if c is None else source.channels[boxes[0].start[c] : boxes[0].stop[c]]
         dropped = PLANES if spans.keys() & {"t", "c", "z"} else GEOMETRY
-        return replace(source, levels=tuple(levels), channels=channels, attrs=kept(source, dropped))
+        made = replace(source, levels=tuple(levels), channels=channels, attrs=kept(source, dropped))
+        return followed(source, made)
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The same voxels, counted from the source's first."""

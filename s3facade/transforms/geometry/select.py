@@ -10,7 +10,7 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import AxisName, Level, Spec
-from s3facade.transforms.described import PLANES, kept
+from s3facade.transforms.described import PLANES, followed, kept
 from s3facade.transforms.geometry.channels import channel_number
 from s3facade.transforms.geometry.places import EDGE, Place, PlaceOption, edge, nearest
 
@@ -23,7 +23,7 @@ class Select:
     levels it is the voxel over the centre of the finest one.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     keep: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -49,7 +49,8 @@ class Select:
         levels = tuple(without(level) for level in source.levels)
         channels = source.channels if "c" not in chosen else (source.channels[chosen["c"]],)
         axes = tuple(source.axes[i] for i in stay)
-        return replace(source, axes=axes, levels=levels, channels=channels, attrs=kept(source, PLANES))
+        made = replace(source, axes=axes, levels=levels, channels=channels, attrs=kept(source, PLANES))
+        return followed(source, made, {name: at for name, at in chosen.items() if name == "z"})
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The region in the chosen planes."""

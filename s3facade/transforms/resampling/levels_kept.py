@@ -9,13 +9,14 @@ from s3facade.core.errors import Unsupported
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
+from s3facade.transforms.described import followed
 
 
 @dataclass(frozen=True, slots=True)
 class KeepLevels:
     """The levels from ``first`` on, ``count`` of them; the others are not there any more."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     keep: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -30,7 +31,8 @@ class KeepLevels:
         if not -n <= self.first < n or self.count < 1:
             raise Unsupported(f"The image has {n} levels, counted from 0: `first: {self.first}` is none of them.")
         first = self.first % n
-        return replace(source, levels=source.levels[first : first + self.count])
+        made = replace(source, levels=source.levels[first : first + self.count])
+        return followed(source, made) if first else made
 
     def need(self, source: Spec, level: int, region: Region) -> Need:
         """The same box."""

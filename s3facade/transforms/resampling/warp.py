@@ -17,9 +17,9 @@ from s3facade.core.image import Image, Source, derive
 from s3facade.core.operators import Block, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Level, Spec
-from s3facade.transforms.described import PLANES, kept
+from s3facade.transforms.described import PLANES, followed, kept
 from s3facade.transforms.pyramids.downsample import AddLevel
-from s3facade.transforms.resampling.mapping import Matrix, indices
+from s3facade.transforms.resampling.mapping import Matrix, identity, indices
 from s3facade.transforms.resampling.onto import Grid, grid_of
 from s3facade.transforms.resampling.outlook import View, level_of, too_fine, views
 from s3facade.transforms.resampling.sampling import Method, Window, finish
@@ -33,7 +33,7 @@ _SAME = 1e-6
 class Warp:
     """Values of the source at the places that an affine map of the output's voxel centres leads to."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     keep: ClassVar[bool] = True
 
     matrix: Matrix
@@ -53,7 +53,9 @@ class Warp:
         """
         check(source, self.method, self.outside)
         levels = tuple(level_of(view, source.axes, source.levels[0]) for view in self._views(source))
-        return replace(source, levels=levels, attrs=kept(source, PLANES))
+        made = replace(source, levels=levels, attrs=kept(source, PLANES))
+        # Only where nothing moves: elsewhere it would be places in the frame that was left.
+        return followed(source, made) if self.matrix == identity(len(self.matrix)) else made
 
     def need(self, source: Spec, level: int, region: Region) -> Need | None:
         """The box around the places of ``region``, with the neighbours that they are interpolated from."""
