@@ -249,7 +249,11 @@ def test_two_files_that_say_different_things_of_one_animal_are_told(tmp_path, en
 
 def test_values_that_a_column_must_not_have_are_told(tmp_path, engine):
     found = catalog(tmp_path, engine, ["a_1.tif"], {**files(), "participants": {"age": "{animal}"}})
-    assert broken(found) == {"a_1.tif": "sub-a: age is a number, not 'a'; the table says n/a there."}
+    said = (
+        "sub-a: age is a number, not 'a'; n/a stands there until the value is corrected where it is from, or given "
+        "another label in `values`."
+    )
+    assert broken(found) == {"a_1.tif": said}
 
 
 def test_fields_that_captures_fill_are_judged_for_each_image(tmp_path, engine):

@@ -77,6 +77,17 @@ def test_pixels_that_are_stated_otherwise_are_told():
     assert same.remarks(dataset(known=False)) == ()
 
 
+def test_pixels_of_a_volume_that_are_stated_along_x_and_y_alone_are_told():
+    stated = pixels_stated({"PixelSize": [250, 500], "PixelSizeUnits": "nm"})
+    sentence = (
+        "`sidecar` says PixelSize along x and y, and the image has 4 planes along z: write all three, as in "
+        "`PixelSize: {x: 0.5 um, y: 0.5 um, z: 2 um}`, or leave it out where the image says it."
+    )
+    assert stated.remarks(dataset()) == (sentence,)
+    assert stated.remarks(dataset(known=False)) == (sentence,)
+    assert stated.remarks(dataset((0.5, 0.25))) == ()
+
+
 def test_pixels_that_nobody_knows_are_told():
     assert PixelsStated().remarks(dataset()) == ()
     (said,) = PixelsStated().remarks(dataset(known=False))
@@ -123,20 +134,20 @@ def test_what_one_image_does_not_know_another_may_say():
     ("column", "value", "sentence"),
     [
         (Column("sample_type"), "Tissue", "sub-a: sample_type is one of cell line, in vitro differentiated cells, "),
-        (Column("age"), "twelve", "sub-a: age is a number, not 'twelve'; the table says n/a there."),
-        (Column("age"), "130", "sub-a: age is at most 89 years, not 130; say what its `units` are; the table says n/a"),
+        (Column("age"), "twelve", "sub-a: age is a number, not 'twelve'; n/a stands there until"),
+        (Column("age"), "130", "sub-a: age is at most 89 years, not 130: write 89 for more, or say its `units`; n/a"),
         (
             Column("acq_time"),
             "31.1.2023",
-            "sub-a: acq_time is a datetime as BIDS writes it, as in 2023-01-31T09:30:00, not '31.1.2023'; the table",
+            "sub-a: acq_time is a datetime as BIDS writes it, as in 2023-01-31T09:30:00, not '31.1.2023'; n/a",
         ),
         (
             Column("strain_rrid"),
             "C57",
-            "sub-a: strain_rrid is a rrid as BIDS writes it, as in RRID:IMSR_JAX:000664, not 'C57'; the table says",
+            "sub-a: strain_rrid is a rrid as BIDS writes it, as in RRID:IMSR_JAX:000664, not 'C57'; n/a",
         ),
         (Column("derived_from"), "block 1", "sub-a: derived_from is as in sample-"),
-        (Column("dose", levels={"low": "1 mg"}), "high", "sub-a: dose is one of low, not 'high'; the table says n/a"),
+        (Column("dose", levels={"low": "1 mg"}), "high", "sub-a: dose is one of low, not 'high'; n/a"),
     ],
 )
 def test_values_that_bids_does_not_have_are_told_and_left_out(column, value, sentence):
@@ -144,6 +155,28 @@ def test_values_that_bids_does_not_have_are_told_and_left_out(column, value, sen
     (said,) = table.add(("sub-a",), (value,), "1.tif")
     assert said.startswith(sentence)
     assert table.tsv().endswith(b"sub-a\tn/a\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        (Column("age"), "89+", "89"),
+        (Column("age"), "> 89", "89"),
+        (Column("age"), "NaN", "n/a"),
+        (Column("sex"), "NA", "n/a"),
+        (Column("sex"), "female", "female"),
+        (Column("handedness"), cell("N/A"), "n/a"),
+        (Column("species"), "Mus musculus", "Mus musculus"),
+        # Where any text may stand, a word is what it says.
+        (Column("strain"), "NA", "NA"),
+        (Column("dose", levels={"none": "Nothing."}), "none", "none"),
+        (Column("age", units="week"), "130", "130"),
+    ],
+)
+def test_values_are_written_as_bids_writes_them(column, value, shown):
+    table = Rows(("participant_id",), (column,))
+    assert table.add(("sub-a",), (value,), "1.tif") == []
+    assert table.tsv().endswith(f"sub-a\t{shown}\n".encode())
 
 
 def test_a_description_says_what_is_given_and_nothing_else():

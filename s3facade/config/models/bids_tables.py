@@ -12,7 +12,7 @@ from s3facade.config.models.base import Model, Resolving
 from s3facade.config.template import compile_template, unknown_name
 from s3facade.config.views.bids import BidsColumn
 from s3facade.core.errors import ConfigError
-from s3facade.layouts.bids.tables import Column
+from s3facade.layouts.bids.tables import Column, cell
 
 KEYS: Mapping[str, Sequence[str]] = {
     "participants": ("participant_id",),
@@ -69,7 +69,8 @@ def columns(
             if used not in known:
                 desk.problem(here, unknown_name(used, "capture or column", sorted(known)))
         if not value.names:
-            told = Column(name, units=column.units, levels=column.levels).refusal(value.text)
+            shown = Column(name, units=column.units, levels=column.levels)
+            told = shown.refusal(shown.spelled(cell(value.text)))
             if told:
                 desk.problem(here, told)
         found.append(BidsColumn(name, value, column.description, column.units, dict(column.levels)))

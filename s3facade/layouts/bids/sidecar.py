@@ -20,6 +20,10 @@ _UNKNOWN = (
     f"BIDS needs {PIXELS}, and the image does not say how large its pixels are: add `{PIXELS}: 0.5 um` to `sidecar`, "
     "or `pixel_size` to the source."
 )
+_FLAT = (
+    f"`sidecar` says {PIXELS} along x and y, and the image has {{depth}} planes along z: write all three, as in "
+    f"`{PIXELS}: {{{{x: 0.5 um, y: 0.5 um, z: 2 um}}}}`, or leave it out where the image says it."
+)
 CLOSE = 1e-3
 """Relative difference of lengths that are meant to be the same."""
 
@@ -73,11 +77,13 @@ class PixelsStated:
         if self.stated is None:
             return () if found and found[0] else (_UNKNOWN,)
         unit = IN_MICROMETERS.get(self.stated[1])
+        depth = max((image.spec.length("z") for image in dataset.images.values()), default=1)
+        flat = (_FLAT.format(depth=depth),) if depth > 1 and len(self.stated[0]) < 3 else ()
         if unit is None or not found or not found[0]:
-            return ()
+            return flat
         stated, measured = [size * unit for size in self.stated[0]], found[0][PIXELS]
         if all(math.isclose(a, b, rel_tol=CLOSE) for a, b in zip(stated, measured, strict=False)):
-            return ()
+            return flat
         said, other = (" x ".join(f"{size:g}" for size in sizes) for sizes in (stated, measured))
         sentence = (
             f"`sidecar` says that {PIXELS} is {said} um, and the image says {other} um: one of the two is wrong. "

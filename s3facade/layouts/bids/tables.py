@@ -11,10 +11,17 @@ from typing import Any
 from s3facade.layouts.bids.schema import schema
 
 MISSING = "n/a"
+UNKNOWN = frozenset({"na", "nan", "n.a.", "none", "null"})
+"""How programs write that a number or one of a few words is missing, in small letters."""
+OLD = re.compile(r"(?:89|>\s*89|>=\s*89)\s*\+?")
+"""Ages of people who are older than BIDS tells; it has 89 for all of them."""
 EXAMPLES = {"datetime": ", as in 2023-01-31T09:30:00", "rrid": ", as in RRID:IMSR_JAX:000664"}
 """What formats look like."""
 _SPACES = re.compile(r"[\t\r\n]+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+_UNTIL = f"{MISSING} stands there until the value is corrected where it is from, or given another label in `values`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +40,28 @@ class Column:
         told = {"Description": self.description, "Units": self.units, "Levels": dict(self.levels)}
         return {key: value for key, value in told.items() if value}
 
+    def spelled(self, value: str) -> str:
+        """``value`` as BIDS writes it: what is missing is ``n/a``, also as other programs write that."""
+        if value in self._allowed:
+            return value
+        if value.lower() in UNKNOWN and (self._allowed or self._about.get("Format") == "number"):
+            return MISSING
+        # "89+" is how older versions of BIDS wrote it.
+        return "89" if self.name == "age" and not self.units and OLD.fullmatch(value) else value
+
     def refusal(self, value: str) -> str | None:
         """Why a column that the standard knows must not have this value, or None."""
         if value == MISSING:
             return None
-        rule = schema().column(self.name)
-        about = rule.get("definition", rule)
-        levels = self.levels or about.get("Levels", {})
-        allowed = tuple(rule.get("enum", ())) or tuple(levels)
+        rule, about, allowed = schema().column(self.name), self._about, self._allowed
         if allowed and value not in allowed:
             return f"{self.name} is one of {', '.join(allowed)}, not {value!r}"
         if about.get("Format") == "number" and not _NUMBER.fullmatch(value):
             return f"{self.name} is a number, not {value!r}"
         most = about.get("Maximum") if not self.units else None
         if most is not None and float(value) > most:
-            return f"{self.name} is at most {most} {about.get('Units', '')}s, not {value}; say what its `units` are"
+            unit = about.get("Units", "")
+            return f"{self.name} is at most {most} {unit}s, not {value}: write {most} for more, or say its `units`"
         form = rule.get("format", "")
         if form in schema().formats and not re.fullmatch(schema().formats[form], value):
             return f"{self.name} is a {form} as BIDS writes it{EXAMPLES.get(form, '')}, not {value!r}"
@@ -56,10 +70,23 @@ class Column:
             return f"{self.name} is as in {pattern.strip('^$')}, not {value!r}"
         return None
 
+    @property
+    def _about(self) -> Mapping[str, Any]:
+        """What the standard says of the column's values."""
+        rule = schema().column(self.name)
+        about: Mapping[str, Any] = rule.get("definition", rule)
+        return about
+
+    @property
+    def _allowed(self) -> tuple[str, ...]:
+        """The only values there are; empty: any."""
+        return tuple(schema().column(self.name).get("enum", ())) or tuple(self.levels or self._about.get("Levels", {}))
+
 
 def cell(value: object) -> str:
     """One value of a table: without tabs and line ends, ``n/a`` where nothing is known."""
-    return _SPACES.sub(" ", str(value)).strip() or MISSING
+    found = _SPACES.sub(" ", str(value)).strip()
+    return MISSING if found.lower() in ("", MISSING) else found
 
 
 @dataclass
@@ -72,8 +99,8 @@ class Rows:
     """All others."""
     known: dict[tuple[str, ...], list[tuple[str | None, str]]] = field(default_factory=dict)
     """By key: each value, None where nobody has said one, and the file that it is from."""
-    judged: dict[tuple[int, str], str | None] = field(default_factory=dict)
-    """Why values must not stand there, by place of the column and value."""
+    judged: dict[tuple[int, str], tuple[str, str | None]] = field(default_factory=dict)
+    """Values as BIDS writes them, and why they must not stand there, by place of the column and value."""
 
     def add(self, key: tuple[str, ...], values: Sequence[str | None], file: str) -> Sequence[str]:
         """One row, as one image gives it.
@@ -90,15 +117,17 @@ class Rows:
         if row is None:
             row = self.known[key] = [(None, file)] * len(self.columns)
         wrong = []
-        for place, value in enumerate(values):
-            before, by = row[place]
-            if value == before or value is None:
+        for place, given in enumerate(values):
+            if given is None:
                 continue
+            before, by = row[place]
             column = self.columns[place]
+            value, refusal = self._judged(place, column, given)
+            if value in (before, MISSING):
+                continue
             if before is None:
-                refusal = self._refusal(place, column, value)
                 row[place] = (MISSING if refusal else value, file)
-                wrong += [f"{' of '.join(key)}: {refusal}; the table says {MISSING} there."] if refusal else []
+                wrong += [f"{' of '.join(key)}: {refusal}; {_UNTIL}"] if refusal else []
             elif before != MISSING:
                 wrong.append(
                     f"{' of '.join(key)} has two values of {column.name}: {before!r} by {by} and {value!r} by {file}; "
@@ -106,11 +135,13 @@ class Rows:
                 )
         return wrong
 
-    def _refusal(self, place: int, column: Column, value: str) -> str | None:
-        """`Column.refusal`, once for each value."""
-        if (place, value) not in self.judged:
-            self.judged[place, value] = column.refusal(value)
-        return self.judged[place, value]
+    def _judged(self, place: int, column: Column, given: str) -> tuple[str, str | None]:
+        """`Column.spelled` and `Column.refusal`, once for each value."""
+        found = self.judged.get((place, given))
+        if found is None:
+            value = column.spelled(given)
+            found = self.judged[place, given] = (value, column.refusal(value))
+        return found
 
     def tsv(self) -> bytes:
         """The table, sorted by its keys."""
