@@ -183,7 +183,7 @@ class Catalog:
                 return known
             if isinstance(node.token, Folder) and (listed := node.token.peek()) is not None:
                 return listed
-            if isinstance(node.token, Copy):
+            if isinstance(node.token, Copy) and node.token.near:
                 return node.token.open()
             if isinstance(node.token, Late) and (made := node.token.peek()) is not None:
                 late.append(node.token)

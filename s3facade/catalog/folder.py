@@ -18,7 +18,7 @@ from s3facade.core.identity import digest
 from s3facade.core.image import Source
 from s3facade.core.keyspace import Deferred, Dir, File, Node
 from s3facade.core.objects import Object, Passed
-from s3facade.stores.files import describe
+from s3facade.stores.files import describe, is_remote
 from s3facade.stores.local import GONE, fingerprint, translated
 
 VERSION = 1
@@ -52,8 +52,13 @@ class Copy:
     def __init__(self, path: str) -> None:
         self.path = path
 
+    @property
+    def near(self) -> bool:
+        """Whether looking at it waits for no network."""
+        return not is_remote(self.path)
+
     def open(self) -> File:
-        """The file as it is now. One ``stat``. Raises `SourceError`."""
+        """The file as it is now: one ``stat``, or a request to its store. Raises `SourceError`."""
         return passed(describe(self.path))
 
 

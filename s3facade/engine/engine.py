@@ -44,6 +44,7 @@ from s3facade.engine.pool import IDLE, Pool
 from s3facade.engine.rasters import Rasters
 from s3facade.engine.warm import Step
 from s3facade.stores import files
+from s3facade.stores.files import file, is_remote
 from s3facade.stores.local import HANDLES, Handle, verify
 
 T = TypeVar("T")
@@ -226,9 +227,16 @@ class Engine:
             return None
         return self._at_hand(cut(obj, start, stop))
 
-    async def descriptor(self, segment: Passed) -> Descriptor:
-        """The source of a passed segment, opened. Raises `SourceUnavailable`, `SourceChanged`."""
+    async def descriptor(self, segment: Passed) -> Descriptor | None:
+        """The source of a passed segment, opened; None where it is no file of this machine, and has to be streamed.
+
+        Raises:
+            SourceUnavailable: It cannot be opened now.
+            SourceChanged: It is not the file that was described.
+        """
         source = segment.source
+        if is_remote(source.path):
+            return None
         # Opening may wait for a disk; what is open already costs no hop to a worker.
         handle = HANDLES.held(source)
         if handle is None:
@@ -605,7 +613,9 @@ def _first(item: T, rest: Iterator[T]) -> Iterator[T]:
 
 
 def _passed(segment: Passed, lo: int, hi: int) -> bytes:
-    """Source bytes, verified after reading."""
+    """Source bytes, verified after reading; those of a store are of the version that was described."""
+    if is_remote(segment.source.path):
+        return bytes(file(segment.source).pread(segment.start + lo, hi - lo))
     handle = HANDLES.borrow(segment.source)
     data = os.pread(handle.fd, hi - lo, segment.start + lo)
     verify(handle, segment.source)

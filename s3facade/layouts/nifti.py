@@ -46,7 +46,8 @@ class Nifti:
     """NIfTI-1 or NIfTI-2; default: 1, and 2 beyond 32,767 voxels along an axis."""
 
     @property
-    def _media_type(self) -> str:
+    def media_type(self) -> str:
+        """Of the file."""
         return "application/gzip" if self.gzip else "application/octet-stream"
 
     def build(self, dataset: Dataset) -> File:
@@ -66,14 +67,14 @@ class Nifti:
         )
         if same is not None:
             name = digest("file", same.etag)
-            return File(same.size, self._media_type, name, modified, lambda: Object((Passed(same, 0, same.size),)))
+            return File(same.size, self.media_type, name, modified, lambda: Object((Passed(same, 0, same.size),)))
         spec, about = image.spec, dataset.about
         text = about.get("description") or about.get("name") or ""
         head = header(spec, edition(spec, self.edition), str(text))
         file = _Layout(image, head, self.gzip)
         return File(
             file.size,
-            self._media_type,
+            self.media_type,
             digest(spec.identity, "nifti", self.version, NiftiVoxels.version, self, head.hex()),
             max(modified, dataset.modified),
             file.body,
@@ -93,7 +94,7 @@ def _original(recipe: Mapping[str, object], image: Image, ending: str) -> Source
     if not isinstance(made, Mapping) or made.keys() - PLAIN or not isinstance(image, Opened):
         return None
     source = image.source
-    fits = image.reader == "nifti" and len(image.members) < 2 and source.path.startswith("/")
+    fits = image.reader == "nifti" and len(image.members) < 2
     return source if fits and source.path.lower().endswith(ending) else None
 
 

@@ -258,8 +258,9 @@ class Objects:
             if len(pieces) == 1 and isinstance(pieces[0].segment, Passed):
                 piece, passed = pieces[0], pieces[0].segment
                 source = await self._engine.descriptor(passed)
-                reply.passing = Passing(source, passed.start + piece.lo, passed.start + piece.hi)
-                return
+                if source is not None:
+                    reply.passing = Passing(source, passed.start + piece.lo, passed.start + piece.hi)
+                    return
         flow = self._engine.stream(obj, start, stop, tenant)
         try:
             reply.body = [await anext(flow)]

@@ -142,8 +142,8 @@ class Engine(Protocol):
         """How many bytes an object has, computed if nothing else tells."""
         ...
 
-    async def descriptor(self, segment: Passed, /) -> Descriptor:
-        """The file behind source bytes."""
+    async def descriptor(self, segment: Passed, /) -> Descriptor | None:
+        """The file behind source bytes; None where they have to be streamed."""
         ...
 
 

@@ -14,12 +14,11 @@ def own_bytes(recipe: Recipe, extension: str) -> str | None:
     """Path of the file whose bytes are the image, or None where they have to be computed.
 
     Args:
-        recipe: How the image is made. Steps, or sizes and series that the configuration states, make another image;
-            files of stores are read in pieces, not passed on.
+        recipe: How the image is made. Steps, or sizes and series that the configuration states, make another image.
         extension: Form that is asked for, with its dot: ``.nii.gz``.
     """
     if not isinstance(recipe, FileRecipe) or recipe.reader != READERS.get(extension):
         return None
-    if recipe.options or recipe.pixel_size or recipe.series is not None or not recipe.path.startswith("/"):
+    if recipe.options or recipe.pixel_size or recipe.series is not None:
         return None
     return recipe.path if recipe.path.lower().endswith(extension) else None
