@@ -19,7 +19,6 @@ from s3facade.layouts.lazily import lazily
 from s3facade.layouts.ome_xml import metadata
 from s3facade.layouts.ome_zarr import RECIPE, OmeZarr
 from s3facade.layouts.plate import (
-    Acquisition,
     Field,
     Plate,
     Well,
@@ -86,8 +85,8 @@ class OmeZarrPlate:
     def _plate(self, placed: Sequence[Shot], name: str | None) -> tuple[Plate, list[Shot]]:
         """The plate, and its images in the order of their wells and fields."""
         size = next((s.size for s in placed if s.size), (0, 0))
-        rows = self.rows or side([s.row for s in placed], size[0], names.rows)
-        columns = self.columns or side([s.column for s in placed], size[1], names.columns)
+        rows = self.rows or side([s.row for s in placed], size[0])
+        columns = self.columns or side([s.column for s in placed], size[1])
         runs = runs_of(placed)
         by_well: dict[tuple[int, int], list[Shot]] = {}
         for shot in placed:
@@ -102,11 +101,11 @@ class OmeZarrPlate:
         made, order = [], []
         for (row, column), shots in sorted(by_well.items()):
             fitting = ordered(shots, runs)
-            fields = tuple(Field(str(n), runs.get(s.acquisition)) for n, s in enumerate(fitting))
+            ran = [runs.get(shot.acquisition) for shot in fitting]
+            fields = tuple(Field(str(n), None if run is None else run.id) for n, run in enumerate(ran))
             made.append(Well(row, column, fields))
             order += fitting
-        acquisitions = [Acquisition(number, label) for label, number in runs.items()]
-        return Plate(rows, columns, tuple(made), name, counted(acquisitions, made)), order
+        return Plate(rows, columns, tuple(made), name, counted(runs.values(), made)), order
 
     def _tree(self, dataset: Dataset, plate: Plate, order: Sequence[Shot], left: Sequence[str], modified: int) -> Dir:
         layout = OmeZarr(self.chunks, self.shards, None, self.codec)

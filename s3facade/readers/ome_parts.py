@@ -65,11 +65,11 @@ def fields(ome: dict[str, Any]) -> dict[str, dict[str, object]]:
     """Where images lie on plates, by the ID of the Image, as `Spec.attrs` has it."""
     found: dict[str, dict[str, object]] = {}
     for plate in items(ome, "Plate"):
-        runs = {
-            str(ref.get("@ID")): run
-            for run, node in enumerate(items(plate, "PlateAcquisition"))
-            for ref in items(node, "WellSampleRef")
-        }
+        runs: dict[str, dict[str, object]] = {}
+        for run, node in enumerate(items(plate, "PlateAcquisition")):
+            name = str(node.get("@Name") or "").strip()
+            about = {"acquisition": run, **({"acquisition_name": name} if name else {})}
+            runs |= {str(ref.get("@ID")): about for ref in items(node, "WellSampleRef")}
         counts = [_whole(plate.get(key)) for key in ("@Rows", "@Columns")]
         size: dict[str, object] = {"size": counts} if all(counts) else {}
         for well in items(plate, "Well"):
@@ -82,7 +82,7 @@ def fields(ome: dict[str, Any]) -> dict[str, dict[str, object]]:
                         "row": _label(well.get("@Row"), str(plate.get("@RowNamingConvention", "letter"))),
                         "column": _label(well.get("@Column"), str(plate.get("@ColumnNamingConvention", "number"))),
                         "field": number,
-                        "acquisition": runs.get(str(sample.get("@ID")), 0),
+                        **runs.get(str(sample.get("@ID")), {}),
                         **size,
                     }
     return found

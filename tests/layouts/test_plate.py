@@ -163,6 +163,21 @@ def test_acquisitions_are_told_where_there_are_several():
     assert [image["acquisition"] for image in well["images"]] == [1, 2]
 
 
+def test_acquisitions_are_called_as_the_source_calls_them():
+    about = {"row": "A", "column": "1", "acquisition": 0, "acquisition_name": "before"}
+    array = np.zeros((1, 8, 8), "u1")
+    image = opened(array, names="cyx", name="one", plate=about, path="one.tif")
+    plate = json.loads(dump(shown((array, image)))["zarr.json"])["attributes"]["ome"]["plate"]
+    assert plate["acquisitions"] == [{"id": 1, "name": "before", "maximumfieldcount": 1}]
+
+
+def test_columns_may_be_letters_and_rows_numbers():
+    plate = json.loads(dump(shown(field("28", "AV", size=[32, 48])))["zarr.json"])["attributes"]["ome"]["plate"]
+    assert [row["name"] for row in plate["rows"]] == [str(n) for n in range(1, 33)]
+    assert [column["name"] for column in plate["columns"]] == list(wells.rows(48))
+    assert plate["wells"] == [{"path": "28/AV", "rowIndex": 27, "columnIndex": 47}]
+
+
 def test_images_without_a_well_are_named():
     loose = np.zeros((20, 20), "u1")
     tree = OmeZarrPlate().build(Dataset({"0": field("A", "1")[1], "1": opened(loose, name="overview", path="o.tif")}))

@@ -372,7 +372,7 @@ def test_what_ome_xml_refers_to():
     (image,) = parse_ome(OME).images
     assert image.acquired == "2020-01-02T03:04:05"
     assert image.objective == {"name": "Plan", "magnification": 63.0, "na": 1.4, "immersion": "Oil"}
-    assert image.plate == {"name": "P", "row": "B", "column": "3", "field": 0, "acquisition": 0}
+    assert image.plate == {"name": "P", "row": "B", "column": "3", "field": 0}
     (channel,) = image.channels
     assert (channel.emission, channel.excitation) == (461, 358)
 
