@@ -14,6 +14,11 @@ def image_name(image: Image, key: str) -> str:
         return stated
     if key:
         return key
+    return file_name(image)
+
+
+def file_name(image: Image) -> str:
+    """The name of an image's first file without extensions; ``image`` where there is none."""
     source = next(sources(image), None)
     stem = os.path.splitext(os.path.basename(source.path))[0] if source else ""
     return stem.removesuffix(".ome") or "image"

@@ -15,7 +15,7 @@ from s3facade.core.keyspace import Dir, File, Node
 from s3facade.layouts.chunking import Sizes, tiling
 from s3facade.layouts.documents import json_file, literal_file
 from s3facade.layouts.multiscales import multiscales
-from s3facade.layouts.naming import image_name
+from s3facade.layouts.naming import file_name, image_name
 from s3facade.layouts.ome_xml import metadata, printable
 from s3facade.layouts.omero import measured, omero
 from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
@@ -93,7 +93,7 @@ class OmeZarr:
         if self.name:
             root.ome["name"] = printable(self.name)
         root.tell(dataset.recipe, modified)
-        _crate(root, dataset, self.name or names[0], modified)
+        _crate(root, dataset, self.name or file_name(images[0][1]), modified)
         # Else whoever opens a collection of thousands would wait for a plane of each.
         consolidate = sum(measured(image) for _, image in images) <= CONSOLIDATED
         return root.directory(modified, consolidate=consolidate)

@@ -16,6 +16,7 @@ from s3facade.layouts import wells as names
 from s3facade.layouts.chunking import Sizes
 from s3facade.layouts.documents import json_file, literal_file
 from s3facade.layouts.lazily import lazily
+from s3facade.layouts.naming import file_name
 from s3facade.layouts.ome_xml import metadata
 from s3facade.layouts.ome_zarr import RECIPE, OmeZarr
 from s3facade.layouts.plate import (
@@ -135,7 +136,7 @@ class OmeZarrPlate:
             children[RECIPE], size = recipe, recipe.size
         crate = image_crate(
             dataset.about,
-            plate.name or "plate",
+            plate.name or file_name(order[0].image),
             [shot.image for shot in order],
             recipe=dataset.recipe,
             told=None if size is None else (RECIPE, size),

@@ -96,7 +96,7 @@ def test_people_and_publications_are_entities():
 def test_nothing_is_made_up():
     root = crate()["./"]
     assert root["name"] == "b"
-    assert root["description"] == "Image of 64 y x 80 x voxels of type uint16."
+    assert root["description"] == "Image of 64 x 80 voxels (y, x) of type uint16."
     assert root["datePublished"] == "2023-11-14"  # of the file
     assert "resultOf" not in root
     assert "author" not in root
@@ -167,9 +167,18 @@ def test_without_a_licence_the_ome_zarr_is_as_it_was():
 
 
 def test_several_images_of_a_file_have_one_crate():
-    node = OmeZarr().build(Dataset({"0": IMAGE, "1": IMAGE}, {}, 5, {}, ABOUT))
+    named = replace(IMAGE, spec=replace(SPEC, attrs={"name": "the first one"}))
+    node = OmeZarr().build(Dataset({"0": named, "1": IMAGE}, {}, 5, {}, ABOUT))
     file = node.children["ro-crate-metadata.json"]
-    assert "2 images" in graph(b"".join(p.data for p in file.body().parts))["./"]["description"]
+    root = graph(b"".join(p.data for p in file.body().parts))["./"]
+    assert "2 images" in root["description"]
+    assert root["name"] == "b"
+
+
+def test_numbers_that_json_lacks_do_not_break_an_image():
+    found = crate(specimen={"a": float("nan"), "b": float("-inf"), "c": [1.5, float("nan")]})
+    told = {e["name"]: e["value"] for e in found.values() if e["@type"] == "PropertyValue"}
+    assert told == {"b": "-Infinity", "c": 1.5}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Groups and their names are those of REMBI (Sarkans et al., 2021): what is given 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -139,6 +140,9 @@ def _plain(value: object) -> Any:
         return [kept for v in value if (kept := _plain(v)) not in (None, "", [], {})]
     if isinstance(value, str):
         return None if value.strip().lower() in MISSING else value.strip()
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has no such numbers; infinity is called as Zarr calls it.
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
 
 

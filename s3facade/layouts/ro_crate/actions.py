@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from s3facade.layouts.ro_crate.graph import Graph, derived, reference, unpacked
 
 MOST_FILES = 1000
 """Original files that one action names; of more, it says how many there are."""
-HOME = "https://pypi.org/project/s3facade/"
-"""Where software of this name is looked for: RO-Crate 1.2 asks for an address of each application."""
+PACKAGE = "pkg:generic/s3facade"
+"""The software's package URL (purl), which claims no place where it can be had: RO-Crate 1.2 requires a URL of each
+application."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +52,8 @@ def _files(node: object) -> Iterator[Mapping[str, Any]]:
 def software(graph: Graph, version: str) -> dict[str, str]:
     """A link to what computed."""
     identifier = derived("software", f"s3facade {version}".strip())
-    about = {"name": "s3facade", "version": version, "softwareVersion": version, "url": HOME}
+    url = f"{PACKAGE}@{quote(version, safe='')}" if version else PACKAGE
+    about = {"name": "s3facade", "version": version, "softwareVersion": version, "url": url}
     return graph.add(identifier, "SoftwareApplication", **about)
 
 

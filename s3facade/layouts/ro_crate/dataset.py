@@ -6,6 +6,7 @@ described one by one only up to `MOST`; of more, the folders that they lie in ar
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ MOST = 2000
 """Images that are described one by one."""
 FOLDERS = 1000
 """Folders that are told where there are more images."""
+_ASCII = re.compile(r"[\x00-\x7f]+")
 CRATE = "https://w3id.org/ro/crate"
 """What a part of a crate conforms to that has a crate of its own (1.2, "Referencing other RO-Crates")."""
 
@@ -104,8 +106,9 @@ def dataset_crate(dataset: Folder, parts: Sequence[Part]) -> bytes:
         root["size"] = graph.add(
             derived("size", len(ordered)), "QuantitativeValue", name="Number of images", value=len(ordered)
         )
-        steps = list(dict.fromkeys(step for part in ordered for step in part.steps))
-        groups.append(actions.made(graph, ROOT, (), steps, dataset.version))
+        if told := [part for part in ordered if part.told]:
+            steps = list(dict.fromkeys(step for part in told for step in part.steps))
+            groups.append(actions.made(graph, ROOT, (), steps, dataset.version))
     if groups:
         root["mentions"] = unpacked(groups)
     root = {key: value for key, value in root.items() if value not in (None, "", [])}
@@ -165,5 +168,5 @@ def _counted(parts: Sequence[Part], depth: int) -> Counter[str]:
 
 
 def _uri(key: str) -> str:
-    """A key as a relative URI (1.2, "Encoding file paths"): percent-encoded where URIs ask for it."""
-    return quote(key, safe="/!$&'()*+,;=:@~")
+    """A key as a relative IRI (1.2, "Encoding file paths"): percent-encoded only where it must be."""
+    return _ASCII.sub(lambda found: quote(found[0], safe="/!$&'()*+,;=:@~"), key)

@@ -7,6 +7,7 @@ Its readers look for an entity of the type ``biosample`` with ``organism_classif
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,16 +45,56 @@ def image_crate(
         told: Key of the document of the recipe, relative to the crate, and its bytes.
         modified: When the configuration changed, nanoseconds since 1970: the date of images that have no files.
     """
+    if not images:
+        return None
+    made = None
+    if recipe:
+        version = str(recipe.get("software", {}).get("s3facade", ""))
+        made = Made(actions.originals(recipe), list(recipe.get("steps", ())), version)
+    sentence = sentence_of(images[0].spec, len(images))
+    return challenge_crate(about, name, sentence, newest(images, modified), made=made, told=told)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How something was made."""
+
+    files: Sequence[actions.Original]
+    steps: Sequence[str]
+    """Names of the transforms, in order."""
+    version: str
+    """Of the software."""
+
+
+def challenge_crate(
+    about: Mapping[str, object],
+    name: str,
+    sentence: str,
+    date: str,
+    *,
+    made: Made | None = None,
+    told: tuple[str, int] | None = None,
+) -> bytes | None:
+    """As `image_crate`, of anything that is the root of an OME-Zarr.
+
+    Args:
+        about: What the operator says.
+        name: Where ``about`` gives none.
+        sentence: The description where ``about`` gives none.
+        date: The day where ``about`` gives none; may be empty.
+        made: How it was made; None: that is not told.
+        told: As of `image_crate`.
+    """
     known, _ = settled(about)
-    date = known.get("date_published") or newest(images, modified)
-    if any(key not in known for key in NEEDED) or not date or not images:
+    date = known.get("date_published") or date
+    if any(key not in known for key in NEEDED) or not date:
         return None
     graph = Graph()
     root: dict[str, Any] = {
         "@id": ROOT,
         "@type": "Dataset",
         "name": known.get("name") or name,
-        "description": known.get("description") or sentence_of(images[0].spec, len(images)),
+        "description": known.get("description") or sentence,
         "datePublished": date,
         "license": known["license"],
         **credits_of(graph, known),
@@ -68,10 +109,9 @@ def image_crate(
         root["hasPart"] = graph.add(
             key, "File", name=key, description=what, encodingFormat="application/json", contentSize=str(size)
         )
-    if recipe:
-        version = str(recipe.get("software", {}).get("s3facade", ""))
-        files, steps = actions.originals(recipe), list(recipe.get("steps", ()))
-        others.append(actions.made(graph, ROOT, files, steps, version, told=told[0] if told else None))
+    if made:
+        document = told[0] if told else None
+        others.append(actions.made(graph, ROOT, made.files, made.steps, made.version, told=document))
     if others:
         root["mentions"] = unpacked(others)
     return graph.document("1.1", {**TERMS, **MORE_TERMS}, root)
@@ -119,6 +159,6 @@ def day(nanoseconds: int) -> str:
 
 def sentence_of(spec: Spec, count: int) -> str:
     """What an image is, in numbers, where nobody says more: crates must have a description."""
-    size = " x ".join(f"{n} {name}" for name, n in zip(spec.names, spec.levels[0].shape, strict=True))
+    size = " x ".join(map(str, spec.levels[0].shape))
     several = f"{count} images; the first has " if count > 1 else "Image of "
-    return f"{several}{size} voxels of type {spec.dtype.name}."
+    return f"{several}{size} voxels ({', '.join(spec.names)}) of type {spec.dtype.name}."
