@@ -246,7 +246,8 @@ class Freezer(Protocol):
 class Layout(Protocol):
     """A directory format, or a file format: dataset to key space. A frozen dataclass; its fields are its options.
 
-    One that shows an image as a single file gives a `File`, and states ``leaf: ClassVar[bool] = True``. One whose
+    One that shows an image as a single file gives a `File`, and states ``leaf: ClassVar[bool] = True`` and its
+    ``media_type: str``, which is told where no image is opened. One whose
     levels are those of single planes states ``flat: ClassVar[bool] = True``: z is not halved then.
     Folders that are no Zarr state their ``format: ClassVar[str]``, so that users are told lines that open them.
     """

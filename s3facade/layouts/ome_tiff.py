@@ -17,8 +17,6 @@ from s3facade.layouts.ome_xml import Stored, metadata
 from s3facade.layouts.tiff_file import tiff_file
 from s3facade.layouts.tiff_pages import SIDE, Pages, pages
 
-MEDIA = "image/tiff"
-
 
 @dataclass(frozen=True, slots=True)
 class OmeTiff:
@@ -29,6 +27,7 @@ class OmeTiff:
 
     version: ClassVar[int] = 1
     leaf: ClassVar[bool] = True
+    media_type: ClassVar[str] = "image/tiff"
     flat: ClassVar[bool] = True
     """Levels are made of planes: z is never halved."""
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -71,6 +70,7 @@ class Tiff:
 
     version: ClassVar[int] = 1
     leaf: ClassVar[bool] = True
+    media_type: ClassVar[str] = "image/tiff"
     flat: ClassVar[bool] = True
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -106,4 +106,4 @@ def _file(dataset: Dataset, made: list[Pages], description: bytes, layout: OmeTi
     shown = [image.spec.identity for image in dataset.images.values()]
     codecs = (Raw.version, Interleaved.version)
     identity = digest(type(layout).__name__, layout.version, layout, codecs, shown, description.decode())
-    return File(of.size, MEDIA, identity, modified(dataset), partial(type(of).body, of))
+    return File(of.size, layout.media_type, identity, modified(dataset), partial(type(of).body, of))

@@ -20,7 +20,6 @@ from s3facade.core.spec import Spec
 from s3facade.layouts.naming import modified
 from s3facade.layouts.tiff_pages import colours
 
-MEDIA = "image/png"
 BAND = 1 << 20
 """Bytes of rows that are made at a time, about."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -38,6 +37,7 @@ class Png:
 
     version: ClassVar[int] = 1
     leaf: ClassVar[bool] = True
+    media_type: ClassVar[str] = "image/png"
     flat: ClassVar[bool] = True
     """Of several levels the finest is shown."""
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -56,7 +56,7 @@ class Png:
         _check(image.spec)
         made = _Parts(image, colours(image.spec))
         identity = digest(type(self).__name__, self.version, self, PngRows.version, image.spec.identity)
-        return File(made.size, MEDIA, identity, modified(dataset), partial(_Parts.body, made))
+        return File(made.size, self.media_type, identity, modified(dataset), partial(_Parts.body, made))
 
 
 def _check(spec: Spec) -> None:
