@@ -2,7 +2,8 @@
 
 The viewer (ome2024-ngff-challenge) wants a header with ``url``; it reads ``written`` (bytes), ``shape``, ``chunks``,
 ``shards`` and ``dimension_names`` (separated by commas), ``license``, ``name``, ``description``, ``organismId``,
-``fbbiId``, ``source`` and ``origin``. BioFile Finder wants ``File Path``, and knows ``File Name`` and ``File Size``.
+``fbbiId``, ``source``, ``origin``, and of plates ``wells`` and ``images``. BioFile Finder wants ``File Path``, and
+knows ``File Name`` and ``File Size``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from s3facade.core.region import grid
 from s3facade.core.spec import AXES, Spec
 from s3facade.layouts.chunking import Tiling, tiling
 from s3facade.layouts.ome_zarr import OmeZarr
+from s3facade.layouts.ome_zarr_plate import OmeZarrField, OmeZarrPlate
 from s3facade.layouts.ro_crate.image import sentence_of
 
 Row: TypeAlias = dict[str, Any]
@@ -42,6 +44,7 @@ COLUMNS: Mapping[str, type] = {
     **{f"voxel_size_{axis}": float for axis in ("z", "y", "x")},
     "voxel_size_unit": str,
     "levels": int,
+    "wells": int,
     "images": int,
     "format": str,
     "license": str,
@@ -57,7 +60,10 @@ COLUMNS: Mapping[str, type] = {
 FORMATS: Mapping[str, str] = {
     "OmeZarr": "OME-Zarr 0.5",
     "OmeZarrPlate": "OME-Zarr 0.5",
+    "OmeZarrField": "OME-Zarr 0.5",
     "OmeTiff": "OME-TIFF",
+    "Tiff": "TIFF",
+    "Png": "PNG",
     "Nifti": "NIfTI",
     "Precomputed": "Neuroglancer precomputed",
 }
@@ -69,7 +75,8 @@ class Shown:
     """One image of a bucket."""
 
     key: str
-    spec: Spec
+    specs: Sequence[Spec]
+    """Of all images at this key, behind them those of their labels."""
     count: int
     """Images at this key."""
     layout: object
@@ -81,11 +88,12 @@ class Shown:
 
 def row(shown: Shown, base: str) -> Row:
     """What the table says of one image; ``base`` is the address of its bucket."""
-    spec, about = shown.spec, shown.about
+    spec, about = shown.specs[0], shown.about
+    layout = zarr_of(shown.layout)
     level = spec.levels[0]
     url = f"{base}/{quote(shown.key, safe='/=+,@()~!$')}"
-    cut = _cut(shown)
-    written = shown.size if shown.size is not None else stored(spec, shown.layout)
+    cut = None if layout is None else _cut(spec, layout)
+    written = shown.size if shown.size is not None else stored(_within(shown), layout)
     found: Row = {
         "url": url,
         "File Path": url,
@@ -101,10 +109,11 @@ def row(shown: Shown, base: str) -> Row:
         "dimension_names": ",".join(spec.names),
         "dtype": spec.dtype.name,
         "levels": len(spec.levels),
+        "wells": _wells(shown),
         "images": shown.count,
         "format": FORMATS.get(kind := type(shown.layout).__name__, kind),
         "license": about.get("license"),
-        "name": about.get("name") or shown.name,
+        "name": about.get("name") or (layout and layout.name) or shown.name,
         "description": about.get("description") or sentence_of(spec, shown.count),
         "organismId": about.get("organism"),
         "fbbiId": about.get("modality"),
@@ -119,24 +128,49 @@ def row(shown: Shown, base: str) -> Row:
     return found
 
 
-def _cut(shown: Shown) -> Tiling | None:
-    layout = shown.layout
-    if not isinstance(layout, OmeZarr):
+def zarr_of(layout: object) -> OmeZarr | None:
+    """How an image, or each one of a plate, is cut into chunks; None: it is no OME-Zarr."""
+    if isinstance(layout, OmeZarrPlate):
+        return OmeZarr(layout.chunks, layout.shards, layout.name, layout.codec)
+    return layout.image if isinstance(layout, OmeZarrField) else layout if isinstance(layout, OmeZarr) else None
+
+
+def _cut(spec: Spec, layout: OmeZarr) -> Tiling:
+    return tiling(spec, 0, chunks=layout.chunks, shards=False if layout.codec else layout.shards)
+
+
+def _wells(shown: Shown) -> int | None:
+    """Wells of a plate; None: it is none."""
+    if not isinstance(shown.layout, OmeZarrPlate):
         return None
-    return tiling(shown.spec, 0, chunks=layout.chunks, shards=False if layout.codec else layout.shards)
+    places = (_place(spec) for spec in shown.specs[: shown.count])
+    return len({(at.get("row"), at.get("column")) for at in places if at})
 
 
-def stored(spec: Spec, layout: object) -> int | None:
-    """Bytes of all chunks of all levels, their shard indexes included; None where only computing tells."""
-    if not isinstance(layout, OmeZarr) or layout.codec is not None:
+def _within(shown: Shown) -> list[Spec]:
+    """Of all that is shown: images of a plate that lie in no well are not."""
+    plate = isinstance(shown.layout, OmeZarrPlate)
+    return [spec for n, spec in enumerate(shown.specs) if not plate or n >= shown.count or _place(spec)]
+
+
+def _place(spec: Spec) -> Mapping[str, Any]:
+    """Where on a plate an image says that it lies; empty: nowhere."""
+    at = spec.attrs.get("plate")
+    return at if isinstance(at, Mapping) else {}
+
+
+def stored(specs: Sequence[Spec], layout: OmeZarr | None) -> int | None:
+    """Bytes of all chunks of all levels of all images, shard indexes included; None where only computing tells."""
+    if layout is None or layout.codec is not None:
         return None
     total = 0
-    for number, level in enumerate(spec.levels):
-        cut = tiling(spec, number, chunks=layout.chunks, shards=layout.shards)
-        chunks = grid(level.shape, cut.chunk)
-        total += math.prod(chunks) * math.prod(cut.chunk) * spec.dtype.itemsize
-        if cut.counts is not None:
-            total += math.prod(grid(chunks, cut.counts)) * index_nbytes(cut.counts)
+    for spec in specs:
+        for number, level in enumerate(spec.levels):
+            cut = tiling(spec, number, chunks=layout.chunks, shards=layout.shards)
+            chunks = grid(level.shape, cut.chunk)
+            total += math.prod(chunks) * math.prod(cut.chunk) * spec.dtype.itemsize
+            if cut.counts is not None:
+                total += math.prod(grid(chunks, cut.counts)) * index_nbytes(cut.counts)
     return total
 
 
@@ -155,13 +189,23 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def csv_bytes(rows: Sequence[Row]) -> bytes:
-    """The table as CSV (RFC 4180, but lines end in a line feed), UTF-8."""
+    """The table as CSV (RFC 4180, but lines end in a line feed), UTF-8.
+
+    Names come from files that anybody may have put there, and spreadsheets run what looks like a formula: such text
+    has an apostrophe before it, as OWASP advises against CSV injection.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in rows:
-        writer.writerow(["" if (value := one.get(name)) is None else value for name in COLUMNS])
+        writer.writerow([_harmless(one.get(name)) for name in COLUMNS])
     return text.getvalue().encode("utf-8", "replace")
+
+
+def _harmless(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def missing() -> str:

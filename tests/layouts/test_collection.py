@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from s3facade.core.keyspace import Dir, scan
 from s3facade.core.spec import Axis, Channel, Level, Spec
 from s3facade.layouts.collection import COLUMNS, Shown, csv_bytes, human, parquet_bytes, row, stored
 from s3facade.layouts.ome_zarr import OmeZarr
+from s3facade.layouts.ome_zarr_plate import OmeZarrField, OmeZarrPlate
 
 SPACE = tuple(Axis(name, "micrometer") for name in ("z", "y", "x"))
 LEVELS = (
@@ -32,7 +34,7 @@ ABOUT = {
 
 
 def shown(layout: object, key: str = "a b/x.ome.zarr", **about: object) -> Shown:
-    return Shown(key, SPEC, 1, layout, {**ABOUT, **about}, "x")
+    return Shown(key, [SPEC], 1, layout, {**ABOUT, **about}, "x")
 
 
 @pytest.mark.parametrize("layout", [OmeZarr(), OmeZarr(shards=False), OmeZarr(chunks=32, shards=64)])
@@ -40,11 +42,11 @@ def test_the_bytes_written_are_those_of_all_chunk_keys(layout):
     image = Opened(Source("/d/x.tif", 1, 1, "e"), "tiff", 0, SPEC)
     node = layout.build(Dataset({"": image}))
     keys = scan(node, resolve=lambda node: Dir({}))
-    assert stored(SPEC, layout) == sum(entry.file.size for entry in keys if "/c/" in entry.key)
+    assert stored([SPEC], layout) == sum(entry.file.size for entry in keys if "/c/" in entry.key)
 
 
 def test_what_only_computing_tells_is_empty():
-    assert stored(SPEC, OmeZarr(codec=compressed("zstd", None))) is None
+    assert stored([SPEC], OmeZarr(codec=compressed("zstd", None))) is None
     found = row(shown(OmeZarr(codec=compressed("zstd", None))), "https://h/b")
     assert found["written"] is None
     assert found["shards"] is None
@@ -63,9 +65,38 @@ def test_a_row_has_what_the_viewer_and_the_finder_want():
 
 def test_sizes_without_a_unit_are_not_told():
     spec = Spec(tuple(Axis(a.name) for a in SPACE), SPEC.dtype, LEVELS, (Channel(),))
-    found = row(Shown("x", spec, 1, OmeZarr(), {}, "x"), "https://h/b")
+    found = row(Shown("x", [spec], 1, OmeZarr(), {}, "x"), "https://h/b")
     assert "voxel_size_x" not in found
     assert found["size_x"] == 500
+
+
+def test_all_images_and_labels_of_a_key_count():
+    image = Opened(Source("/d/x.tif", 1, 1, "e"), "tiff", 0, SPEC)
+    layout = OmeZarr(name="said")
+    two = layout.build(Dataset({"0": image, "1": image}, {"cells": image}))
+    whole = sum(e.file.size for e in scan(two, resolve=lambda node: Dir({})) if "/c/" in e.key)
+    found = row(Shown("x.ome.zarr", [SPEC] * 3, 2, layout, {}, "x"), "https://h/b")
+    assert (found["written"], found["images"], found["name"]) == (whole, 2, "said")
+
+
+def test_fields_and_plates_are_ome_zarr_too():
+    field = row(Shown("p/A/1/0", [SPEC], 1, OmeZarrField(OmeZarr(name="A1")), {}, "0"), "https://h/b")
+    image = row(Shown("x", [SPEC], 1, OmeZarr(), {}, "0"), "https://h/b")
+    for name in ("written", "chunks", "shards", "format"):
+        assert field[name] == image[name] is not None
+    assert (field["name"], field["wells"]) == ("A1", None)
+    placed = [replace(SPEC, attrs={"plate": {"row": "A", "column": str(n // 2)}}) for n in range(4)]
+    plate = row(Shown("p", [*placed, SPEC], 5, OmeZarrPlate(), {}, "p"), "https://h/b")
+    assert (plate["wells"], plate["images"], plate["written"]) == (2, 5, 4 * image["written"])
+
+
+@pytest.mark.parametrize("name", ["=cmd|' C calc'!A0", "+1", "-m9", "@SUM(A1)", "\tx"])
+def test_spreadsheets_run_no_names(name):
+    found = row(shown(OmeZarr(), name, name=name), "https://h/b")
+    (read,) = csv.DictReader(io.StringIO(csv_bytes([found]).decode(), newline=""))
+    assert read["File Name"] == read["name"] == f"'{name}"
+    pq = pytest.importorskip("pyarrow.parquet")
+    assert pq.read_table(io.BytesIO(parquet_bytes([found]))).to_pylist()[0]["name"] == name
 
 
 def test_csv_and_parquet_hold_the_same():

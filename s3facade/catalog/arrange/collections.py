@@ -21,6 +21,8 @@ from s3facade.layouts.collection import Row, Shown, csv_bytes, parquet_bytes, ro
 from s3facade.stores.files import describe
 
 log = logging.getLogger("s3facade.catalog")
+ROW = 2
+"""Bump when a row would be another one."""
 BATCH = 500
 """Rows that are asked of the index at once."""
 FORMATS: dict[str, tuple[Callable[[Sequence[Row]], bytes], str]] = {
@@ -79,7 +81,8 @@ def _rows(shown: Sequence[tuple[str, Mount]], url: str, index: Index | None) -> 
 
 def _named(key: str, mount: Mount, url: str) -> object:
     """All that a row depends on, but for the files."""
-    return ("row", __version__, digest(url, key, mount.recipe, type(mount.layout).__name__, mount.layout, mount.about))
+    how = (mount.recipe, dict(mount.labels), mount.sampled, type(mount.layout).__name__, mount.layout)
+    return ("row", ROW, __version__, digest(url, key, *how, mount.about))
 
 
 def _still(data: bytes) -> Row | None:
@@ -102,12 +105,13 @@ def _opened(key: str, mount: Mount, url: str) -> Row | None:
     if mount.spec is None:
         return None
     size = node.size if isinstance(node, File) else None
-    return row(Shown(key, mount.spec, mount.count, mount.layout, mount.about, _name(mount, key), size), url)
+    specs = [image.spec for image in mount.shown]
+    return row(Shown(key, specs, mount.count, mount.layout, mount.about, _name(mount, key), size), url)
 
 
 def _name(mount: Mount, key: str) -> str:
-    """What the source calls the image, else its key."""
-    stated = mount.spec.attrs.get("name") if mount.spec else None
+    """What the source calls the image, else its key; of several images, their key."""
+    stated = mount.spec.attrs.get("name") if mount.spec and mount.count == 1 else None
     return stated if isinstance(stated, str) and stated else key.rsplit("/", 1)[-1].split(".", 1)[0]
 
 

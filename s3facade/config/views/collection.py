@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -28,5 +28,3 @@ class CollectionView:
     formats: tuple[str, ...] = ("csv", "parquet")
     under: str = ""
     """Prefix of the images that are in it, without a final slash; ``""``: all."""
-    about: Mapping[str, Any] = field(default_factory=dict)
-    """What is said of all images of the bucket, settled: for those that say nothing else themselves."""
