@@ -128,19 +128,20 @@ def test_sidecars_with_nothing_in_them_are_no_keys(tmp_path, engine):
     assert len(shown.catalog.images("lab")) == 3
 
 
-def test_a_derivative_says_what_was_done_and_of_what(tmp_path, engine):
-    raw = {"files": [{"from": "bright", "suffix": "BF", "entities": NAMES}]}
+@pytest.mark.parametrize("above", ["", "lab/"])
+def test_a_derivative_says_what_was_done_and_of_what(tmp_path, engine, above):
+    raw = {"path": above.rstrip("/"), "files": [{"from": "bright", "suffix": "BF", "entities": NAMES}]}
     computed = {"from": "small", "suffix": "BF", "entities": {**NAMES, "desc": "small"}}
-    shown = Shown(tmp_path, engine, raw, {"path": "derivatives/small", "samples": {}, "files": [computed]})
-    told = shown.json("derivatives/small/dataset_description.json")
+    shown = Shown(tmp_path, engine, raw, {"path": f"{above}derivatives/small", "samples": {}, "files": [computed]})
+    told = shown.json(f"{above}derivatives/small/dataset_description.json")
     assert told["DatasetType"] == "derivative"
     assert told["SourceDatasets"] == [{"URL": "../.."}]
     (by,) = told["GeneratedBy"]
     assert by["Description"] == "Computed from original files on request, through: crop, gaussian."
-    assert shown.json("derivatives/small/BF.json") == {"Description": "Computed through: crop, gaussian."}
-    assert shown.json("dataset_description.json")["DatasetType"] == "raw"
+    assert shown.json(f"{above}derivatives/small/BF.json") == {"Description": "Computed through: crop, gaussian."}
+    assert shown.json(f"{above}dataset_description.json")["DatasetType"] == "raw"
     assert ".bidsignore" not in shown.listed()
-    assert "derivatives/small/participants.tsv" not in shown.listed()
+    assert f"{above}derivatives/small/participants.tsv" not in shown.listed()
 
 
 def test_photos_are_shown_as_they_are_and_say_what_they_are_of(tmp_path, engine):

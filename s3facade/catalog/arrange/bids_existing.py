@@ -18,6 +18,7 @@ from s3facade.catalog.folder import Folder
 from s3facade.catalog.images.recipe import FaultyRecipe, FileRecipe, Recipe
 from s3facade.catalog.sources.candidates import Candidate
 from s3facade.catalog.sources.recognise import Recogniser
+from s3facade.config.views.bids import derived
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import SourceUnavailable
 from s3facade.core.identity import digest
@@ -149,7 +150,7 @@ def _set(root: str, description: str) -> _Set:
     except (OSError, ValueError):
         return _Set(root)
     derivative = isinstance(told, dict) and told.get("DatasetType") == "derivative"
-    return _Set(root, derivative or root.startswith("derivatives/"), links(text, root))
+    return _Set(root, derivative or derived(root), links(text, root))
 
 
 def _reader(desk: Desk, file: str) -> str:

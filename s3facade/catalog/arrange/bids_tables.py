@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from s3facade.catalog.arrange.bids_names import Named
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.config.views.bids import BidsColumn, BidsView
+from s3facade.config.views.bids import BidsColumn, BidsView, derived
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.schema import schema
 from s3facade.layouts.bids.tables import MISSING, Column, Rows, cell
@@ -53,7 +53,7 @@ class Tables:
 
     def write(self) -> None:
         """Put them into the plan. Those of a derivative in a raw data set are the raw one's, unless it says more."""
-        inner = self.view.path.startswith("derivatives/")
+        inner = derived(self.view.path)
         if self.participants.known and (self.view.participants or not inner):
             self._write("participants", self.participants)
         if self.samples.known and any(column.name == "sample_type" for column in self.view.samples):

@@ -8,7 +8,7 @@ from pathlib import Path
 from s3facade.catalog.arrange.bids_kind import Kind
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.images.provenance import software
-from s3facade.config.views.bids import BidsView
+from s3facade.config.views.bids import BidsView, derived
 from s3facade.layouts.bids import documents
 
 RAW = "../.."
@@ -20,7 +20,7 @@ def describe(view: BidsView, made: Kind, desk: Desk) -> None:
     """Put ``dataset_description.json``, ``README.md``, ``CHANGES`` and ``.bidsignore`` into the plan."""
     own = documents.generated(software().get("s3facade", ""), made.steps)
     sources = view.source_datasets
-    if not sources and made.derivative and view.path.startswith("derivatives/"):
+    if not sources and made.derivative and derived(view.path):
         sources = ({"URL": RAW},)
     told = documents.Description(
         view.name,

@@ -17,7 +17,7 @@ from s3facade.config.models.bids_existing import Ending, Form, existing
 from s3facade.config.models.bids_files import BidsFilesModel
 from s3facade.config.models.bids_tables import KEYS, Columns, columns
 from s3facade.config.template import compile_template, unknown_name
-from s3facade.config.views.bids import BidsColumn, BidsView
+from s3facade.config.views.bids import BidsColumn, BidsView, derived
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.bids.schema import schema
@@ -204,8 +204,8 @@ class BidsViewModel(Model):
     def _types(self, at: Path_, desk: Resolving, samples: Sequence[BidsColumn]) -> None:
         """BIDS wants to know of every sample what it is."""
         having = [files for files in self.files if "sample" in files.entities]
-        derived = self.dataset_type == "derivative" or self.path.startswith("derivatives/")
-        if having and not any(column.name == "sample_type" for column in samples) and not derived:
+        elsewhere = self.dataset_type == "derivative" or derived(self.path)
+        if having and not any(column.name == "sample_type" for column in samples) and not elsewhere:
             kinds = ", ".join(schema().columns["sample_type"]["enum"])
             sentence = f"names have `sample`, so BIDS wants `samples: {{sample_type: …}}`, which is one of {kinds}"
             desk.problem((*at, "samples"), sentence)

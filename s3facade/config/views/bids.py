@@ -11,6 +11,11 @@ from s3facade.config.template import Template
 from s3facade.config.views.arc import ArcConfig
 
 
+def derived(path: str) -> bool:
+    """Whether a data set with this key prefix lies in the folder ``derivatives`` of another one."""
+    return "derivatives" in path.split("/")[:-1]
+
+
 @dataclass(frozen=True, slots=True)
 class BidsColumn:
     """A column of a table."""
