@@ -200,3 +200,18 @@ def test_a_folder_that_is_no_plate_is_called_a_folder(shown: Callable[..., Catal
     assert said(catalog) == (
         "data: The source is a folder, and none that is an image or a plate: name a file in it, or many with `files:`."
     )
+
+
+def test_a_plate_whose_files_are_missing_is_told(tmp_path: Path) -> None:
+    corpus = Path(__file__).parents[1] / "corpus" / "cv8000"
+    (tmp_path / "c.yaml").write_text(
+        f"bucket: screen7\nsources: {{plate: {{file: {corpus}}}}}\n"
+        "views: [{type: ome-zarr-plate, from: plate, path: p.ome.zarr}]\n"
+    )
+    catalog = open_catalog(load(tmp_path / "c.yaml"))
+    with closing(catalog.engine):
+        catalog.probe(time.monotonic() + 30)
+        assert said(catalog) == (
+            "MeasurementData.mlf: 11 of 12 images of the plate lack files that its index names, the first is 'D08 field 2': "
+            "reading them fails, and viewers may show nothing of the plate; put the files back."
+        )

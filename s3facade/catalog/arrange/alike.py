@@ -1,4 +1,4 @@
-"""Whether the fields of a plate are alike: told when they are opened, since names do not say it."""
+"""Whether the fields of a plate are alike and whole: told when they are opened, since names do not say it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from s3facade.core.image import Dataset
-from s3facade.layouts.plate import kind_of
+from s3facade.layouts.plate import kind_of, mixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,21 @@ class Alike:
             return ()
         told = f"Fields of the plate {self.plate!r} are not alike: {self.key} is {kind}, {first} is {usual}; "
         return [told + "viewers show the whole plate as its first field says."]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Remarks on a file or folder that is a plate by itself."""
+
+    def remarks(self, dataset: Dataset) -> Sequence[str]:
+        """Sentences, where fields differ from the others or planes of theirs are missing."""
+        specs = {str(image.spec.attrs.get("name") or key): image.spec for key, image in dataset.images.items()}
+        unlike = mixed({name: spec for name, spec in specs.items() if "plate" in spec.attrs})
+        lacking = [name for name, spec in specs.items() if spec.attrs.get("missing")]
+        found = [unlike] if unlike else []
+        if lacking:
+            found.append(
+                f"{len(lacking)} of {len(specs)} images of the plate lack files that its index names, the first is "
+                f"{lacking[0]!r}: reading them fails, and viewers may show nothing of the plate; put the files back."
+            )
+        return found

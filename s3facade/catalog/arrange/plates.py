@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from s3facade.catalog.arrange import crates
 from s3facade.catalog.arrange.about import Said
-from s3facade.catalog.arrange.alike import Alike
+from s3facade.catalog.arrange.alike import Alike, Whole
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.images import labels_of
 from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline
@@ -70,7 +71,7 @@ def _whole(view: PlateView, path: str, candidates: Sequence[Candidate], desk: De
     for candidate in candidates:
         name = view.name.fill(candidate.captures) if view.name else None
         layout = OmeZarrPlate(view.rows, view.columns, name=name, **options)
-        show(path, candidate, layout)
+        show(path, candidate, layout, Whole())
 
 
 def _wells(view: PlateView, well: Template, path: str, candidates: Sequence[Candidate], desk: Desk) -> None:
@@ -105,6 +106,7 @@ def _wells(view: PlateView, well: Template, path: str, candidates: Sequence[Cand
         _uneven([shot for found in placed.values() for shot in found], desk)
         name = view.name.fill(shots[0].candidate.captures) if view.name else _stem(path)
         _write(Plate(rows, columns, tuple(made), name, counted(runs.values(), made)), base, desk)
+        crates.plate(desk, path, name or "plate", len(made))
 
 
 def _shot(view: PlateView, well: Template, candidate: Candidate, desk: Desk) -> _Shot | None:
@@ -203,9 +205,7 @@ class _Shown:
         self._desk = desk
         self._said = Said(view.images.about)
 
-    def show(
-        self, key: str, candidate: Candidate, layout: OmeZarrField | OmeZarrPlate, judge: Alike | None = None
-    ) -> bool:
+    def show(self, key: str, candidate: Candidate, layout: OmeZarrField | OmeZarrPlate, judge: Alike | Whole) -> bool:
         """Whether nothing else is shown there."""
         images = self._images
         labels = labels_of(images, candidate, self._desk, alike=True)

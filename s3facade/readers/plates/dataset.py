@@ -306,6 +306,7 @@ def _attrs(
     if never:
         notes.append(f"{never} of {len(order)} planes were not acquired; they are shown as zero.")
     if lost:
+        attrs["missing"] = len(lost)
         notes.append(f"{len(lost)} of {len(order)} planes are missing, the first is {lost[0]!r}; reading them fails.")
     if notes:
         attrs["notes"] = notes
