@@ -289,7 +289,8 @@ def test_what_it_writes_always_loads_and_passes(tmp_path, capsys, names, extensi
 
 
 def test_excel_tables_are_joined(lab, capsys):
-    openpyxl = pytest.importorskip("openpyxl")
+    import openpyxl
+
     (lab / "animals.csv").unlink()
     book = openpyxl.Workbook()
     for row in (("Animal ID", "Sex"), ("m12", "F"), ("m13", "M")):

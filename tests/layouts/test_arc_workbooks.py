@@ -76,7 +76,8 @@ def written(folder: Path) -> Path:
 def arc(tmp_path_factory):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library that judges
-        arctrl = pytest.importorskip("arctrl")
+        import arctrl
+
         return arctrl.ARC.load(str(written(tmp_path_factory.mktemp("arc"))))
 
 

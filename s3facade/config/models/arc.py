@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from s3facade.config.models.base import Model
 from s3facade.config.views.arc import ArcConfig, TermConfig
+from s3facade.layouts.arc.workbook import missing
 from s3facade.layouts.ro_crate.identifiers import orcid_of
 
 NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_ -]*$"
@@ -126,6 +127,12 @@ class ArcModel(Model):
     """What was published about it."""
     terms: dict[str, Term] = {}
     """Terms of ontologies by words: where a table has the word, it has the term, too."""
+
+    @model_validator(mode="after")
+    def _writable(self) -> ArcModel:
+        if lacking := missing():
+            raise ValueError(lacking)
+        return self
 
     def resolve(self, name: str) -> ArcConfig:
         """The same as plain data, for a dataset called ``name``."""

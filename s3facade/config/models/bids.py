@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from s3facade.config.document import Path_, dotted
 from s3facade.config.models.about import AboutModel
@@ -47,10 +47,19 @@ class SourceDatasetModel(Model):
     """Version."""
 
 
+def _known(kind: str) -> str:
+    """Names are judged by the schema of BIDS, which is an extra."""
+    try:
+        schema()
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return kind
+
+
 class BidsViewModel(Model):
     """Images as a BIDS data set."""
 
-    type: Literal["bids"]
+    type: Annotated[Literal["bids"], AfterValidator(_known)]
     """The layout."""
     path: str = ""
     """Key prefix; empty: the root of the bucket. Derivatives of a raw data set lie at `derivatives/NAME`."""
@@ -152,7 +161,6 @@ class BidsViewModel(Model):
                 recipe=self.recipe,
                 preview=self.preview or desk.preview,
             )
-        schema()
         if compile_template(self.path).names:
             raise ConfigError("a data set has one path, without captures; those belong into `entities`")
         derivative = None if self.dataset_type is None else self.dataset_type == "derivative"

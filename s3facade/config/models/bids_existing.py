@@ -11,7 +11,6 @@ from s3facade.config.models.base import Resolving
 from s3facade.config.template import compile_template
 from s3facade.config.views.bids_existing import BidsExistingView
 from s3facade.core.errors import ConfigError
-from s3facade.layouts.bids.schema import schema
 
 Form: TypeAlias = Literal["ome.zarr", "nii.gz", "nii"]
 LAYOUTS = {
@@ -37,15 +36,10 @@ def existing(
     preview: Literal["off", "strided"],
 ) -> BidsExistingView:
     """The view. Raises `ConfigError`."""
-    schema()
     if compile_template(path).names:
         desk.problem((*at, "path"), "a data set has one path, without captures; write a plain prefix")
-    if desk.far(root):
-        raise ConfigError(
-            "a data set in a store cannot be shown whole; name its images under `sources` and map them with `files`"
-        )
     folder = desk.absolute(root)
-    if not folder.is_dir():
+    if not _far((*at, "root"), desk, root) and not folder.is_dir():
         desk.problem((*at, "root"), f"{folder} is no folder; name the one with dataset_description.json")
     given = CONVERTED if convert is None else [f".{ending.lstrip('.')}" for ending in convert]
     extension = f".{form}"
@@ -54,3 +48,17 @@ def existing(
     layout, options = LAYOUTS[form]
     endings = tuple(dict.fromkeys(ending for ending in given if ending != extension))
     return BidsExistingView(folder, path, endings, extension, layout, options, recipe, preview)
+
+
+def _far(at: Path_, desk: Resolving, text: str) -> bool:
+    try:
+        far = desk.far(text)
+    except ConfigError as error:
+        desk.problem(at, error)
+        return True
+    if far:
+        sentence = (
+            "a data set in a store cannot be shown whole; name its images under `sources` and map them with `files`"
+        )
+        desk.problem(at, sentence)
+    return far

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
+from importlib.util import find_spec
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -22,16 +23,19 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip archive knows."""
 
 
+def missing() -> str:
+    """What to install before there can be workbooks; empty if nothing is missing."""
+    return "" if find_spec("openpyxl") else "workbooks are written by openpyxl: pip install 's3facade[tables]'"
+
+
 def workbook(sheets: Sequence[Sheet]) -> bytes:
     """The bytes of an ``.xlsx`` file.
 
     Raises:
-        Unsupported: openpyxl is not installed, or a sheet has more rows than Excel has.
+        Unsupported: A sheet has more rows than Excel has.
     """
-    try:
-        from openpyxl import Workbook
-    except ModuleNotFoundError:
-        raise Unsupported("Workbooks are written by openpyxl: pip install 's3facade[tables]'.") from None
+    from openpyxl import Workbook
+
     made = Workbook(write_only=True)
     # The library would put in the time of now.
     made.properties.created = made.properties.modified = datetime(*_EPOCH)  # noqa: DTZ001 - it takes no zone
