@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from s3facade.catalog.arrange import arc, bids, bids_existing, collections, crates, files, images, plates
+from s3facade.catalog.arrange import apart, arc, bids, bids_existing, collections, crates, files, images, plates
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
 from s3facade.catalog.contents import Plan
@@ -78,8 +78,10 @@ class Planner:
                     ARRANGERS[type(view)](view, desk)
             if not last:
                 arc.arrange(desk)
+                apart.separate(plan)
         if bucket.unmatched is not None:
             arrange_unmatched(bucket.unmatched, desk)
+        apart.separate(plan)
         return plan
 
     def settled(self, bucket: BucketConfig, plan: Plan) -> bool:

@@ -61,22 +61,30 @@ class Template:
         out = "".join([p if isinstance(p, str) else self._value(p, captures) for p in self.pieces])
         # Quick for almost all: components are looked at only where one may be wrong.
         if not self.path and self.text and ("//" in out or "/." in out or out[:1] in "./" or out[-1:] == "/"):
-            wrong = next((c for c in out.split("/") if c in ("", ".", "..")), None)
+            components = out.split("/")
+            wrong = next((c for c in components if c in ("", ".", "..")), None)
             if wrong is not None:
                 said = f"the component {wrong!r}" if wrong else "an empty component"
-                raise ConfigError(f"the path {self.text!r} becomes {out!r}, which has {said}")
+                raise self._unfilled(f"it would have {said}", f"it becomes {out!r}")
+            empty = [p.name for p in self.pieces if isinstance(p, Field) and captures.get(p.name) == ""]
+            if empty and any(c.startswith(".") for c in components):
+                raise self._unfilled(f"the value of {empty[0]!r} is empty, and the name would begin with a dot")
         return out
 
     def _value(self, field: Field, captures: Mapping[str, object]) -> str:
         value = captures.get(field.name)
         if value is None:
-            raise ConfigError(f"the path {self.text!r} cannot be filled in: there is no value for {field.name!r}")
+            raise self._unfilled(f"there is no value for {field.name!r}")
         if not field.form:
             return str(value)
         try:
             return _formatted(str(value), field.form)
         except ValueError as error:
-            raise ConfigError(f"the path {self.text!r} cannot be filled in: {field.name}: {error}") from None
+            raise self._unfilled(f"{field.name!r} {error}", f"it is {str(value)[:200]!r}") from None
+
+    def _unfilled(self, reason: str, private: str = "") -> ConfigError:
+        """Anybody may see the reason; what tables say of a file is for the operator alone."""
+        return ConfigError(f"the path {self.text!r} cannot be filled in: {reason}", private=private)
 
 
 def compile_template(text: str, *, path: bool = False) -> Template:
@@ -157,8 +165,8 @@ def _formatted(value: str, form: str) -> str:
         return value.lower()
     if form.startswith("."):
         if not _DECIMAL.fullmatch(value) or len(value) > _LONGEST:
-            raise ValueError(f"{value!r} is not a number")
+            raise ValueError("is not a number")
         return format(float(value), form)
     if not _DIGITS.fullmatch(value) or len(value) > _LONGEST:
-        raise ValueError(f"{value!r} is not a whole number")
+        raise ValueError("is not a whole number")
     return format(int(value), form)

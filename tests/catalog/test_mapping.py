@@ -127,9 +127,10 @@ def test_an_empty_value_that_would_be_a_whole_component_is_told(lab, opened):
     catalog = opened(text)
     (broken,) = catalog.broken()
     assert broken.reason == (
-        "It is not shown: the path '{Sex}/{animal}_{stain}_{section:03}_{Born}' becomes '/m_13_Nissl_002_', "
-        "which has an empty component."
+        "It is not shown: the path '{Sex}/{animal}_{stain}_{section:03}_{Born}' cannot be filled in: "
+        "it would have an empty component."
     )
+    assert broken.detail == "it becomes '/m_13_Nissl_002_'"
 
 
 def test_a_file_that_another_source_matches_is_not_left_out(lab, opened):
@@ -381,7 +382,7 @@ def test_a_parameter_file_that_no_value_names_is_told(tmp_path, opened):
         'views: [{type: ome-zarr, from: r, path: "{n}"}]\n'
     )
     assert (
-        "A parameter file cannot be found: the path 'm{n:03}.txt' cannot be filled in: n: 'a' is not a whole number."
+        "A parameter file cannot be found: the path 'm{n:03}.txt' cannot be filled in: 'n' is not a whole number."
         in [b.reason for b in catalog.broken()]
     )
 
@@ -398,3 +399,31 @@ def test_accents_may_be_written_in_two_ways(tmp_path, opened):
     )
     assert catalog.images("abc") == ["Fx"]
     assert catalog.plan("abc").report.sources["s"].values.count == 0
+
+
+def test_images_below_the_keys_of_others_are_told(tmp_path, opened):
+    (tmp_path / "s.csv").write_text("File,Name\na,ok\nb,ok/zarr.json\nc,other/deep/er\nd,other\n")
+    for name in "abcd":
+        image(tmp_path / f"d/{name}.tif")
+    catalog = opened(
+        'bucket: abc\nsources:\n  s:\n    files: "d/{n}.tif"\n    join: [{table: s.csv, by: {n: File}}]\n'
+        'views: [{type: ome-zarr, from: s, path: "{Name}"}]\n'
+    )
+    assert catalog.images("abc") == ["ok", "other"]
+    assert [(os.path.basename(b.path), b.reason) for b in catalog.broken()] == [
+        ("b.tif", "Its keys 'ok/zarr.json' lie among those of 'a.tif' at 'ok'."),
+        ("c.tif", "Its keys 'other/deep/er' lie among those of 'd.tif' at 'other'."),
+    ]
+
+
+def test_keys_that_s3_has_no_room_for_are_told(tmp_path, opened):
+    (tmp_path / "s.csv").write_text(f"File,Name\na,{'x' * 2000}\nb,{'ä' * 450}\nc,{'ä' * 451}\n")
+    for name in "abc":
+        image(tmp_path / f"d/{name}.tif")
+    catalog = opened(
+        'bucket: abc\nsources:\n  s:\n    files: "d/{n}.tif"\n    join: [{table: s.csv, by: {n: File}}]\n'
+        'views: [{type: ome-zarr, from: s, path: "{Name}"}]\n'
+    )
+    assert catalog.images("abc") == ["ä" * 450]
+    assert [os.path.basename(b.path) for b in catalog.broken()] == ["a.tif", "c.tif"]
+    assert catalog.broken()[0].reason.endswith("is longer than 900 bytes, and S3 has few more.")

@@ -51,20 +51,36 @@ def test_columns_and_formats(text, captures, filled):
 @pytest.mark.parametrize(
     ("text", "captures", "said"),
     [
-        ("{x}", {"x": ""}, "the path '{x}' becomes '', which has an empty component"),
-        ("a/{x}", {"x": ""}, "the path 'a/{x}' becomes 'a/', which has an empty component"),
-        ("a/{x}/b", {"x": ".."}, "the path 'a/{x}/b' becomes 'a/../b', which has the component '..'"),
-        ("{x}", {"x": "../b"}, "the path '{x}' becomes '../b', which has the component '..'"),
-        ("{x}", {"x": "/etc"}, "the path '{x}' becomes '/etc', which has an empty component"),
+        ("{x}", {"x": ""}, "the path '{x}' cannot be filled in: it would have an empty component (it becomes '')"),
+        (
+            "a/{x}",
+            {"x": ""},
+            "the path 'a/{x}' cannot be filled in: it would have an empty component (it becomes 'a/')",
+        ),
+        (
+            "a/{x}/b",
+            {"x": ".."},
+            "the path 'a/{x}/b' cannot be filled in: it would have the component '..' (it becomes 'a/../b')",
+        ),
+        (
+            "{x}",
+            {"x": "../b"},
+            "the path '{x}' cannot be filled in: it would have the component '..' (it becomes '../b')",
+        ),
+        (
+            "{x}",
+            {"x": "/etc"},
+            "the path '{x}' cannot be filled in: it would have an empty component (it becomes '/etc')",
+        ),
         ("{x}", {}, "the path '{x}' cannot be filled in: there is no value for 'x'"),
-        ("{x:03}", {"x": "a"}, "the path '{x:03}' cannot be filled in: x: 'a' is not a whole number"),
-        ("{x:.1f}", {"x": "a"}, "the path '{x:.1f}' cannot be filled in: x: 'a' is not a number"),
+        ("{x:03}", {"x": "a"}, "the path '{x:03}' cannot be filled in: 'x' is not a whole number (it is 'a')"),
+        ("{x:.1f}", {"x": "a"}, "the path '{x:.1f}' cannot be filled in: 'x' is not a number (it is 'a')"),
     ],
 )
 def test_values_that_make_no_key(text, captures, said):
     with pytest.raises(ConfigError) as caught:
         compile_template(text).fill(captures)
-    assert str(caught.value) == said
+    assert caught.value.explain() == said
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="{}:", exclude_categories=["Cs", "Cc"]), min_size=1)
@@ -110,3 +126,16 @@ def test_numbers_are_not_as_long_as_memory(form):
 def test_a_number_of_thousands_of_digits_is_told():
     with pytest.raises(ConfigError, match=r"is not a whole number$"):
         compile_template("{n:03}").fill({"n": "9" * 5000})
+
+
+def test_an_empty_value_makes_no_hidden_name():
+    with pytest.raises(ConfigError, match=r"the value of 'x' is empty, and the name would begin with a dot"):
+        compile_template("a/{x}.ome.zarr").fill({"x": ""})
+    assert compile_template("a/.{x}").fill({"x": "b"}) == "a/.b"
+    assert compile_template("{a}_{x}.zarr").fill({"a": "m1", "x": ""}) == "m1_.zarr"
+
+
+def test_what_values_are_is_not_for_anybody():
+    with pytest.raises(ConfigError) as caught:
+        compile_template("{x:03}").fill({"x": "secret"})
+    assert "secret" not in str(caught.value)

@@ -95,7 +95,7 @@ class Namer:
             try:
                 named = self._named(files, labels, kinds, candidate, file)
             except ConfigError as error:
-                self.desk.broken(candidate.recipe.path, f"It gets no name in BIDS: {error}.")
+                self.desk.broken(candidate.recipe.path, f"It gets no name in BIDS: {error}.", error.private)
             except _Wrong as error:
                 self.desk.broken(candidate.recipe.path, str(error))
             else:

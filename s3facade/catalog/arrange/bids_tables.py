@@ -89,15 +89,15 @@ class Tables:
         try:
             values = [_value(column, captures) for column in columns]
         except ConfigError as error:
-            self._broken(named, f"{' of '.join(key)}: {error}.")
+            self._broken(named, f"{' of '.join(key)}: {error}.", error.private)
             return
         for sentence in table.add(key, values, named.file):
             self._broken(named, sentence)
 
-    def _broken(self, named: Named, sentence: str) -> None:
+    def _broken(self, named: Named, sentence: str, detail: str = "") -> None:
         if sentence not in self.warned:
             self.warned.add(sentence)
-            self.desk.broken(named.candidate.recipe.path, sentence)
+            self.desk.broken(named.candidate.recipe.path, sentence, detail)
 
 
 def _value(column: BidsColumn, captures: Mapping[str, object]) -> str | None:

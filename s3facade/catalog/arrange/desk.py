@@ -20,6 +20,11 @@ from s3facade.core.protocols import Layout
 from s3facade.engine.engine import Engine
 from s3facade.layouts.documents import literal_file
 
+LONGEST = 900
+"""Bytes of a key or prefix: S3 has 1024, and keys of chunks and documents lie below those of images."""
+LONG = LONGEST // 4
+"""Characters that are as many bytes at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -139,7 +144,7 @@ class Desk:
         try:
             return [template.fill(candidate.captures) for template in templates]
         except ConfigError as error:
-            self.broken(candidate.recipe.path, f"It is not shown: {error}.")
+            self.broken(candidate.recipe.path, f"It is not shown: {error}.", error.private)
             return None
 
     def broken(self, path: str, reason: str, detail: str = "") -> None:
@@ -186,6 +191,12 @@ class Desk:
 
     def _free(self, key: str, path: str) -> bool:
         plan = self.plan
+        if len(key) > LONG and len(key.encode()) > LONGEST:
+            sentence = (
+                f"It is not shown: its key {key[:60] + '…'!r} is longer than {LONGEST} bytes, and S3 has few more."
+            )
+            self.broken(path, sentence)
+            return False
         taken = plan.mounts.get(key)
         # Asked for each of hundreds of thousands.
         if taken is None and key not in plan.documents and key not in plan.late and key not in plan.files:

@@ -154,7 +154,8 @@ class Candidates:
                     template.fill(seed.captures)
         except ConfigError as error:
             reason = f"A parameter file cannot be found: {error}."
-            return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, reason, f"images.{image.name}"))
+            where = f"images.{image.name}" + (f": {error.private}" if error.private else "")
+            return Candidate(seed.captures, FaultyRecipe(seed.parents[0].path, reason, where))
         captures = {name: seed.captures[name] for name in sorted(used)}
         recipe = Pipeline(image.name, seed.parents, steps, seed.together, seed.index, captures)
         return Candidate(seed.captures, recipe)
