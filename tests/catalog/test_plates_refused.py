@@ -212,6 +212,6 @@ def test_a_plate_whose_files_are_missing_is_told(tmp_path: Path) -> None:
     with closing(catalog.engine):
         catalog.probe(time.monotonic() + 30)
         assert said(catalog) == (
-            "MeasurementData.mlf: 11 of 12 images of the plate lack files that its index names, the first is 'D08 field 2': "
-            "reading them fails, and viewers may show nothing of the plate; put the files back."
+            "MeasurementData.mlf: 11 of 12 images of the plate lack files that its index names, the first is "
+            "'D08 field 2': reading them fails, and viewers may show nothing of the plate; put the files back."
         )
