@@ -23,6 +23,9 @@ sources:
     pixel_size: 0.5 um
     join: [{table: animals.csv, by: {animal: "Animal ID"}}]
     about: {organism: "{Species}"}
+  wells:
+    files: "wells/{row:letter}{column:int}_s{field:int}.tif"
+    about: {organism: Homo sapiens}
 images:
   small: {from: sections, steps: [{crop: {x: [0, 32], y: [0, 32]}}]}
 server: {public_url: "https://s3.example.org"}
@@ -47,6 +50,13 @@ buckets:
         participants: {species: "{Species}"}
         samples: {sample_type: tissue}
         also: [ro-crate]
+  screen:
+    about: {license: CC0, modality: BF}
+    views:
+      - {type: ome-zarr-plate, from: wells, path: "plate 7.ome.zarr", well: "{row}/{column}", field: "{field}"}
+      - {type: png, from: wells, path: "png/µ{row}{column}_{field}.png", recipe: false}
+      - {type: ro-crate, about: {name: Screen}}
+      - {type: collection, formats: csv}
 limits: {workers: 1, memory: 256 MiB}
 """
 WHEN = 1_700_000_000
@@ -65,6 +75,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (base / "animals.csv").write_text("Animal ID,Species\nm1,Mus musculus\nm2,a mouse\n")
     for name in ("m1_HE", "m1_CV", "m2_HE"):
         write(base / "data" / f"{name}.tif")
+    (base / "wells").mkdir()
+    for name in ("A1_s1", "A1_s2", "B2_s1"):
+        write(base / "wells" / f"{name}.tif")
     (base / "config.yaml").write_text(CONFIG)
     with serving(base / "data", base / "log", str(base / "config.yaml")) as running:
         yield running
@@ -112,6 +125,35 @@ def test_what_a_table_says_wrongly_is_left_out_and_told(server: Running) -> None
     assert not any(e["@type"] == "biosample" for e in found.values())
     status = server.get("/-/status").body.decode()
     assert "must be an NCBI taxon such as NCBI:txid10090" in status
+
+
+def test_a_plate_of_single_images_has_a_crate_as_its_fields_have(server: Running) -> None:
+    key = "plate 7.ome.zarr/ro-crate-metadata.json"
+    data = got(server, key.replace(" ", "%20"), "screen")
+    assert listed(server, "screen")[key] == len(data)
+    found = graph(data)
+    root = found["./"]
+    assert (root["name"], root["description"]) == ("plate 7", "Plate of 2 wells and 3 images.")
+    assert root["license"] == "https://creativecommons.org/publicdomain/zero/1.0/"
+    assert root["datePublished"] == "2023-11-14"
+    assert {e["@type"]: e for e in found.values()}["biosample"]["organism_classification"] == {"@id": "NCBI:txid9606"}
+    (action,) = (e for e in found.values() if e["@type"] == "CreateAction")
+    assert [found[o["@id"]]["name"] for o in action["object"]] == ["A1_s1.tif", "A1_s2.tif", "B2_s1.tif"]
+    fields = {row["name"]: row for row in rows(got(server, "images.csv", "screen")) if row["format"] == "OME-Zarr 0.5"}
+    assert list(fields) == ["A1 field 1", "A1 field 2", "B2 field 1"]
+    assert all(row["chunks"] and int(row["written"]) > 0 for row in fields.values())
+
+
+def test_a_crate_refers_to_those_of_fields_and_tells_types_of_files(server: Running) -> None:
+    found = graph(got(server, "ro-crate-metadata.json", "screen"))
+    field = found["plate%207.ome.zarr/B/2/0/"]
+    assert field["name"] == "B2 field 1"
+    got(server, field["subjectOf"]["@id"], "screen")
+    picture = found["png/µA1_2.png"]
+    assert picture["encodingFormat"] == server.get("/screen/png/%C2%B5A1_2.png").headers["content-type"] == "image/png"
+    made = [e["result"]["@id"] for e in found.values() if e["@type"] == "CreateAction"]
+    assert len(made) == 3
+    assert not any(name.startswith("png/") for name in made)
 
 
 def test_where_nothing_is_told_of_how_it_was_made_neither_does_the_crate(server: Running) -> None:

@@ -166,6 +166,15 @@ def test_without_a_licence_the_ome_zarr_is_as_it_was():
     assert "ro-crate-metadata.json" not in OmeZarr().build(Dataset({"": IMAGE}, {}, 5, RECIPE, {})).children
 
 
+def test_of_many_images_whose_making_is_not_told_nothing_is():
+    parts = [Part(f"a/{n}.ome.zarr", folder=True, told=False) for n in range(MOST + 1)]
+    made = Folder("n", "d", "2024-01-01", "https://example.org/l", "1.0")
+    kinds = [e["@type"] for e in graph(dataset_crate(made, parts)).values()]
+    assert not {"CreateAction", "SoftwareApplication"} & set(kinds)
+    kinds = [e["@type"] for e in graph(dataset_crate(made, [*parts, replace(parts[0], told=True)])).values()]
+    assert "CreateAction" in kinds
+
+
 def test_several_images_of_a_file_have_one_crate():
     named = replace(IMAGE, spec=replace(SPEC, attrs={"name": "the first one"}))
     node = OmeZarr().build(Dataset({"0": named, "1": IMAGE}, {}, 5, {}, ABOUT))

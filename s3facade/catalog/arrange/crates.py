@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias
 
 from s3facade import __version__
 from s3facade.catalog.arrange.desk import Desk
@@ -20,15 +20,16 @@ from s3facade.config.views.collection import CrateView
 from s3facade.core.errors import SourceError
 from s3facade.core.identity import digest
 from s3facade.core.image import Source
+from s3facade.layouts.collection import zarr_of
 from s3facade.layouts.ro_crate.about import from_bids, settled
 from s3facade.layouts.ro_crate.actions import Original
 from s3facade.layouts.ro_crate.dataset import MOST, Folder, Part, dataset_crate
 from s3facade.layouts.ro_crate.graph import DESCRIPTOR, MEDIA_TYPE
-from s3facade.layouts.ro_crate.image import day
+from s3facade.layouts.ro_crate.image import Made, challenge_crate, day
 from s3facade.stores.files import describe
 
-CRATED = frozenset({"OmeZarr", "OmeZarrPlate"})
-"""Layouts whose images have crates of their own, where their licence is known."""
+Shown: TypeAlias = Sequence[tuple[str, Mount]]
+"""Images by key."""
 DOI = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:)?10\.", re.IGNORECASE)
 
 
@@ -57,9 +58,56 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
         reason = f"The RO-Crate of {root or 'the bucket'} is left out: {' and '.join(lacking)} must be said of it."
         desk.broken("", reason)
         return False
-    plan, modified = desk.plan, desk.settings.modified
 
-    def shown() -> list[tuple[str, Mount]]:
+    def write(shown: Shown, date: str) -> bytes:
+        parts = [_part(key.removeprefix(base), mount, told=len(shown) <= MOST) for key, mount in shown]
+        text = about.get("description") or _counted(len(parts))
+        date = about.get("date_published") or date
+        return dataset_crate(Folder(about["name"], text, date, about["license"], __version__, about), parts)
+
+    return _later(desk, root, about, write)
+
+
+def plate(desk: Desk, root: str, name: str, wells: int) -> bool:
+    """Show the crate of a plate that is put together of single images, in the form of those of the images.
+
+    Args:
+        desk: Whose plan holds the images already.
+        root: Of the plate, without a final slash.
+        name: Of the plate, where all images do not have the same one.
+        wells: How many have images.
+
+    Returns:
+        False where the licence of an image is not known, or they have different ones.
+    """
+    found = images(desk.plan, f"{root}/" if root else "")
+    about = _common([mount.about for _, mount in found])
+    if "license" not in about:
+        return False
+
+    def write(shown: Shown, date: str) -> bytes:
+        many = f"{wells} well{'s' * (wells != 1)} and {len(shown)} image{'s' * (len(shown) != 1)}"
+        made = None
+        if shown and all(mount.told for _, mount in shown):
+            files = sorted({file for _, mount in shown for file in _originals(mount.recipe)}, key=lambda o: o.path)
+            made = Made(files, list(dict.fromkeys(s for _, mount in shown for s in steps(mount.recipe))), __version__)
+        return challenge_crate(about, name, f"Plate of {many}.", date, made=made) or b""
+
+    return _later(desk, root, about, write)
+
+
+def _common(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is said of all images alike."""
+    first, *others = said or [{}]
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+
+
+def _later(desk: Desk, root: str, about: Mapping[str, Any], write: Callable[[Shown, str], bytes]) -> bool:
+    """A crate about all images below a prefix, made of them, and of the day when the newest file was changed."""
+    plan, modified = desk.plan, desk.settings.modified
+    base = f"{root}/" if root else ""
+
+    def shown() -> Shown:
         """Images, but for those that are known to be broken."""
         return [(key, mount) for key, mount in images(plan, base) if mount.error is None and key != root]
 
@@ -77,11 +125,7 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
 
     def make() -> bytes:
         # Right after `state`, which has found out when a file was changed last.
-        found = shown()
-        parts = [_part(key.removeprefix(base), mount, told=len(found) <= MOST) for key, mount in found]
-        date = about.get("date_published") or day(newest or modified)
-        text = about.get("description") or _counted(len(parts))
-        return dataset_crate(Folder(about["name"], text, date, about["license"], __version__, about), parts)
+        return write(shown(), day(newest or modified))
 
     tag = digest("crate", root, about, modified, made_of(shown()))
     return desk.later(f"{base}{DESCRIPTOR}", make, MEDIA_TYPE, tag, state=state)
@@ -113,14 +157,14 @@ def _counted(count: int) -> str:
 
 def _part(key: str, mount: Mount, *, told: bool) -> Part:
     layout, about = mount.layout, mount.about
-    own = type(layout).__name__ in CRATED and "license" in about
+    own = zarr_of(layout) is not None and "license" in about
     made = tuple(dict.fromkeys(_originals(mount.recipe))) if told and mount.told else ()
     media = str(getattr(layout, "media_type", "application/octet-stream"))
     return Part(
         key,
         not mount.leaf,
         media_type=media,
-        name=str(about.get("name", "")),
+        name=str(about.get("name") or getattr(zarr_of(layout), "name", None) or ""),
         crate=own,
         files=made,
         steps=tuple(steps(mount.recipe)) if mount.told else (),
