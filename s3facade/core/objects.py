@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from s3facade.core.image import Image, Source
@@ -34,6 +34,9 @@ class Pixels:
     codec: Codec
     told: int | None = None
     """Encoded size, where it is not arithmetic and was found out."""
+    noted: Callable[[Buffer], object] | None = field(default=None, compare=False)
+    """What a `Packed` of the same object measures on the bytes. It is found out when these are made, and remembered:
+    so that who has read all of a file does not wait until all of it is made again for its checksum."""
 
     @property
     def nbytes(self) -> int | None:

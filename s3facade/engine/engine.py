@@ -40,6 +40,7 @@ from s3facade.engine.keep import keep
 from s3facade.engine.ledger import Ledger
 from s3facade.engine.memory import Memory
 from s3facade.engine.needs import Key, cost, missing, planned_from_files, reach, told
+from s3facade.engine.notes import Notes
 from s3facade.engine.pool import IDLE, Pool
 from s3facade.engine.rasters import Rasters
 from s3facade.engine.warm import Step
@@ -136,6 +137,7 @@ class Engine:
         self.disk = disk
         self.index = index
         self.ledger = Ledger(index)
+        self._notes = Notes()
         self._flights = Flights()
         self._from_files: dict[str, bool] = {}
         """Whether planning reads files, by identity of the image."""
@@ -509,6 +511,8 @@ class Engine:
             block = padded
         data = memoryview(segment.codec.encode(block))
         self._told(segment, data.nbytes)
+        if segment.noted is not None:
+            self._notes.put(_key(segment), segment.noted(data))
         return data
 
     def _told(self, segment: Pixels, size: int) -> None:
@@ -538,6 +542,10 @@ class Engine:
         measured = []
         whole = True
         for part, measure in segment.parts:
+            noted = None if part.noted is None else self._notes.get(_key(part))
+            if noted is not None:
+                measured.append(noted)
+                continue
             try:
                 data: Buffer | None = self._bytes(part, work, cache=False, least=MEASURED)
             except (BadSource, Unsupported, SourceNotFound):

@@ -145,7 +145,8 @@ class _Layout:
             number, at = divmod(number, count)
             start[axis] = at * unit[axis]
         stop = tuple(a + n for a, n in zip(start, unit, strict=True))
-        return Pixels(self._image, 0, Region(tuple(start), stop), unit, voxels)
+        noted = codec.checksum if voxels.packing == "blocks" else None
+        return Pixels(self._image, 0, Region(tuple(start), stop), unit, voxels, noted=noted)
 
     def _checksum(self, count: int, _: int) -> Segment:
         """What ends the first member, which has ``count`` units: made from these, one at a time."""

@@ -134,12 +134,12 @@ class _Parts:
         low = (*(0 for _ in shape[:-2]), i * rows, 0)
         region = Region(low, (*shape[:-2], (i + 1) * rows, shape[-1])).clip(shape)
         axis = spec.axis("c") if self.samples > 1 else None
-        return Pixels(self.image, 0, region, region.shape, PngRows(axis, first=i == 0))
+        codec = PngRows(axis, first=i == 0)
+        return Pixels(self.image, 0, region, region.shape, codec, noted=codec.checksum)
 
     def _checksum(self, _: int) -> Packed:
         """The end of the stream, which needs all rows; each band is measured by itself."""
-        bands = [self._band(i) for i in range(self._bands())]
-        parts = tuple((band, partial(_measured, PngRows(None, first=i == 0))) for i, band in enumerate(bands))
+        parts = tuple((self._band(i), partial(_measured, PngRows(None, first=i == 0))) for i in range(self._bands()))
         identity = digest("png", Png.version, PngRows.version, self.image.spec.identity, self._rows())
         return Packed(parts, _ended, 12 + _TAIL, identity)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from s3facade.core.errors import BadSource, Overloaded, TooCostly
 from s3facade.core.image import Derived, derive
 from s3facade.core.objects import Literal as Bytes
 from s3facade.core.objects import Object, Packed, Run
-from s3facade.core.operators import Block, Need
+from s3facade.core.operators import Block, Buffer, Need
 from s3facade.core.region import Region
 from s3facade.core.spec import Spec
 from s3facade.engine.budget import Budget
@@ -121,6 +121,27 @@ async def test_one_broken_tile_spoils_only_its_own_pixels() -> None:
     part = pixels(image, Region((16, 16), (17, 17)))
     packed = Packed(((part, lambda data: data),), lambda measured: repr(measured).encode(), 6, "p")
     assert await collect(engine, Object((packed,)), 0, 6) == b"[None]"
+    engine.close()
+
+
+async def test_what_was_measured_on_the_way_is_not_made_again_for_it() -> None:
+    raster = ArrayRaster(ARRAY, (16, 128))
+    engine, image = engine_of(raster)
+
+    def measure(data: Buffer | None) -> int:
+        return -1 if data is None else sum(bytes(data))
+
+    parts = [replace(pixels(image, Region((i, 0), (min(i + 16, 57), 83))), noted=measure) for i in range(0, 57, 16)]
+    packed = Packed(tuple((part, measure) for part in parts), lambda sums: str(sum(sums)).encode().rjust(20), 20, "p")
+    obj = Object((*parts, packed))
+    engine.memory.limit = 0
+    body = await collect(engine, obj, 0, obj.size)
+    assert body == ARRAY.tobytes() + str(sum(ARRAY.tobytes())).encode().rjust(20)
+    # The end is begun while the pieces before it are being made: these at most are made twice.
+    assert len(raster.decoded) <= len(parts) + 1
+    made = len(raster.decoded)
+    assert await collect(engine, obj, obj.size - 20, obj.size) == body[-20:]
+    assert len(raster.decoded) == made
     engine.close()
 
 
