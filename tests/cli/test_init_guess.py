@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s3facade.config.guess.bids import rule
 from s3facade.config.guess.proposal import compiled, propose
 from s3facade.config.guess.tables import joins, named
 
@@ -54,6 +55,11 @@ def test_numbers_that_run_along_axes_are_stacked_when_none_is_missing():
     ("paths", "pattern", "stack"),
     [
         (["brain1.ome.tif", "brain2.ome.tif", "test.ome.tif"], "{name}.ome.tif", {}),
+        (
+            [f"{d}/pos1_t{t}_{c}.tif" for d in ("2026-01-30", "20260131") for t in (1, 2, 3) for c in ("DAPI", "GFP")],
+            "{date}/pos1_t{t:int}_{channel}.tif",
+            {"c": "channel", "t": "t"},
+        ),
         ([f"img_z{z:03}.tif" for z in range(10)], "img_z{z:int}.tif", {"z": "z"}),
         ([f"t_{n}/a.tif" for n in (1, 2)], "t_{t:int}/a.tif", {"t": "t"}),
         ([f"Patient_{n}_T1w.nii.gz" for n in (1, 2)], "Patient_{sub:int}_T1w.nii.gz", {}),
@@ -79,6 +85,13 @@ def test_names_that_are_often_met(paths, pattern, stack):
 def test_scans_of_several_kinds_are_sources_of_their_own():
     found = proposed(*(f"pat{n}/{kind}.nii.gz" for n in (1, 2, 3) for kind in ("T1", "FLAIR", "rest_bold")))
     assert sorted(f.name for f in found) == ["FLAIR", "T1w", "bold"]
+
+
+def test_scans_lie_in_a_folder_for_each_person():
+    (found,) = proposed(
+        *(f"{who}/{visit}/T1 MPRAGE (sagittal).nii.gz" for who in ("Müller, J", "x y") for visit in "ab")
+    )
+    assert (found.name, rule(found).entities) == ("T1w", {"sub": "{folder}"})
 
 
 def test_segmentations_are_kept_from_the_images():

@@ -47,7 +47,9 @@ def rule(found: Found) -> Rule:
         if name is not None:
             entities[entity] = _value(entity, left.pop(name))
     if "sub" not in entities:
-        name = next((n for n, hole in left.items() if not hole.sure and not hole.type), None)
+        # Scans lie in a folder for each person; folders of microscopes are days or batches.
+        names = [n for n, hole in left.items() if not hole.type and (not hole.sure or (volume and "folder" in n))]
+        name = names[0] if names else None
         entities["sub"] = _value("sub", left.pop(name)) if name else "{stem}" if found.wild else "01"
     if volume:
         datatype, suffix = next((w.MRI[t] for t in _fixed(found) if t in w.MRI), ("anat", "T1w"))

@@ -67,7 +67,7 @@ def clusters(paths: Iterable[str]) -> list[list[Name]]:
     forms: dict[_Form, dict[tuple[str, ...], Cluster]] = defaultdict(dict)
     for path in paths:
         name = Name.of(path)
-        kinds = tuple(w.kind(f) for f in name.fields)
+        kinds = tuple(w.kind(f, name.extension) for f in name.fields)
         folders = tuple(f.lower() if set(w.words(f)) & w.KINDS else "" for f in name.folders)
         form = (name.extension, folders, name.mark, len(kinds))
         found = forms[form].setdefault(kinds, Cluster([{k} for k in kinds], []))

@@ -61,7 +61,7 @@ class Found:
     def structured(self) -> bool:
         """Whether its pattern says more than that there are names."""
         last = self.parts[-1][1]
-        if any(isinstance(p, str) and p.lower() in w.KINDS for f in last for p in f):
+        if any(isinstance(p, str) and w.telling(p, self.extension) for f in last for p in f):
             return True
         plain = len(last) == 1 and len(last[0]) == 1 and not any(h.type for h in self.holes)
         inner = [h for f in last for h in f if isinstance(h, Hole)]
@@ -234,7 +234,7 @@ def _title(names: Sequence[Name], parts: Sequence[Part]) -> str:
     """A name for the source: a word that all files share, or what they are."""
     holes = {p.name for _, fields in parts for f in fields for p in f if isinstance(p, Hole)}
     fixed = [p for f in parts[-1][1] for p in f if isinstance(p, str)]
-    known = [text.lower() for text in fixed if text.lower() in w.KINDS]
+    known = [word for text in fixed if (word := w.telling(text, names[0].extension))]
     if known:
         return w.MRI[known[-1]][1] if known[-1] in w.MRI else known[0]
     if {"row", "column"} <= holes:

@@ -72,7 +72,8 @@ def _stack(found: Found, proposal: Proposal) -> Iterator[str]:
         if channel is not None:
             labels = sorted(set(channel.values), key=lambda v: (len(v), v))[:4]
             shown = [str(int(v)) if channel.type == "int" else quoted(v) for v in labels]
-            named = ", ".join(f"{v}: {{name: DAPI, color: 0000FF}}" for v in shown[:1])
+            said = "DAPI" if channel.type == "int" else quoted(labels[0])
+            named = f"{shown[0]}: {{name: {said}, color: 0000FF}}"
             yield f"    # channels: {{{named}}}     # values: {', '.join(shown)}"
     elif found.name in proposal.incomplete:
         axes = ", ".join(f"{axis}: {name}" for axis, name in proposal.incomplete[found.name].items())

@@ -119,6 +119,10 @@ MRI = {
 """Data type and suffix of BIDS, by words of scanners."""
 KINDS = MASKS | MRI.keys()
 """Words that set files apart: what one of them means is never said by a capture."""
+TIMES = frozenset({"t1", "t2"})
+"""Those of them that are points in time where files are not those of scanners."""
+VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh", ".nrrd", ".mha", ".mhd", ".mnc", ".img", ".hdr", ".dcm", ".ima", "")
+"""Extensions of scanners' files, in small letters."""
 JUNK = frozenset(
     [
         "thumb",
@@ -193,11 +197,16 @@ def junk(path: Sequence[str]) -> str | None:
     return None
 
 
-def kind(field: str) -> str:
-    """What makes two fields alike: ``#`` a number, ``a#`` letters and a number, ``W`` words; known letters stay."""
+def telling(field: str, extension: str) -> str:
+    """The word of `KINDS` that a field of a name with this extension is, in small letters; empty if it is none."""
     small = field.lower()
-    if small in KINDS:
-        return f"={small}"
+    return small if small in KINDS and (small not in TIMES or extension.lower() in VOLUMES) else ""
+
+
+def kind(field: str, extension: str = "") -> str:
+    """What makes two fields alike: ``#`` a number, ``a#`` letters and a number, ``W`` words; known letters stay."""
+    if word := telling(field, extension):
+        return f"={word}"
     if field.isascii() and field.isdigit():
         return "#"
     if DATE.fullmatch(field):
