@@ -21,6 +21,8 @@ from s3facade.layouts.tiff_directory import IFD, IFD8, LONG, RATIONAL, SHORT, En
 
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 """What every reader of TIFF understands."""
+LARGEST = 2**31 - 1
+"""Bytes of a tile; a directory has 32 bits for them, and libtiff takes them as signed."""
 SIDE = 512
 """Pixels along a tile that are usual."""
 _FORMATS = {"u": 1, "i": 2, "f": 3}
@@ -123,6 +125,11 @@ def _tiles(spec: Spec, level: int, side: int, samples: int) -> Tiles:
     tile = tuple(min(side, n + -n % 16) for n in shape)
     counts = tuple(-(-n // m) for n, m in zip(shape, tile, strict=True))
     nbytes = tile[0] * tile[1] * samples * spec.dtype.itemsize
+    if nbytes > LARGEST:
+        raise Unsupported(
+            f"tile: a tile of {tile[1]} x {tile[0]} pixels has {nbytes} bytes, and readers of TIFF take at most "
+            f"{LARGEST}; write a smaller number, 512 for instance."
+        )
     return Tiles(level, (shape[0], shape[1]), (tile[0], tile[1]), (counts[0], counts[1]), nbytes)
 
 

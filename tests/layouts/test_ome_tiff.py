@@ -237,6 +237,13 @@ def test_tiles_that_tiff_does_not_allow(side):
         of(image_of((20, 30)), OmeTiff(tile=side))
 
 
+@pytest.mark.parametrize("shape", [(40_000, 40_000), (32_768, 32_768)])
+def test_tiles_are_smaller_than_2_gib(shape):
+    with pytest.raises(Unsupported, match="32768 x 32768 pixels has 2147483648 bytes"):
+        of(huge(shape), OmeTiff(tile=32768))
+    assert of(huge(shape), OmeTiff(tile=16384)).size > 2**31
+
+
 def test_a_classic_file_ends_at_4_gib():
     with pytest.raises(Unsupported, match="do not fit into a classic TIFF"):
         of(huge((100_000, 100_000)), OmeTiff(bigtiff=False))
