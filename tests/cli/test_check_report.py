@@ -166,9 +166,9 @@ def test_many_files_in_reasonable_time(tmp_path, monkeypatch, capsys):
         "sources: {s: {files: 'd/{batch}/{animal:word}_sec{section:int}.tif'}}\n"
         "buckets: {abc: {views: [{type: ome-zarr, from: s, path: '{batch}/{animal}/{section}'}]}}\n"
     )
-    begun = time.monotonic()
+    begun = time.process_time()
     assert main(["check", "c.yaml", "--no-open", "--tree"]) == 0
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
     out = capsys.readouterr().out
     assert "10,000 files" in out
     assert out.endswith("No problems, 20 warnings.\n")

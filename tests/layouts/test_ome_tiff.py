@@ -169,15 +169,15 @@ def head(obj, most):
 
 @pytest.mark.parametrize("shape", [(229_000, 229_000), (40, 50, 100, 512, 512)], ids=["200k tiles", "200k planes"])
 def test_the_header_of_a_huge_file_costs_nothing_until_it_is_read(shape):
-    begun = time.perf_counter()
+    begun = time.thread_time()
     file = of(huge(shape), OmeTiff())
     obj = file.body()
     assert file.size > 10**11
-    described = time.perf_counter() - begun
+    described = time.thread_time() - begun
     assert described < 0.5
-    begun = time.perf_counter()
+    begun = time.thread_time()
     header = head(obj, 16 << 10)
-    assert time.perf_counter() - begun < 0.1
+    assert time.thread_time() - begun < 0.1
     assert header[:4] == b"II\x2b\x00"
     held = sum(len(p.data) for p in obj.parts if isinstance(p, Literal))
     assert held < 64 << 10, "nothing long is made before it is asked for"
