@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias, overload
 
+from s3facade.catalog.images.mount import Mount
 from s3facade.core.image import Dataset
 from s3facade.layouts.plate import kind_of, mixed
+
+Place: TypeAlias = tuple[int, int, int]
+"""Row, column and number of a field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Remarks on a field that is not like those that were opened before it."""
+    """Remarks on a field that is not like the first one of its plate."""
 
     plate: str
     key: str
-    kinds: dict[str, str] = field(compare=False)
-    """Of fields that were opened: the first one of each kind. Shared by all fields of the plate."""
+    place: Place
+    kinds: dict[Place, tuple[str, str]] = field(compare=False)
+    """Of fields that were opened: what they are and their keys. Shared by all fields of the plate."""
 
     def remarks(self, dataset: Dataset) -> Sequence[str]:
-        """A sentence where it differs from the first that was opened."""
-        kind = kind_of(next(iter(dataset.images.values())).spec)
-        self.kinds.setdefault(kind, self.key)
-        usual, first = next(iter(self.kinds.items()))
-        if kind == usual:
+        """A sentence while it differs from the first field that was opened: viewers show them all like that."""
+        self.kinds[self.place] = kind_of(next(iter(dataset.images.values())).spec), self.key
+        return _Differing(self)
+
+    def differing(self) -> Sequence[str]:
+        """The same as far as fields are open now."""
+        opened = dict(self.kinds)
+        (kind, _), (usual, first) = opened.get(self.place, ("", "")), opened[min(opened)] if opened else ("", "")
+        if kind == usual or not kind:
             return ()
         told = f"Fields of the plate {self.plate!r} are not alike: {self.key} is {kind}, {first} is {usual}; "
         return [told + "viewers show the whole plate as its first field says."]
+
+
+def known(shown: Mapping[str, Mount], keys: Mapping[Place, str]) -> dict[Place, tuple[str, str]]:
+    """What is known of fields of an earlier plan, which stay open: those that are added are compared with them.
+
+    Args:
+        shown: What the bucket shows, by key.
+        keys: Of all fields of the plate now.
+    """
+    for key in keys.values():
+        judge = before.judge if (before := shown.get(key)) is not None else None
+        if isinstance(judge, Alike):
+            for place in judge.kinds.keys() - keys.keys():
+                judge.kinds.pop(place, None)
+            return judge.kinds
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Differing(Sequence[str]):
+    """What is wrong with a field by now: others that are opened later, or are put right, change that."""
+
+    judge: Alike
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[str]: ...
+    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
+        return self.judge.differing()[at]
+
+    def __len__(self) -> int:
+        return len(self.judge.differing())
+
+    def __iter__(self) -> Iterator[str]:
+        # What changes meanwhile must not end in an index that is none.
+        return iter(self.judge.differing())
 
 
 @dataclass(frozen=True, slots=True)

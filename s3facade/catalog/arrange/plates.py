@@ -11,7 +11,7 @@ from typing import Any
 
 from s3facade.catalog.arrange import crates
 from s3facade.catalog.arrange.about import Said
-from s3facade.catalog.arrange.alike import Alike, Whole
+from s3facade.catalog.arrange.alike import Alike, Whole, known
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.images import labels_of
 from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline
@@ -89,15 +89,16 @@ def _wells(view: PlateView, well: Template, path: str, candidates: Sequence[Cand
     placed = {well: _once(found, view, desk) for well, found in sorted(by_well.items())}
     runs = _runs(view, [shot for found in placed.values() for shot in found])
     base = f"{path}/" if path else ""
-    show, kinds = _Shown(view, desk).show, dict[str, str]()
+    keys = {(*w, n): f"{base}{rows[w[0]]}/{columns[w[1]]}/{n}" for w, own in placed.items() for n in range(len(own))}
+    show, kinds = _Shown(view, desk).show, known(desk.shown, keys)
     options: dict[str, Any] = dict(view.images.options)
     made = []
     for (row, column), found in placed.items():
         place, fields = (rows[row], columns[column]), []
         for number, shot in enumerate(found):
             layout = OmeZarrField(OmeZarr(name=_called(place, shot), **options))
-            key = f"{base}{rows[row]}/{columns[column]}/{number}"
-            if show(key, shot.candidate, layout, Alike(path, key, kinds)):
+            at = row, column, number
+            if show(keys[at], shot.candidate, layout, Alike(path, keys[at], at, kinds)):
                 run = runs.get(names.canonical(shot.acquisition))
                 fields.append(Field(str(number), None if run is None else run.id))
         if fields:
