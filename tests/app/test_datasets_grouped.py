@@ -91,3 +91,17 @@ def test_a_plate_whose_index_is_damaged_is_one_broken_image(tmp_path: Path, engi
     catalog = Catalog(zero([tmp_path]), engine)
     assert shown(catalog) == []
     assert [Path(b.path).name for b in catalog.broken()] == ["p.HTD"]
+
+
+def test_files_of_one_series_are_not_stacked(tmp_path: Path, engine: Engine) -> None:
+    """Each of them opens all: a stack of three slices would have nine."""
+    series(tmp_path / "head", pixels(3, 4, 4))
+    config = configured(tmp_path, files="head/IM{n:int}", stack={"z": "n"})
+    config.write_text(config.read_text().replace("{path}", "head.ome.zarr"))
+    catalog = Catalog(load(config), engine)
+    catalog.probe(time.monotonic() + 30)
+    (broken,) = catalog.broken()
+    assert broken.reason == (
+        "Files are to be put together that are parts of one image already: each of them opens all of it. "
+        "Leave out `stack`, and name one of them in `files`."
+    )

@@ -127,7 +127,9 @@ class Namer:
         stem = f"{name.folder}/{name.stem}"
         before = self.stems.setdefault(stem, (extension, file))
         if before[1] != file:
-            raise _Wrong(f"Its name {name.path!r} is that of {before[1]} already: add an entity that differs.")
+            series = getattr(candidate.recipe, "reader", "") == "dicom"
+            hint = "; of files of one series, name one in `files`: it opens all of them" if series else ""
+            raise _Wrong(f"Its name {name.path!r} is that of {before[1]} already: add an entity that differs{hint}.")
         if before[0] != extension:
             raise _Wrong(
                 f"{name.path!r} and the same with {before[0]} would share one sidecar; show it as one of them."

@@ -16,7 +16,7 @@ from s3facade.catalog.sources.remote import recognised
 from s3facade.config.settings import StepConfig
 from s3facade.config.steps import make, parameter_files
 from s3facade.core.errors import BadSource, SourceError, Unsupported
-from s3facade.core.image import Image, Opened, apply_step, combine
+from s3facade.core.image import Image, Opened, apply_step, combine, nodes
 from s3facade.engine.engine import Engine
 from s3facade.stores.files import accessible, is_remote
 
@@ -122,6 +122,7 @@ class Pipeline:
             others = [other.images(engine) for other in step.others]
             try:
                 if number == 0 and self.together:
+                    _differing(sets)
                     current = [combine(parents, operator) for parents in _aligned([*sets, *others], len(sets))]
                 elif not step.config.combines:
                     beside = [beside[1:] for beside in _aligned([current, *others], 1)]
@@ -162,6 +163,28 @@ def _applied(operator: Any, images: list[Image], number: int, others: list[Image
                 f"image {number} ({image.spec.attrs.get('name')}) of {len(images)}; `series:` of the source chooses one"
             )
         raise
+
+
+def _differing(sets: list[list[Image]]) -> None:
+    """Files of one image (a DICOM series, say) are not put together: each of them opens the whole.
+
+    Raises:
+        Unsupported: Two of the files open the same image.
+    """
+    seen: dict[tuple[object, ...], str] = {}
+    for images in sets:
+        for leaf in (node for image in images for node in nodes(image) if isinstance(node, Opened)):
+            if len(leaf.members) < 2:
+                continue
+            path = leaf.source.path
+            members = frozenset(member.path for member in leaf.members)
+            other = seen.setdefault((members, leaf.series), path)
+            if other != path:
+                raise Unsupported(
+                    "Files are to be put together that are parts of one image already: each of them opens all "
+                    "of it. Leave out `stack`, and name one of them in `files`.",
+                    private=f"{other} and {path}",
+                )
 
 
 def _aligned(sets: list[list[Image]], leading: int) -> Iterator[list[Image]]:
