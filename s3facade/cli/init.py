@@ -74,5 +74,6 @@ def suggestion(folder: Path, base: Path, *, bids: bool = False) -> str:
         others,
         found.datasets,
         bids,
+        found.unread,
     )
     return configuration(proposal, about)

@@ -36,6 +36,8 @@ class Survey:
     whole: list[str] = field(default_factory=list)
     """Those of the images that are folders."""
     tables: dict[str, Columns] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    """Why a table cannot be read, by path."""
     others: list[str] = field(default_factory=list)
     datasets: list[str] = field(default_factory=list)
     """Folders that are BIDS datasets already; what lies in them is nowhere else."""
@@ -64,7 +66,11 @@ def survey(folder: Path) -> Survey:
             if not _sayable(name):
                 found.others.append(prefix + ascii(name)[1:-1])
             elif name.lower().endswith(SUFFIXES) and len(found.tables) < MOST:
-                found.tables[prefix + name] = table(Path(here, name))
+                try:
+                    found.tables[prefix + name] = table(Path(here, name))
+                except ConfigError as error:
+                    found.others.append(prefix + name)
+                    found.unread[prefix + name] = str(error).replace(os.path.join(here, name), "", 1).lstrip(":. ")
             elif name.lower().endswith(claiming) and not _document(os.path.join(here, name)):
                 found.images.append(prefix + name)
             else:
@@ -117,13 +123,17 @@ def _bids(path: Path) -> bool:
 
 
 def table(path: Path) -> Columns:
-    """The columns of a table; empty if it cannot be read as one. Blocking."""
+    """The columns of a table; empty if it has no rows, or is too large to be looked at. Blocking.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
         if path.stat().st_size > LARGE:
             return {}
-        found = read_table(path)
-    except (OSError, ConfigError):
+    except OSError:
         return {}
+    found = read_table(path)
     rows = found.rows[:ROWS]
     return {name: [row[i] for row in rows] for i, name in enumerate(found.columns)} if rows else {}
 

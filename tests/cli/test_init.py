@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -315,3 +316,12 @@ def test_names_that_cannot_be_said_are_listed_as_well_as_can_be(tmp_path, capsys
     assert "(2 files)" in text
     assert "two\\nlines.tif" in text
     load(Path("s3facade.yaml"))
+
+
+def test_tables_that_cannot_be_read_are_told_with_the_reason(lab, capsys, monkeypatch):
+    (lab / "animals.csv").write_bytes("Animal ID,Sex\nm12,F\n".encode("utf-16"))
+    (lab / "slides.xlsx").write_bytes(b"PK")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    text = written(lab)
+    assert re.search(r"^#   animals.csv: is not UTF-8 but UTF-16", text, re.MULTILINE)
+    assert re.search(r"^#   slides.xlsx: reading .xlsx needs openpyxl; pip install", text, re.MULTILINE)

@@ -110,7 +110,9 @@ def _others(folder: Folder) -> Iterator[str]:
         yield ""
         count = len(folder.others)
         yield f"# No image, nor a table that goes with one ({count:,} file{'s' if count > 1 else ''}):"
-        yield from (f"#   {said(path)}" for path in folder.others[:SHOWN])
+        first = sorted(folder.others, key=lambda path: path not in folder.unread)[:SHOWN]
+        reasons = {path: f": {said(reason)}" for path, reason in folder.unread.items()}
+        yield from (f"#   {said(path)}{reasons.get(path, '')}" for path in first)
         if count > SHOWN:
             yield f"#   … and {count - SHOWN:,} more"
 

@@ -39,6 +39,8 @@ class Folder:
     """Folders that are BIDS datasets already, relative; "" is the folder itself."""
     bids: bool = False
     """Whether a BIDS view is wanted."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Why a table cannot be read, by its path, which is one of ``others``."""
 
 
 def placed(pattern: str, folder: Folder, *, plain: bool = False) -> str:
