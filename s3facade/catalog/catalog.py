@@ -6,6 +6,7 @@ on the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from itertools import islice
 from typing import Literal
 
 from s3facade.catalog.buckets import Bucket, BucketInfo, Buckets, Prepared, made_when
-from s3facade.catalog.contents import Broken, Late, Plan
+from s3facade.catalog.contents import BeingMade, Broken, Late, Plan
 from s3facade.catalog.folder import Copy, Folder
 from s3facade.catalog.images.mount import Mount
 from s3facade.catalog.images.recipe import files
@@ -37,6 +38,8 @@ from s3facade.engine.engine import Engine
 from s3facade.stores.files import is_remote, there, unchanged
 
 log = logging.getLogger("s3facade.catalog")
+AGAIN = 0.25
+"""Seconds after which it is asked again for a document that is being made."""
 MEASURE = 5.0
 """Seconds that one page of a listing may spend on computing sizes."""
 
@@ -144,6 +147,8 @@ class Catalog:
                 if late.waits:
                     try:
                         late.prepare()
+                    except BeingMade:
+                        continue  # since somebody asked for it
                     except (SourceError, LoadError) as error:
                         log.warning("not made: %r in %s: %s", key, bucket.info.name, error.explain())
 
@@ -197,14 +202,23 @@ class Catalog:
         return None if file is None else self._found(key, file, met, late)
 
     async def find(self, bucket: str, key: str) -> Found:
-        """The object at ``key``.
+        """The object at ``key``; waits for a document that is being made, up to the deadline.
 
         Raises:
             NoSuchBucket: No such bucket.
             NoSuchKey: The key is outside the key space.
             SourceError: It is inside, but its source cannot be read.
+            LoadError: Not now.
         """
-        return await self.engine.run(lambda: self.find_now(bucket, key), bucket)
+        until = time.monotonic() + self.engine.limits.deadline
+        while True:
+            try:
+                return await self.engine.run(lambda: self.find_now(bucket, key), bucket)
+            except BeingMade:
+                if time.monotonic() + AGAIN > until:
+                    raise
+            # Not in a thread: whoever wants an image needs them.
+            await asyncio.sleep(AGAIN)
 
     def find_now(self, bucket: str, key: str) -> Found:
         """`find`, blocking."""

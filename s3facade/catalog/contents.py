@@ -29,12 +29,16 @@ class Broken:
     """What only the operator may see."""
 
 
-PATIENCE = 1.0
-"""Seconds to wait for who makes a dear document already."""
+PATIENCE = 0.05
+"""Seconds for which a thread waits for who makes a dear document already: those who wait longer hold none."""
 PAUSE = 60.0
 """Seconds after which what could not be made is tried again in the background."""
 REST = 20
 """Looking whether a document is still true may take a twentieth of the time at most."""
+
+
+class BeingMade(Overloaded):
+    """Somebody makes the document right now: it is worth waiting for."""
 
 
 class Late:
@@ -86,7 +90,7 @@ class Late:
             self._before = before._file or before._before
 
     def prepare(self) -> None:
-        """Make it, if it was not: at most once a minute. Blocking. Raises `SourceError`, `Overloaded`."""
+        """Make it, if it was not: at most once a minute. Blocking. Raises `SourceError`, `BeingMade`."""
         if self._file is None and time.monotonic() >= self._again:
             self._again = time.monotonic() + PAUSE
             self._make_or_wait()
@@ -104,7 +108,7 @@ class Late:
         return self._file is not None or self._before is not None
 
     def open(self) -> File:
-        """The document; while a dear one is made anew, the one before. Blocking. Raises `SourceError`, `Overloaded`."""
+        """The document; while a dear one is made anew, the one before. Blocking. Raises `SourceError`, `BeingMade`."""
         if self._file is None and (before := self._before) is not None:
             return before
         return self._make_or_wait()
@@ -114,7 +118,7 @@ class Late:
             # All who wait would hold a thread each, and nobody could open an image.
             if self._file is not None:
                 return self._file
-            raise Overloaded("The document is being made from all images of the bucket; try again in a while.")
+            raise BeingMade("The document is being made from all images of the bucket; try again in a while.")
         try:
             return self._opened()
         finally:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
-from s3facade.catalog import contents
-from s3facade.catalog.contents import Late
+from s3facade import registry
+from s3facade.catalog import catalog, contents
+from s3facade.catalog.catalog import Catalog
+from s3facade.catalog.contents import BeingMade, Late
+from s3facade.config.zero import zero
 from s3facade.core.errors import Overloaded, SourceError
+from s3facade.engine.engine import Engine, EngineLimits
 
 
 def text(late: Late) -> bytes:
@@ -120,3 +125,45 @@ def test_one_that_cannot_be_made_leaves_the_one_before():
     assert text(late) == b"old"
     late.prepare()
     assert len(tried) == 1, "it is tried again after a while, not every few seconds"
+
+
+async def test_requests_wait_for_what_is_being_made_and_hold_no_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "AGAIN", 0.01)
+    begun, go, asked = threading.Event(), threading.Event(), []
+
+    def make() -> bytes:
+        begun.set()
+        go.wait(10)
+        return b"x"
+
+    late = Late(make, "text/csv", 0, "tag", waits=True)
+
+    def find_now(self: Catalog, bucket: str, key: str) -> object:
+        asked.append(key)
+        if len(asked) == 20:
+            go.set()
+        return late.open()
+
+    monkeypatch.setattr(Catalog, "find_now", find_now)
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20, deadline=10))
+    try:
+        shown = Catalog(zero([tmp_path]), engine)
+        first = asyncio.create_task(shown.find("images", "t.csv"))
+        assert await asyncio.to_thread(begun.wait, 10)
+        others = await asyncio.gather(*(shown.find("images", "t.csv") for _ in range(8)))
+        assert all(other is late.peek() for other in [await first, *others])
+    finally:
+        engine.close()
+
+
+async def test_requests_do_not_wait_longer_than_the_deadline(tmp_path, monkeypatch):
+    def find_now(self: Catalog, bucket: str, key: str) -> object:
+        raise BeingMade("The document is being made.")
+
+    monkeypatch.setattr(Catalog, "find_now", find_now)
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20, deadline=0.5))
+    try:
+        with pytest.raises(Overloaded, match="being made"):
+            await asyncio.wait_for(Catalog(zero([tmp_path]), engine).find("images", "t.csv"), 5)
+    finally:
+        engine.close()
