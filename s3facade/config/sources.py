@@ -205,7 +205,9 @@ class Sources:
                 key = str(int(raw))
             if key in out:
                 self._problem(here, "is the same number as another one; keep one")
-            out[key] = ChannelConfig(channel.name, channel.color)
+            if channel.name is None and (whole or capture is None):
+                self._problem((*here, "name"), "is missing; add it")
+            out[key] = ChannelConfig(channel.name or raw, channel.color)
         if capture is None and out and list(out) != [str(n + 1) for n in range(len(out))]:
             sentence = "no capture is stacked along c: count the channels of a file from 1, in order, or add `stack`"
             self._problem((*at, "channels"), sentence)

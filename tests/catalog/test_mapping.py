@@ -427,3 +427,16 @@ def test_keys_that_s3_has_no_room_for_are_told(tmp_path, opened):
     assert catalog.images("abc") == ["ä" * 450]
     assert [os.path.basename(b.path) for b in catalog.broken()] == ["a.tif", "c.tif"]
     assert catalog.broken()[0].reason.endswith("is longer than 900 bytes, and S3 has few more.")
+
+
+def test_channels_are_called_as_files_call_them_where_only_their_color_is_told(opened, tmp_path):
+    for channel in ("DAPI", "gfp"):
+        image(tmp_path / "cells" / f"a_{channel}.tif")
+    catalog = opened(
+        "bucket: screen\n"
+        "sources:\n  cells:\n    files: 'cells/{name}_{channel}.tif'\n    stack: {c: channel}\n"
+        "    channels: {gfp: {color: 00FF00}, DAPI: {name: nuclei, color: 0000FF}}\n"
+        "views: [{type: ome-zarr, from: cells, path: '{name}'}]\n"
+    )
+    channels = made(catalog, "a").spec.channels
+    assert [(c.name, c.color) for c in channels] == [("gfp", "00FF00"), ("nuclei", "0000FF")]

@@ -65,7 +65,7 @@ _CHANNEL = {
         {
             "type": "object",
             "properties": {"name": {"type": "string"}, "color": _HEX},
-            "required": ["name"],
+            "minProperties": 1,
             "additionalProperties": False,
         },
     ]
@@ -100,8 +100,8 @@ class JoinModel(Model):
 class ChannelModel(Model):
     """How one channel is named and shown."""
 
-    name: Annotated[str, Field(min_length=1)]
-    """Its name."""
+    name: Annotated[str, Field(min_length=1)] | None = None
+    """Its name; default: the value that files have for it, if that is no number."""
     color: Color | None = None
     """Six hexadecimal digits, RRGGBB."""
 
