@@ -1,4 +1,4 @@
-"""One voxel at one place: what OME-Zarr, NIfTI, precomputed volumes and OME-TIFF of an image say, as others read them."""
+"""One voxel at one place, whichever layout an image is shown in, as the libraries of others read them."""
 
 from __future__ import annotations
 
