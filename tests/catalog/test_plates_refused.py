@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.config.load import load
 from s3facade.core.errors import ConfigError
@@ -98,6 +98,14 @@ def test_a_field_without_one_of_its_files(shown: Callable[..., Catalog]) -> None
         "its first field says; see A/3"
     )
     assert len(catalog.images("screen7")) == 3
+
+
+def test_files_are_counted_along_all_axes(shown: Callable[..., Catalog]) -> None:
+    source = '{files: "data/{row:[A-Z]+}{column:int}_t{t:int}_z{z:int}.tif", stack: {t: t, z: z}}'
+    files = [f"A0{c}_t{t}_z{z}.tif" for c in (1, 2, 3) for t in (1, 2) for z in (1, 2, 3)]
+    catalog = shown(*[name for name in files if not name.startswith("A03") or "_z3" not in name], source=source)
+    assert "1 of 3 fields of the plate are not of 6 files as the others are" in said(catalog)
+    assert said(catalog).endswith("see A/3 (4, A03_t1_z1.tif).")
 
 
 def test_a_field_whose_files_contradict_each_other_is_left_out(shown: Callable[..., Catalog]) -> None:

@@ -14,7 +14,7 @@ from s3facade.catalog.arrange.about import Said
 from s3facade.catalog.arrange.alike import Alike, Whole, known
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.images import labels_of
-from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline
+from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline, Recipe
 from s3facade.catalog.sources.candidates import Candidate
 from s3facade.config.template import Template
 from s3facade.config.views.plate import PlateView
@@ -166,11 +166,14 @@ def _outside(shot: _Shot, rows: Sequence[str], columns: Sequence[str]) -> str:
 
 def _uneven(shots: Sequence[_Shot], desk: Desk) -> None:
     """Fields of fewer files than the others: a channel or a plane is missing, and what is there looks like it."""
-    counts = Counter(_files(shot) for shot in shots)
+    counts = Counter(_files(shot.candidate.recipe) for shot in shots)
     usual = max(counts, key=lambda n: (counts[n], n))
-    odd = [shot for shot in shots if _files(shot) != usual]
+    odd = [shot for shot in shots if _files(shot.candidate.recipe) != usual]
     if odd:
-        said = ", ".join(f"{s.row}/{s.column} {s.field} ({_files(s)}, {os.path.basename(s.path)})" for s in odd[:NAMED])
+        said = ", ".join(
+            f"{s.row}/{s.column}{s.field and f' {s.field}'} ({_files(s.candidate.recipe)}, {os.path.basename(s.path)})"
+            for s in odd[:NAMED]
+        )
         more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
         desk.broken(
             odd[0].path,
@@ -179,11 +182,11 @@ def _uneven(shots: Sequence[_Shot], desk: Desk) -> None:
         )
 
 
-def _files(shot: _Shot) -> int:
-    recipe = shot.candidate.recipe
-    while isinstance(recipe, Pipeline) and not recipe.together:
-        recipe = recipe.parents[0]
-    return len(recipe.parents) if isinstance(recipe, Pipeline) else 1
+def _files(recipe: Recipe) -> int:
+    """Files that an image is put together of."""
+    if not isinstance(recipe, Pipeline):
+        return 1
+    return sum(map(_files, recipe.parents if recipe.together else recipe.parents[:1]))
 
 
 def _called(place: tuple[str, str], shot: _Shot) -> str:
