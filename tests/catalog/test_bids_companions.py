@@ -33,7 +33,7 @@ def volume(path, seconds=2.0):
 def shown(tmp_path):
     engine = Engine(registry.reader, EngineLimits(memory=64 << 20))
 
-    def show(files, ending=".nii.gz", **companions):
+    def show(files, ending=".nii.gz", steps=(), **companions):
         volume(tmp_path / f"a{ending}")
         for name, content in companions.items():
             (tmp_path / name.replace("__", ".")).write_text(content)
@@ -41,6 +41,8 @@ def shown(tmp_path):
             "sources": {"s": {"files": f"{{name}}{ending}"}},
             "buckets": {"lab": {"views": [{"type": "bids", "name": "A", "files": [files]}]}},
         }
+        if steps:
+            about["images"] = {"i": {"from": "s", "steps": steps}}
         (tmp_path / "c.yaml").write_text(yaml.safe_dump(about))
         catalog = Catalog(load(tmp_path / "c.yaml"), engine)
         found = {item.key: item.file for item in catalog.page_now("lab", "", "", "", 1000)}
@@ -140,3 +142,28 @@ def test_whatever_changes_an_image_keeps_its_bytes_from_being_passed_on():
     assert own_bytes(Pipeline("p", (plain,), ()), ".nii.gz") is None
     assert own_bytes(FaultyRecipe("/a/b.nii.gz", "no"), ".nii.gz") is None
     assert own_bytes(FileRecipe("/a/b.ome.zarr", ""), ".ome.zarr") is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept", "step"),
+    [
+        ([{"gaussian": "1 px"}, {"crop": {"x": [0, 2]}}], {"SliceTiming", "PhaseEncodingDirection"}, None),
+        ([{"crop": {"z": [0, 2]}}], {"PhaseEncodingDirection"}, None),
+        ([{"flip": ["x"]}], set(), None),
+        ([{"flip": ["t"]}], set(), "flip"),
+        ([{"crop": {"t": [0, 2]}}], set(), "crop"),
+    ],
+)
+def test_fields_and_tables_do_not_outlive_the_places_and_times_they_are_of(shown, steps, kept, step):
+    files = {**BOLD, "from": "i", "entities": {"sub": "{name}", "task": "rest", "desc": "x"}}
+    about = {"EchoTime": 0.1, "SliceTiming": [0, 1, 2, 3, 4, 5], "PhaseEncodingDirection": "j"}
+    events = "onset\tduration\n0\t1\n"
+    found, broken = shown(files, steps=steps, a_events__tsv=events, a__json=json.dumps(about))
+    fields = set(json.loads(found["sub-a/func/sub-a_task-rest_desc-x_bold.json"]))
+    assert fields & set(about) == kept | {"EchoTime"}
+    assert ("sub-a/func/sub-a_task-rest_events.tsv" in found) == (step is None)
+    said = (
+        f"It is not shown: the step `{step}` may turn axes or leave out volumes, and it is about the original. Show "
+        "that as well, without the step, or say `companions: false`."
+    )
+    assert [item.reason for item in broken] == ([said] if step else [])

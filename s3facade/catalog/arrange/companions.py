@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.arrange.moved import outdated, timed, turned
 from s3facade.catalog.images.recipe import FileRecipe, Pipeline, Recipe
 from s3facade.catalog.sources.watch import UNSURE, Stamp, stamp
 from s3facade.layouts.bids.names import Name
@@ -67,7 +68,8 @@ def said(recipe: Recipe, desk: Desk) -> Mapping[str, Any]:
         reason = "The JSON file beside the image cannot be read; correct it, or say `companions: false`."
         desk.broken(path, reason, str(error))
         return {}
-    return found
+    gone = outdated(recipe)
+    return {name: value for name, value in found.items() if name not in gone} if gone else found
 
 
 def _there(path: str) -> bool:
@@ -119,11 +121,24 @@ def carry(recipe: Recipe, name: Name, root: str, desk: Desk, *, derivative: bool
     for ending in GRADIENTS:
         shape = Shape(tuple(name.entities), name.suffix, ending, name.datatype)
         if _there(base + ending) and refusal(shape, derivative=derivative) is None:
-            desk.copy(f"{prefix}{name.stem}{ending}", _came(base + ending, recipe, desk))
+            _carried(f"{prefix}{name.stem}{ending}", base + ending, recipe, desk, turned(recipe))
     for path, suffix, ending in _beside(base, name.suffix):
         table = _table(name, suffix, ending)
         if table is not None:
-            desk.copy(f"{prefix}{table}{ending}", _came(path, recipe, desk))
+            _carried(f"{prefix}{table}{ending}", path, recipe, desk, timed(recipe))
+
+
+def _carried(key: str, path: str, recipe: Recipe, desk: Desk, step: str | None) -> None:
+    """Show a file, unless a step has made another image of the one that it is about; that is told."""
+    _came(path, recipe, desk)
+    if step is None:
+        desk.copy(key, path)
+    else:
+        desk.broken(
+            path,
+            f"It is not shown: the step `{step}` may turn axes or leave out volumes, and it is about the original. "
+            "Show that as well, without the step, or say `companions: false`.",
+        )
 
 
 def _beside(base: str, suffix: str) -> Iterator[tuple[str, str, str]]:
