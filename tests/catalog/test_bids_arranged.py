@@ -171,6 +171,24 @@ def test_sessions_are_of_their_subjects(tmp_path, engine):
     assert shown.json("sessions.json") == {"who": {"Description": "{animal}, as it is called where it is from."}}
 
 
+def test_scans_are_listed_with_their_subject_or_session(tmp_path, engine):
+    files = [
+        {"from": "bright", "suffix": "BF", "entities": {**NAMES, "ses": "1"}},
+        {"from": "dark", "suffix": "DF", "entities": NAMES, "as": "png"},
+        {"from": "photos", "suffix": "photo", "entities": NAMES},
+    ]
+    shown = Shown(tmp_path, engine, {"files": files, "scans": {"acq_time": "2023-01-0{section}T00:00:00"}})
+    assert shown.text("sub-a/ses-1/sub-a_ses-1_scans.tsv") == (
+        "filename\tacq_time\n"
+        "micr/sub-a_ses-1_sample-s001_BF.ome.zarr\t2023-01-01T00:00:00\n"
+        "micr/sub-a_ses-1_sample-s002_BF.ome.zarr\t2023-01-02T00:00:00\n"
+    )
+    assert shown.text("sub-b/sub-b_scans.tsv") == (
+        "filename\tacq_time\nmicr/sub-b_sample-s001_DF.png\t2023-01-01T00:00:00\n"
+    )
+    assert "scans.json" not in shown.listed()
+
+
 def test_other_views_beside_a_data_set_are_hidden_from_the_validator(tmp_path, engine):
     files = [{"from": "bright", "suffix": "BF", "entities": NAMES}]
     other = {"type": "ome-zarr", "from": "dark", "path": "viewer-{animal}/{section}.ome.zarr"}

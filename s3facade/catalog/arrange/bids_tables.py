@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from s3facade.catalog.arrange.bids_facts import PHOTO
 from s3facade.catalog.arrange.bids_names import Named
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.config.views.bids import BidsColumn, BidsView, derived
@@ -19,7 +20,7 @@ JSON = "application/json"
 
 @dataclass
 class Tables:
-    """``participants.tsv``, ``samples.tsv`` and a table of sessions for each subject."""
+    """``participants.tsv``, ``samples.tsv``, tables of sessions and of images."""
 
     view: BidsView
     desk: Desk
@@ -27,6 +28,8 @@ class Tables:
     samples: Rows
     sessions: dict[str, Rows] = field(default_factory=dict)
     """By label of the subject."""
+    scans: dict[str, Rows] = field(default_factory=dict)
+    """By path of each table, without what all end in."""
     warned: set[str] = field(default_factory=set)
     seen: set[tuple[object, ...]] = field(default_factory=set)
     """Keys of rows with what images have said of them."""
@@ -50,6 +53,8 @@ class Tables:
             if table is None:
                 table = self.sessions[subject] = Rows(("session_id",), _columns(self.view.sessions))
             self._row(table, (f"ses-{entities['ses']}",), self.view.sessions, captures, named)
+        if self.view.scans and named.name.suffix != PHOTO:
+            self._scan(named)
 
     def write(self) -> None:
         """Put them into the plan. Those of a derivative in a raw data set are the raw one's, unless it says more."""
@@ -63,6 +68,22 @@ class Tables:
         told = next(iter(self.sessions.values())).document() if self.sessions else b""
         if told:
             self.desk.write(self._key("sessions.json"), told, JSON)
+
+        for place, table in sorted(self.scans.items()):
+            self.desk.write(self._key(f"{place}_scans.tsv"), table.tsv(), TSV)
+        about = next(iter(self.scans.values())).document() if self.scans else b""
+        if about:
+            self.desk.write(self._key("scans.json"), about, JSON)
+
+    def _scan(self, named: Named) -> None:
+        """What is known of one image: its table is that of its session, or of its subject (BIDS, scans file)."""
+        above, _, datatype = named.name.folder.rpartition("/")
+        place = f"{above}/{above.replace('/', '_')}"
+        table = self.scans.get(place)
+        if table is None:
+            table = self.scans[place] = Rows(("filename",), _columns(self.view.scans))
+        file = f"{datatype}/{named.name.stem}{named.name.extension}"
+        self._row(table, (file,), self.view.scans, named.candidate.captures, named)
 
     def _write(self, name: str, table: Rows) -> None:
         self.desk.write(self._key(f"{name}.tsv"), table.tsv(), TSV)

@@ -112,6 +112,8 @@ class BidsViewModel(Model):
     """Columns of `samples.tsv`; `sample_type` is needed where names have `sample`."""
     sessions: Columns = {}
     """Columns of the tables of sessions; without any there are none."""
+    scans: Columns = {}
+    """Columns of the tables of images (`scans.tsv`), as in `{acq_time: "{date}T{time}"}`; else there are none."""
     generated_by: list[GeneratedByModel] = []
     """What made the data set before s3facade did."""
     source_datasets: list[SourceDatasetModel] = []

@@ -18,6 +18,7 @@ KEYS: Mapping[str, Sequence[str]] = {
     "participants": ("participant_id",),
     "samples": ("sample_id", "participant_id"),
     "sessions": ("session_id",),
+    "scans": ("filename",),
 }
 """Columns that are made of entities."""
 

@@ -88,6 +88,7 @@ class BidsView:
     participants: tuple[BidsColumn, ...] = ()
     samples: tuple[BidsColumn, ...] = ()
     sessions: tuple[BidsColumn, ...] = ()
+    scans: tuple[BidsColumn, ...] = ()
     generated_by: tuple[Mapping[str, object], ...] = ()
     """Who made it, beside this software."""
     source_datasets: tuple[Mapping[str, str], ...] = ()
