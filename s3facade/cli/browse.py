@@ -8,8 +8,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from s3facade.app import START, open_catalog
+from s3facade.app.server import START, open_catalog
 from s3facade.catalog.catalog import Catalog
+from s3facade.cli.plain import plain
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.core.errors import ConfigError, NoSuchBucket, NoSuchKey
 from s3facade.core.keyspace import successor
@@ -62,10 +63,10 @@ def _print_keys(catalog: Catalog, bucket: str, prefix: str, delimiter: str) -> i
         page = catalog.page_now(bucket, prefix, bound, delimiter, PAGE)
         for item in page:
             if isinstance(item, str):
-                print(f"{'PRE':>34}  {item}")
+                print(plain(f"{'PRE':>34}  {item}"))
             else:
                 size = "?" if item.file.size is None else item.file.size
-                print(f"{_time(item.file.modified)}  {size:>13}  {item.key}")
+                print(plain(f"{_time(item.file.modified)}  {size:>13}  {item.key}"))
         shown += len(page)
         if len(page) < PAGE:
             return shown

@@ -8,22 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.catalog.sources.report import Note, Tally, reported
 from s3facade.catalog.sources.strays import strays
 from s3facade.cli import check_text
-from s3facade.cli.check_findings import Finding, count, of_broken, of_report, of_strays
+from s3facade.cli.check_findings import Finding, count, of_broken, of_report, of_strays, short
 from s3facade.cli.check_measure import Measure
+from s3facade.cli.plain import plain
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.config.settings import Settings
 from s3facade.config.views.files import FilesView
-from s3facade.core.errors import ConfigError
+from s3facade.core.errors import ConfigError, LoadError, SourceError
 
 LIMIT = 5
 """Examples of each kind."""
@@ -65,6 +67,8 @@ def check(arguments: argparse.Namespace) -> int:
         base = str(chosen.path.parent if chosen.path else Path.cwd())
         left = strays(tallies(chosen, catalog).values(), chosen)
         wrong = [*of_views(chosen, catalog), *of_broken(catalog.broken(), told, base), *of_report(told)]
+        if arguments.open:
+            wrong += of_unopened(chosen, catalog, base)
         findings = [*wrong, *of_strays(left, arguments.limit, base)]
         measure = Measure(catalog) if arguments.sizes else None
         limit = arguments.limit
@@ -73,7 +77,7 @@ def check(arguments: argparse.Namespace) -> int:
             print(json.dumps(document, indent=2, ensure_ascii=False))
         else:
             for line in check_text.page(chosen, catalog, findings, measure, limit, tree=arguments.tree):
-                print(line)
+                print(plain(line))
     finally:
         catalog.engine.close()
     failing = count(findings, "problem") + (count(findings, "warning") if arguments.strict else 0)
@@ -102,6 +106,30 @@ def tallies(chosen: Settings, catalog: Catalog) -> dict[str, Tally]:
     return found
 
 
+def of_unopened(chosen: Settings, catalog: Catalog, base: str) -> Iterator[Finding]:
+    """Images that cannot be opened now, but maybe another time: a file that is not there, a store out of reach."""
+    for bucket in chosen.buckets:
+        mounts = [mount for _, mount in catalog.mounts(bucket.name)]
+        left = [m for m in mounts if m.error is None and not m.opened and not m.beside and m.recipe.path]
+        notes = []
+        for mount in left[:LIMIT]:
+            try:
+                mount.open(time.monotonic())
+            except (SourceError, LoadError) as error:
+                notes.append(Note(short(mount.recipe.path, base), error.explain().replace(f"{base}/", "")))
+        if notes:
+            yield Finding("problem", f"images of s3://{bucket.name} that cannot be opened now", len(left), tuple(notes))
+
+
+def _advice(catalog: Catalog, bucket: str) -> str:
+    """What to do where no file matches."""
+    for tally in catalog.plan(bucket).tallies.values():
+        files = tally.source.files
+        if files is not None and not files.captures and os.path.isdir(files.root / files.text.rpartition("/")[2]):
+            return f"{files.text} is a folder: name the files in it, as in {files.text}/{{name}}.tif"
+    return "correct `files:`"
+
+
 def of_views(chosen: Settings, catalog: Catalog) -> Iterator[Finding]:
     """Problems of views as a whole, and sources that nobody looks at."""
     unused = [name for name in chosen.sources if name not in tallies(chosen, catalog)]
@@ -117,6 +145,6 @@ def of_views(chosen: Settings, catalog: Catalog) -> Iterator[Finding]:
         # Images that are originals already are files of the plan.
         found = catalog.mounts(bucket.name) or catalog.plan(bucket.name).files
         if not found and not all(isinstance(view, FilesView) for view in bucket.views):
-            notes.append(Note("", "no file matches its sources; correct `files:`."))
+            notes.append(Note("", f"no file matches its sources; {_advice(catalog, bucket.name)}."))
         if notes:
             yield Finding("problem", f"views of s3://{bucket.name}", len(notes), tuple(notes))

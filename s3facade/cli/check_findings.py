@@ -33,7 +33,7 @@ class Finding:
 TITLES: tuple[tuple[str, Weight, str, str], ...] = (
     ("ambiguous", "problem", "files whose names can be read in two ways", "narrow a capture, as in {stain:[^_]+}"),
     ("rowless", "problem", "files without a row in a table", "add the rows, or say `missing: skip` or `missing: keep`"),
-    ("stacks", "problem", "images that lack a plane", "add the files, or take the axis out of `stack:`"),
+    ("stacks", "problem", "images that lack a plane, or have one twice", "correct the files, or what `stack:` names"),
     ("fileless", "warning", "rows of tables without a file", ""),
     ("kept", "warning", "files without a row in a table, shown without what it says", ""),
     ("values", "warning", "entries of `values` or `channels` that no file has", "correct them as the names spell them"),
@@ -59,7 +59,7 @@ def of_strays(found: Sequence[Stray], limit: int, base: str) -> Iterator[Finding
         roots[stray.root].append(stray)
     for root, those in roots.items():
         shown = tuple(Note(stray.relative, stray.why()) for stray in those[:limit])
-        title = f"files that match no source, below {_short(root, base)}"
+        title = f"files that match no source, below {short(root, base)}"
         yield Finding("warning", title, len(those), shown, "correct a pattern, add a source, or `skip:` them")
 
 
@@ -78,7 +78,7 @@ def of_broken(broken: Iterable[Broken], report: Report, base: str) -> Iterator[F
         if not {item.reason.removeprefix("It is not shown: ").rstrip("."), item.detail} & counted:
             kinds[re.sub(r"'[^']*'|\"[^\"]*\"|[0-9]+", "…", item.reason)[:60]].append(item)
     for items in kinds.values():
-        shown = tuple(Note(_short(i.path, base), _told(i, base)) for i in items)
+        shown = tuple(Note(short(i.path, base), _told(i, base)) for i in items)
         yield Finding("problem", _kind(items[0].reason), len(items), shown)
 
 
@@ -89,7 +89,7 @@ def _told(item: Broken, base: str) -> str:
     return told.replace(f"{base}/", "") if base != "/" else told
 
 
-def _short(path: str, base: str) -> str:
+def short(path: str, base: str) -> str:
     """A path as seen from the configuration's folder, if it lies in it."""
     return path.removeprefix(f"{base}/") if base != "/" else path
 

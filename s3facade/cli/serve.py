@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from s3facade import __version__
-from s3facade.app import Announcement, run
+from s3facade.app.server import Announcement, run
 from s3facade.cli.lines import lines
+from s3facade.cli.plain import plain
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.config.settings import Settings, ShelfConfig
 from s3facade.core import units
@@ -84,7 +85,7 @@ def announcement(ready: Announcement, chosen: Settings) -> str:
         out += ["", "No image was found; `s3facade formats` lists what can be read."]
     if not _loopback(chosen.server.host) and "public" in access.values():
         out += ["", f"Note: {chosen.server.host} can be reached from other machines, and public buckets need no key."]
-    return "\n".join(out)
+    return "\n".join(map(plain, out))
 
 
 def _loopback(host: str) -> bool:

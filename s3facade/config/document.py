@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from yaml.reader import ReaderError
 
 from s3facade.core.errors import ConfigError
 
 Path_ = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
+_ODD = re.compile(r"[\x00\ud800-\udfff]")
 _NULLS = ("", "~", "null", "Null", "NULL")
 _MAX_NODES = 100_000
 
@@ -62,14 +64,29 @@ def parse(text: str, path: Path, environment: Mapping[str, str]) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from None
+        advice = _advice(error.problem or "", *text.splitlines()[line - 1 : line])
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem or error.context}{advice}") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply to be a configuration") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{path}:{line}: holds the character {error.character:#04x}, which is no text") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     visitor = _Visitor(path, environment)
     value = None if root is None else visitor.visit(root, ())
     return Document(path, value, visitor.lines)
+
+
+def _advice(problem: str, line: str = "") -> str:
+    """What to do about a mistake that YAML has its own words for."""
+    if "escape character" in problem:
+        return "; a backslash in double quotes begins an escape: use single quotes"
+    if "'\\t'" in problem:
+        return "; indent with blanks"
+    if re.search(r"[:\[,-]\s*[^\s\"'#]*[{}*&%@`]|:\s+\S.*:\s", line):
+        return "; put text with any of { } * & % @ ` or a colon in quotes"
+    return ""
 
 
 @dataclass(slots=True)
@@ -103,6 +120,8 @@ class _Visitor:
     def scalar(self, node: yaml.ScalarNode, at: Path_) -> str | None:
         if node.style is None and node.value in _NULLS:
             return None
+        if odd := _ODD.search(node.value):
+            raise self.fail(at, f"holds the character {ord(odd[0]):#x}, which neither paths nor keys have; remove it")
         text = _VARIABLE.sub(lambda found: self.variable(found, at), node.value)
         return Plain(text) if node.style is None else text
 

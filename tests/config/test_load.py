@@ -276,3 +276,24 @@ def test_codecs(tmp_path, codec, expected):
 def test_codecs_that_cannot_be(tmp_path, view, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
         loaded(tmp_path, TEXT.replace("path: NO, shards: false}", f"path: NO, {view}}}"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("files: {n}.tif", "; put text with any of"),
+        ("files: *.tif", "; put text with any of"),
+        ("files: d/x: y.tif", "; put text with any of"),
+        ('files: "C:\\data"', "; a backslash in double quotes begins an escape: use single quotes"),
+        ("\tfiles: a", "; indent with blanks"),
+        ("files: 'a\0b'", "c.yaml:3: holds the character 0x00, which is no text"),
+        ('files: "a\\0b"', "c.yaml:3: sources.s.files: holds the character 0x0, which neither paths nor keys have"),
+        ('files: "a\\ud800b"', "c.yaml:3: sources.s.files: holds the character 0xd800, which neither paths nor keys"),
+    ],
+)
+def test_what_to_do_about_mistakes_in_yaml(tmp_path, line, said):
+    (tmp_path / "c.yaml").write_text(f"sources:\n  s:\n    {line}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "c.yaml")
+    assert "c.yaml:3: " in str(caught.value)
+    assert said in str(caught.value)

@@ -1,0 +1,54 @@
+"""What `s3facade check` says of files that are not there, folders that are no images, and names that move cursors."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from s3facade.cli.main import main
+from s3facade.cli.plain import plain
+
+
+@pytest.fixture
+def checked(tmp_path, capsys):
+    def run(text):
+        (tmp_path / "c.yaml").write_text(text)
+        status = main(["check", str(tmp_path / "c.yaml")])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+def test_a_file_that_is_not_there_is_a_problem(checked):
+    status, out = checked("bucket: abc\nsources:\n  s: {file: nope.tif}\nviews: [{type: ome-zarr, from: s, path: x}]\n")
+    assert status == 1
+    assert "images of s3://abc that cannot be opened now (1)" in out
+    assert "    nope.tif: " in out
+    assert out.endswith("1 problem.\n")
+
+
+def test_a_folder_is_no_pattern(checked, tmp_path):
+    (tmp_path / "d").mkdir()
+    status, out = checked('bucket: abc\nsources:\n  s: {files: "d"}\nviews: [{type: ome-zarr, from: s, path: x}]\n')
+    assert status == 1
+    assert "d is a folder: name the files in it, as in d/{name}.tif." in out
+
+
+def test_names_do_not_move_the_cursor(checked, tmp_path):
+    (tmp_path / "d").mkdir()
+    for name in ("a\x1b[2J", "b\nNo problems."):
+        tifffile.imwrite(tmp_path / f"d/{name}.tif", np.zeros((8, 8), np.uint8))
+    status, out = checked(
+        'bucket: abc\nsources:\n  s: {files: "d/{n}.tif"}\nviews: [{type: ome-zarr, from: s, path: "{n}"}]\n'
+    )
+    assert status == 0
+    assert "  a\\x1b[2J\n" in out
+    assert "  b\\nNo problems.\n" in out
+
+
+@pytest.mark.parametrize("text", ["Müller, Jörg", "e\u0301", "👩\u200d🔬", "日本", "a b"])
+def test_what_people_write_is_shown_as_it_is(text):
+    assert plain(text) == text
+
+
+def test_what_changes_the_order_of_text_is_written_out():
+    assert plain("a\u202efit.b") == "a\\u202efit.b"
