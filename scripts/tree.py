@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "s3facade"
 PARTS = (
-    *("cli", "s3", "auth", "web", "catalog", "config", "engine"),
+    *("cli", "app", "s3", "auth", "web", "catalog", "config", "engine"),
     *("stores", "readers", "transforms", "codecs", "layouts", "core", "testing"),
 )
 START, END = "```text\ns3facade/\n", "```"

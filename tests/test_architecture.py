@@ -63,7 +63,7 @@ ONLY_IN = {
 }
 BROAD = {
     "registry.py",
-    "app.py",
+    "app/worker.py",
     "s3/service.py",
     "engine/pool.py",
     "engine/isolated_child.py",

@@ -21,7 +21,7 @@ import numpy as np
 
 from conformance.bench.figures import Figure
 from conformance.samples import Array
-from s3facade.app import _tune_malloc
+from s3facade.app.process import tune_malloc
 from s3facade.readers.hdf5.reader import Hdf5Reader
 from s3facade.stores.local import LocalFile
 
@@ -52,7 +52,7 @@ def hdf5(scratch: Path, *, rounds: int = 5, side: int = 256) -> list[Figure]:
     The chunks are far more than the 8 MiB that h5py keeps of a dataset, and read in turn: none is there still.
     """
     # As in the server: without, glibc gives a chunk's memory back to the kernel after each one, and both take longer.
-    _tune_malloc()
+    tune_malloc()
     figures = []
     image = volume(side)
     # More than once each, so that a turn is long against what else the machine does.

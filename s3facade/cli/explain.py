@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.cli.browse import split
 from s3facade.cli.what import Commands, add_what, settings
 from s3facade.core.errors import ConfigError, NoSuchKey

@@ -7,7 +7,7 @@ import sys
 import time
 from urllib.parse import quote
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.auth import configured
 from s3facade.catalog.shelf import Shelf
 from s3facade.cli.what import Commands, add_what, settings

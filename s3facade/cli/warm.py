@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.cli import warm_sizes
 from s3facade.cli.browse import split

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from s3facade import caches
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.config.load import load
 from s3facade.config.settings import Limits
 from s3facade.config.zero import zero

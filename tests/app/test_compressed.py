@@ -118,7 +118,7 @@ def decodes(folder: Path, config: Path, *, calls: str) -> tuple[int, str]:
     program = (
         "import sys, asyncio, pathlib\n"
         "from s3facade.codecs.compress import Compressed\n"
-        "from s3facade.app import open_catalog\n"
+        "from s3facade.app.server import open_catalog\n"
         "from s3facade.config.load import load\n"
         "from s3facade.engine.evaluate import Evaluator\n"
         "made = []\n"

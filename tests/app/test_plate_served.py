@@ -22,7 +22,7 @@ from test_serving import Running, serving
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.config.load import load
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "readers"))

@@ -31,10 +31,9 @@ def test_no_worker_is_left(tmp_path, name):
 
 
 AT_ONCE = """
-import os, signal, sys
-from s3facade import app
+import gc, os, signal, sys
 # What comes right behind the line with the address: somebody has read it, and stops the server.
-app.gc.collect = lambda: os.kill(os.getpid(), signal.SIGTERM)
+gc.collect = lambda: os.kill(os.getpid(), signal.SIGTERM)
 from s3facade.cli.main import main
 sys.exit(main(["serve", sys.argv[1], "--port", "0", "--workers", "2"]))
 """

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import tifffile
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.catalog.catalog import Catalog
 from s3facade.config.load import load
 from s3facade.core.errors import BadSource, ConfigError

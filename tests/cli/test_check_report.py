@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.cli.check_sizes import FEW, Size, size
 from s3facade.cli.main import main
 from s3facade.config.load import load

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from s3facade.app import open_catalog
+from s3facade.app.server import open_catalog
 from s3facade.cli.explain import lines
 from s3facade.cli.main import main
 from s3facade.config.load import load

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from s3facade.app import Announcement
+from s3facade.app.server import Announcement
 from s3facade.catalog.catalog import Viewable
 from s3facade.catalog.contents import Broken
 from s3facade.cli.lines import aws, neuroglancer, rclone
