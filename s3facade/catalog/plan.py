@@ -79,6 +79,9 @@ class Planner:
             if not last:
                 arc.arrange(desk)
                 apart.separate(plan)
+                for view in bucket.views:
+                    if isinstance(view, BidsView) and "ro-crate" in view.also:
+                        crates.bids(view, desk)
         if bucket.unmatched is not None:
             arrange_unmatched(bucket.unmatched, desk)
         apart.separate(plan)

@@ -50,6 +50,11 @@ buckets:
         participants: {species: "{Species}"}
         samples: {sample_type: tissue}
         also: [ro-crate]
+      - type: bids
+        path: derivatives/small
+        name: Smaller
+        files:
+          - {from: small, suffix: DF, as: ome.zarr, entities: {sub: "{animal}", sample: "{stain}", desc: small}}
   screen:
     about: {license: CC0, modality: BF}
     views:
@@ -189,9 +194,13 @@ def test_a_crate_of_a_part_of_the_bucket(server: Running) -> None:
 
 def test_bids_says_it_once(server: Running) -> None:
     found = graph(got(server, "ro-crate-metadata.json", "bids"))
+    # Of the derivative, too, although its view comes later.
+    images = [image["@id"] for image in found["./"]["hasPart"]]
+    assert found["./"]["description"].startswith(f"BIDS data set: {len(images)} images, ")
+    assert sum(image.startswith("derivatives/small/") for image in images) * 2 == len(images)
+    assert "measurementTechnique" not in found["./"]  # of some only
     assert found["./"]["name"] == "Sections"
-    assert found["./"]["measurementTechnique"] == {"@id": "obo:FBbi_00000243"}
-    (part, *_) = (part["@id"] for part in found["./"]["hasPart"])
+    part = next(image for image in images if image.startswith("sub-"))
     own = graph(got(server, f"{part}ro-crate-metadata.json", "bids"))
     assert own["./"]["license"].startswith("https://creativecommons.org/")
     assert "/ro-crate-metadata.json" in got(server, ".bidsignore", "bids").decode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from s3facade import registry
-from s3facade.catalog.arrange import companions, crates
+from s3facade.catalog.arrange import companions
 from s3facade.catalog.arrange.arc_tables import Made, Part
 from s3facade.catalog.arrange.as_is import own_bytes
 from s3facade.catalog.arrange.bids_facts import PHOTO, Both, Stating
@@ -32,8 +32,6 @@ def arrange(view: BidsView, desk: Desk) -> None:
     made = kind(view, desk.settings)
     _Work(view, desk, made, Namer(desk, made.derivative), Tables.of(view, desk), _fields(view, made, desk)).go()
     describe(view, made, desk)
-    if "ro-crate" in view.also:
-        crates.bids(view, desk)
 
 
 def _fields(view: BidsView, made: Kind, desk: Desk) -> list[Mapping[str, Any]]:

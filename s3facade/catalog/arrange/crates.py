@@ -38,7 +38,7 @@ def arrange(view: CrateView, desk: Desk) -> None:
     crate(desk, view.path, view.about)
 
 
-def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
+def crate(desk: Desk, root: str, about: Mapping[str, Any], what: str = "") -> bool:
     """Show ``ro-crate-metadata.json`` about all images below a prefix.
 
     It is made when it is asked for, without opening an image, and made anew when an original file has changed.
@@ -48,6 +48,7 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
         root: The prefix, without a final slash.
         about: What is said about the whole, settled (`s3facade.layouts.ro_crate.about`); ``name`` and ``license`` are
             needed, and ``description`` is made of the number of images where it is lacking.
+        what: Stands before that number.
 
     Returns:
         False where something is lacking: that is told among what is broken.
@@ -61,7 +62,7 @@ def crate(desk: Desk, root: str, about: Mapping[str, Any]) -> bool:
 
     def write(shown: Shown, date: str) -> bytes:
         parts = [_part(key.removeprefix(base), mount, told=len(shown) <= MOST) for key, mount in shown]
-        text = about.get("description") or _counted(len(parts))
+        text = about.get("description") or f"{what}{_counted(len(parts))}"
         date = about.get("date_published") or date
         return dataset_crate(Folder(about["name"], text, date, about["license"], __version__, about), parts)
 
@@ -198,7 +199,7 @@ def _described(path: str) -> Source | None:
 
 
 def bids(view: BidsView, desk: Desk) -> None:
-    """The crate of a BIDS data set, from what it says in BIDS's own words; after all of its images."""
+    """The crate of a BIDS data set, from what it says in BIDS's own words; after all images, derivatives included."""
     about = from_bids(name=view.name, license=view.license, authors=view.authors)
     said = [mount.about for _, mount in images(desk.plan, f"{view.root}/" if view.root else "")]
     for key in ("organism", "modality", "license"):
@@ -208,7 +209,6 @@ def bids(view: BidsView, desk: Desk) -> None:
     more = {
         "publication": list(filter(DOI.search, view.references)),
         "keywords": list(view.keywords),
-        "description": f"BIDS data set: {_counted(len(said))}",
     }
     found, _ = settled(more)
-    crate(desk, view.root, {**found, **about})
+    crate(desk, view.root, {**found, **about}, "BIDS data set: ")
