@@ -88,6 +88,7 @@ def test_values_stay_as_they_are_written(tmp_path):
         ({"more": "- {type: ro-crate, about: {name: '{animal}', license: CC0}}"}, "about.name", "no captures"),
         ({"more": "- {type: ro-crate, path: '{animal}', about: {name: A, license: CC0}}"}, "path", "no captures"),
         ({"more": "- {type: ro-crate, about: {name: A, license: nope}}"}, "about.license", "SPDX id"),
+        ({"more": "- {type: ro-crate, about: {name: A, license: CC0, study: 'a {'}}"}, "about.study", "stands alone"),
         ({"more": "- {type: collection}"}, "views[1]", "add `public_url` under `server:`"),
         ({"more": "- {type: collection, url: here}"}, "url", "must be as in https://"),
         ({"more": "- {type: collection, url: 'https://h/b', formats: xlsx}"}, "formats", "csv"),
@@ -107,6 +108,11 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, view="license: mine, organism: mouse", more="- {type: collection}")
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_values_that_are_not_given_are_no_captures(tmp_path):
+    more = "- {type: ro-crate, about: {name: A, license: CC0, biosample: {age: null, strains: [B6, null]}}}"
+    assert loaded(tmp_path, more=more).buckets[0].views[1].about["biosample"] == {"strains": ["B6"]}
 
 
 def test_views_about_the_bucket(tmp_path):

@@ -101,7 +101,12 @@ def whole(desk: Resolving, *layers: tuple[Path_, AboutModel | None]) -> dict[str
                 # Those are said of each image.
                 continue
             value = {"description": given} if key in GROUPS and isinstance(given, str) else given
-            plain = _constant(value)
+            try:
+                plain = constant(_compiled(value))
+            except ConfigError as error:
+                if last:
+                    desk.problem((*at, key), error)
+                continue
             if plain is None:
                 if last:
                     desk.problem((*at, key), "is said of many images at once, so it has no captures")
@@ -114,16 +119,10 @@ def whole(desk: Resolving, *layers: tuple[Path_, AboutModel | None]) -> dict[str
     return merged(*found)
 
 
-def _constant(value: object) -> Any:
+def _compiled(value: object) -> object:
+    """Templates at the leaves. Raises `ConfigError`."""
     if isinstance(value, str):
-        try:
-            return constant(compile_template(value, path=True))
-        except ConfigError:
-            return None
+        return compile_template(value, path=True)
     if isinstance(value, dict):
-        items = {key: _constant(item) for key, item in value.items()}
-        return None if None in items.values() else items
-    if isinstance(value, list | tuple):
-        parts = [_constant(item) for item in value]
-        return None if None in parts else parts
-    return value
+        return {key: _compiled(item) for key, item in value.items()}
+    return tuple(map(_compiled, value)) if isinstance(value, list | tuple) else value

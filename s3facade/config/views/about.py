@@ -10,15 +10,15 @@ from s3facade.config.template import Template
 
 def constant(value: object) -> Any:
     """The value of templates that use no capture; None if any does."""
+    return None if _varies(value) else filled(value, {})
+
+
+def _varies(value: object) -> bool:
     if isinstance(value, Template):
-        return None if value.names else value.fill({})
+        return bool(value.names)
     if isinstance(value, Mapping):
-        items = {key: constant(item) for key, item in value.items()}
-        return None if None in items.values() else items
-    if isinstance(value, tuple):
-        parts = [constant(item) for item in value]
-        return None if None in parts else parts
-    return value
+        return any(map(_varies, value.values()))
+    return isinstance(value, tuple) and any(map(_varies, value))
 
 
 def filled(value: object, captures: Mapping[str, object]) -> Any:
