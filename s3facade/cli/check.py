@@ -20,6 +20,7 @@ from s3facade.catalog.sources.report import Note, Tally, reported
 from s3facade.catalog.sources.strays import strays
 from s3facade.cli import check_text
 from s3facade.cli.check_findings import Finding, count, of_broken, of_report, of_strays, short
+from s3facade.cli.check_links import of_links
 from s3facade.cli.check_measure import Measure
 from s3facade.cli.plain import plain
 from s3facade.cli.what import Commands, add_what, settings
@@ -69,7 +70,8 @@ def check(arguments: argparse.Namespace) -> int:
         wrong = [*of_views(chosen, catalog), *of_broken(catalog.broken(), told, base), *of_report(told)]
         if arguments.open:
             wrong += of_unopened(chosen, catalog, base)
-        findings = [*wrong, *of_strays(left, arguments.limit, base)]
+        links = of_links(tallies(chosen, catalog).values(), base)
+        findings = [*wrong, *of_strays(left, arguments.limit, base), *links]
         measure = Measure(catalog) if arguments.sizes else None
         limit = arguments.limit
         if arguments.json:

@@ -52,3 +52,28 @@ def test_what_people_write_is_shown_as_it_is(text):
 
 def test_what_changes_the_order_of_text_is_written_out():
     assert plain("a\u202efit.b") == "a\\u202efit.b"
+
+
+def test_links_that_are_not_followed_are_told(checked, tmp_path):
+    for name in ("d/real/a", "elsewhere/b"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((8, 8), np.uint8))
+    for name, target in {
+        "b": "../../elsewhere/b", "within": "a", "gone": "nothing", "loop": "loop", "skipped": "nothing",
+    }.items():  # fmt: skip
+        (tmp_path / f"d/real/{name}.tif").symlink_to(f"{target}.tif")
+    (tmp_path / "d/real/note.txt").symlink_to("nothing")
+    (tmp_path / "d/up").symlink_to("..")
+    status, out = checked(
+        'bucket: abc\nsources:\n  s: {files: "d/*/{n}.tif", skip: ["**/skipped*"]}\n'
+        'views: [{type: ome-zarr, from: s, path: "{n}"}]\n'
+    )
+    assert status == 0
+    assert "s3://abc (public): 2 images\n  a\n  within\n" in out
+    told = out.partition("links that are not followed (4)")[2].splitlines()[1:5]
+    assert [line.strip().partition(";")[0] for line in told] == [
+        "d/real/b.tif: leads out of the folder that the pattern begins with",
+        "d/real/gone.tif: leads nowhere",
+        "d/real/loop.tif: leads nowhere",
+        "d/up: leads to a folder",
+    ]

@@ -6,6 +6,7 @@ file was written to: a thorough look compares every file, too, and is taken less
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat as modes
@@ -165,6 +166,8 @@ def _file(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
     except (*GONE, PermissionError):
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None  # links that lead to each other lead nowhere
         raise translated(entry.path, error) from error
     return about if modes.S_ISREG(about.st_mode) else None
 
