@@ -12,6 +12,7 @@ import pytest
 import zarr
 from plain_evaluator import dump, opened
 
+from s3facade.catalog.arrange.alike import Whole
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Dataset
 from s3facade.core.keyspace import find, scan
@@ -249,3 +250,14 @@ def test_a_plate_has_a_crate_where_its_licence_is_known():
 def test_viewers_of_single_images_get_the_first_field():
     images = [image for _, image in (field("B", "2"), field("A", "12", 3), field("A", "12", 2))]
     assert OmeZarrPlate().first(images) == "A/12/0"
+
+
+def test_projections_beside_their_fields_are_no_fault():
+    def image(name, number, names, shape):
+        about = {"row": "A", "column": "1", "field": number}
+        return opened(np.zeros(shape, "u1"), names=names, name=name, plate=about, path=f"{name}.tif")
+
+    images = {"0": image("f0", 0, "zyx", (2, 8, 8)), "1": image("f0 projection", 0, "yx", (8, 8))}
+    assert Whole().remarks(Dataset(images)) == []
+    (said,) = Whole().remarks(Dataset({**images, "2": image("f1", 1, "yx", (8, 8))}))
+    assert said.startswith("Not all fields of the plate are alike")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, overload
+from typing import TypeAlias
 
 from s3facade.catalog.images.mount import Mount
 from s3facade.core.image import Dataset
+from s3facade.core.spec import Spec
 from s3facade.layouts.plate import kind_of, mixed
 
 Place: TypeAlias = tuple[int, int, int]
@@ -24,7 +25,7 @@ class Alike:
     kinds: dict[Place, tuple[str, str]] = field(compare=False)
     """Of fields that were opened: what they are and their keys. Shared by all fields of the plate."""
 
-    def remarks(self, dataset: Dataset) -> Sequence[str]:
+    def remarks(self, dataset: Dataset) -> Iterable[str]:
         """A sentence while it differs from the first field that was opened: viewers show them all like that."""
         self.kinds[self.place] = kind_of(next(iter(dataset.images.values())).spec), self.key
         return _Differing(self)
@@ -56,23 +57,12 @@ def known(shown: Mapping[str, Mount], keys: Mapping[Place, str]) -> dict[Place, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Differing(Sequence[str]):
+class _Differing:
     """What is wrong with a field by now: others that are opened later, or are put right, change that."""
 
     judge: Alike
 
-    @overload
-    def __getitem__(self, at: int) -> str: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[str]: ...
-    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
-        return self.judge.differing()[at]
-
-    def __len__(self) -> int:
-        return len(self.judge.differing())
-
     def __iter__(self) -> Iterator[str]:
-        # What changes meanwhile must not end in an index that is none.
         return iter(self.judge.differing())
 
 
@@ -83,7 +73,13 @@ class Whole:
     def remarks(self, dataset: Dataset) -> Sequence[str]:
         """Sentences, where fields differ from the others or planes of theirs are missing."""
         specs = {str(image.spec.attrs.get("name") or key): image.spec for key, image in dataset.images.items()}
-        unlike = mixed({name: spec for name, spec in specs.items() if "plate" in spec.attrs})
+        # Further images of a field, projections for instance, are other than it and stand behind all fields.
+        fields: dict[tuple[str, ...], tuple[str, Spec]] = {}
+        for name, spec in specs.items():
+            if isinstance(about := spec.attrs.get("plate"), Mapping):
+                place = tuple(str(about.get(what)) for what in ("name", "row", "column", "field", "acquisition"))
+                fields.setdefault(place, (name, spec))
+        unlike = mixed(dict(fields.values()))
         lacking = [name for name, spec in specs.items() if spec.attrs.get("missing")]
         found = [unlike] if unlike else []
         if lacking:

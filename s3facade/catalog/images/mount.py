@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -135,8 +135,8 @@ _MAKING = threading.Lock()
 class Judge(Protocol):
     """What knows more than that an image can be shown. Compared by value."""
 
-    def remarks(self, dataset: Dataset) -> Sequence[str]:
-        """Sentences on what is wrong with it, for whoever runs the server."""
+    def remarks(self, dataset: Dataset) -> Iterable[str]:
+        """Sentences on what is wrong with it, for whoever runs the server. Asked for again, it may give others."""
         ...
 
 
@@ -192,8 +192,8 @@ class Mount:
         """Whether it is a document about an image, and no image."""
         self.judge = judge
         """Says what is wrong with an image that can be shown all the same."""
-        self.remarks: Sequence[str] = ()
-        """What it said when the image was opened the last time."""
+        self.remarks: Iterable[str] = ()
+        """What it says of the image as it was opened the last time."""
         self.layout = layout
         self.leaf = bool(getattr(layout, "leaf", False))
         """Whether it is shown as a single file."""
