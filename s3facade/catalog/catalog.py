@@ -15,13 +15,14 @@ from itertools import islice
 from typing import Literal
 
 from s3facade.catalog.buckets import Bucket, BucketInfo, Buckets, Prepared, made_when
-from s3facade.catalog.contents import BeingMade, Broken, Late, Plan
+from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.folder import Copy, Folder
 from s3facade.catalog.images.mount import Mount
 from s3facade.catalog.images.recipe import files
 from s3facade.catalog.tree import folder, withheld
 from s3facade.config.settings import Settings, ShelfConfig
 from s3facade.core.errors import (
+    BeingMade,
     LoadError,
     NoSuchBucket,
     NoSuchKey,

@@ -13,7 +13,7 @@ from s3facade.catalog.images.mount import Mount
 from s3facade.catalog.sources.report import Report, Tally, reported
 from s3facade.catalog.sources.watch import Watch
 from s3facade.config.settings import SourceConfig
-from s3facade.core.errors import Overloaded, SourceError
+from s3facade.core.errors import BeingMade, SourceError
 from s3facade.core.keyspace import File
 from s3facade.layouts.documents import literal_file
 
@@ -35,10 +35,6 @@ PAUSE = 60.0
 """Seconds after which what could not be made is tried again in the background."""
 REST = 20
 """Looking whether a document is still true may take a twentieth of the time at most."""
-
-
-class BeingMade(Overloaded):
-    """Somebody makes the document right now: it is worth waiting for."""
 
 
 class Late:

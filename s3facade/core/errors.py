@@ -14,7 +14,7 @@
     │   └── Unsupported
     │       └── NoImage                             of a format for data of all kinds: nobody has to know
     ├── LoadError                       the server cannot do it now
-    │   └── Overloaded  TooCostly  TimedOut
+    │   └── Overloaded  BeingMade  TooCostly  TimedOut
     └── ConfigError                     exists only before serving
 
 Named by whose fault it is. Status codes live in one table, `s3facade.s3.codes`; nothing here knows HTTP.
@@ -194,6 +194,10 @@ class LoadError(FacadeError):
 
 class Overloaded(LoadError):
     """The queue is full."""
+
+
+class BeingMade(LoadError):
+    """Somebody makes the document right now: it is worth waiting for."""
 
 
 class TooCostly(LoadError):

@@ -41,6 +41,7 @@ CODES: Mapping[type[e.FacadeError], tuple[str, int]] = MappingProxyType(
         e.Unsupported: ("InternalError", 500),
         e.NoImage: ("InternalError", 500),
         e.Overloaded: ("SlowDown", 503),
+        e.BeingMade: ("SlowDown", 503),
         e.TooCostly: ("ServiceUnavailable", 503),
         e.TimedOut: ("ServiceUnavailable", 503),
     }

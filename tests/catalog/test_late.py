@@ -10,9 +10,9 @@ import pytest
 from s3facade import registry
 from s3facade.catalog import catalog, contents
 from s3facade.catalog.catalog import Catalog
-from s3facade.catalog.contents import BeingMade, Late
+from s3facade.catalog.contents import Late
 from s3facade.config.zero import zero
-from s3facade.core.errors import Overloaded, SourceError
+from s3facade.core.errors import BeingMade, Overloaded, SourceError
 from s3facade.engine.engine import Engine, EngineLimits
 
 
@@ -65,7 +65,7 @@ def test_nobody_waits_long_for_a_dear_one(monkeypatch):
     thread = threading.Thread(target=late.open)
     thread.start()
     begun.wait(10)
-    with pytest.raises(Overloaded, match="try again"):
+    with pytest.raises(BeingMade, match="try again"):
         late.open()
     go.set()
     thread.join()
@@ -163,7 +163,7 @@ async def test_requests_do_not_wait_longer_than_the_deadline(tmp_path, monkeypat
     monkeypatch.setattr(Catalog, "find_now", find_now)
     engine = Engine(registry.reader, EngineLimits(memory=64 << 20, deadline=0.5))
     try:
-        with pytest.raises(Overloaded, match="being made"):
+        with pytest.raises(BeingMade, match="being made"):
             await asyncio.wait_for(Catalog(zero([tmp_path]), engine).find("images", "t.csv"), 5)
     finally:
         engine.close()
