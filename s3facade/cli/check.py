@@ -147,6 +147,11 @@ def of_views(chosen: Settings, catalog: Catalog) -> Iterator[Finding]:
         # Images that are originals already are files of the plan.
         found = catalog.mounts(bucket.name) or catalog.plan(bucket.name).files
         if not found and not all(isinstance(view, FilesView) for view in bucket.views):
-            notes.append(Note("", f"no file matches its sources; {_advice(catalog, bucket.name)}."))
+            why = (
+                "it shows no image; why is told with each file"
+                if catalog.plan(bucket.name).broken
+                else f"no file matches its sources; {_advice(catalog, bucket.name)}"
+            )
+            notes.append(Note("", f"{why}."))
         if notes:
             yield Finding("problem", f"views of s3://{bucket.name}", len(notes), tuple(notes))

@@ -130,6 +130,17 @@ WRONG = [
         ),
     ),
     (
+        files(sidecar={"ChunkTransformationMatrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}),
+        (
+            f"{AT}.files[0].sidecar.ChunkTransformationMatrix: BIDS wants to know its axes, too: add "
+            "`ChunkTransformationMatrixAxis: [X, Y]`, or `[X, Y, Z]`"
+        ),
+    ),
+    (
+        {**files(), "participants": {"a\tb": "{animal}"}},
+        f"{AT}.participants.a\tb: the name of a column has no tabs, line ends or spaces around it; not 'a\\tb'",
+    ),
+    (
         {**files(), "participants": {"participant_id": "{animal}"}},
         f"{AT}.participants.participant_id: this column is made of the names' entities; remove it",
     ),
@@ -151,6 +162,12 @@ WRONG = [
 @pytest.mark.parametrize(("view", "sentence"), WRONG)
 def test_what_cannot_hold_is_refused_before_serving(tmp_path, engine, view, sentence):
     assert sentence in refused(tmp_path, engine, view)
+
+
+def test_a_text_that_is_not_there_is_told(tmp_path, engine):
+    (sentence,) = refused(tmp_path, engine, {**files(), "changes_file": "CHANGES.txt"})
+    missing = tmp_path / "CHANGES.txt"
+    assert sentence == f"{AT}.changes_file: there is no file {missing} on this machine; write the text as `changes`"
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path, engine):

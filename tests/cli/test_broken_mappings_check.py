@@ -56,6 +56,12 @@ CASES = {
         ["m14_HE_sec9.TIF", "only upper and lower case differ"],
     ),
     "nothing matches": (("a.tif",), SECTIONS + ZARR, 1, ["no file matches its sources", "a.tif: "]),
+    "nothing gets a name": (
+        LAB,
+        SECTIONS + bids("sub: '{animal}', sample: '{section}', run: '{stain}'"),
+        1,
+        ["it shows no image; why is told with each file", "`run` is a whole number in BIDS, and 'HE' is none."],
+    ),
     "files a folder deeper": (
         ("raw/m12_Nissl_sec7.tif", *LAB),
         SECTIONS + ZARR,

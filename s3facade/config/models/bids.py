@@ -226,7 +226,10 @@ class BidsViewModel(Model):
             return str(text)
         if text:
             desk.problem((*at, f"{name}_file"), f"is given besides `{name}`; leave out one of the two")
-        return desk.absolute(file)
+        path = desk.absolute(file)
+        if not path.is_file():
+            desk.problem((*at, f"{name}_file"), f"there is no file {path} on this machine; write the text as `{name}`")
+        return path
 
 
 def _said(model: Model) -> dict[str, Any]:

@@ -36,6 +36,7 @@ FORMATS: Mapping[str, tuple[str, str, Mapping[str, object]]] = {
 }
 """Extension, layout and options of it; no layout: the original file's bytes."""
 PHOTO = "photo"
+MATRIX = "ChunkTransformationMatrix"
 Fields = Annotated[dict[str, Any], BeforeValidator(free)]
 
 
@@ -202,6 +203,9 @@ class BidsFilesModel(Model):
                 filled[name] = made
             else:
                 fixed[name] = value
+        if MATRIX in self.sidecar and f"{MATRIX}Axis" not in self.sidecar:
+            sentence = f"BIDS wants to know its axes, too: add `{MATRIX}Axis: [X, Y]`, or `[X, Y, Z]`"
+            desk.problem((*at, "sidecar", MATRIX), sentence)
         # The two belong together: one tells the unit of the other.
         pair = {values.PIXELS, values.UNITS} & fixed.keys()
         if pair and values.PIXELS in filled | fixed and {values.PIXELS, values.UNITS} & filled.keys():

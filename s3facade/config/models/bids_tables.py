@@ -61,6 +61,9 @@ def columns(
         if name in KEYS[table]:
             desk.problem(here, "this column is made of the names' entities; remove it")
             continue
+        if name != cell(name):
+            desk.problem(here, f"the name of a column has no tabs, line ends or spaces around it; not {name!r}")
+            continue
         try:
             value = compile_template(column.value, path=True)
         except ConfigError as error:
