@@ -11,9 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -56,6 +57,8 @@ COLUMNS: Mapping[str, type] = {
     "date_published": str,
 }
 """Names and types, in order. A value that is not known is empty."""
+GROUP = 10_000
+"""Rows that are held in memory at once, and make a group of Parquet."""
 
 FORMATS: Mapping[str, str] = {
     "OmeZarr": "OME-Zarr 0.5",
@@ -188,18 +191,20 @@ def _listed(numbers: Sequence[int]) -> str:
     return ",".join(map(str, numbers))
 
 
-def csv_bytes(rows: Sequence[Row]) -> bytes:
+def csv_bytes(rows: Iterable[Row]) -> bytes:
     """The table as CSV (RFC 4180, but lines end in a line feed), UTF-8.
 
     Names come from files that anybody may have put there, and spreadsheets run what looks like a formula: such text
     has an apostrophe before it, as OWASP advises against CSV injection.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for one in rows:
-        writer.writerow([_harmless(one.get(name)) for name in COLUMNS])
-    return text.getvalue().encode("utf-8", "replace")
+    out = io.BytesIO()
+    with io.TextIOWrapper(out, "utf-8", "replace", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for one in rows:
+            writer.writerow([_harmless(one.get(name)) for name in COLUMNS])
+        text.flush()
+        return out.getvalue()
 
 
 def _harmless(value: object) -> object:
@@ -215,15 +220,21 @@ def missing() -> str:
     return "Parquet needs pyarrow: pip install 's3facade[parquet]', or write `formats: csv`"
 
 
-def parquet_bytes(rows: Sequence[Row]) -> bytes:
+def parquet_bytes(rows: Iterable[Row]) -> bytes:
     """The table as Parquet; the same bytes for the same rows, as long as pyarrow is the same."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
-    columns = [pa.array([one.get(name) or None for one in rows] if kinds[kind] == pa.string()
-               else [one.get(name) for one in rows], kinds[kind]) for name, kind in COLUMNS.items()]  # fmt: skip
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), out, compression="zstd")
+    out, left = io.BytesIO(), iter(rows)
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        while group := list(islice(left, GROUP)):
+            columns = [pa.array([_told(one.get(name)) for one in group], schema.field(name).type) for name in COLUMNS]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return out.getvalue()
+
+
+def _told(value: object) -> object:
+    """Nothing is null; bytes of names that are no UTF-8 stand as question marks, as in the CSV."""
+    return (value.encode("utf-8", "replace").decode() or None) if isinstance(value, str) else value

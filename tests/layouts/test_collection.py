@@ -13,6 +13,7 @@ from s3facade.codecs.compress import compressed
 from s3facade.core.image import Dataset, Opened, Source
 from s3facade.core.keyspace import Dir, scan
 from s3facade.core.spec import Axis, Channel, Level, Spec
+from s3facade.layouts import collection
 from s3facade.layouts.collection import COLUMNS, Shown, csv_bytes, human, parquet_bytes, row, stored
 from s3facade.layouts.ome_zarr import OmeZarr
 from s3facade.layouts.ome_zarr_plate import OmeZarrField, OmeZarrPlate
@@ -107,6 +108,17 @@ def test_csv_and_parquet_hold_the_same():
     assert [{k: "" if v is None else str(v) for k, v in one.items()} for one in table] == read
     assert read[1]["File Name"] == '1,"é".ome.zarr'
     assert parquet_bytes(rows) == parquet_bytes(rows)
+
+
+def test_tables_are_written_row_by_row(monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(collection, "GROUP", 2)
+    one = row(shown(OmeZarr(), name="b\udcff"), "https://h/b")
+    assert csv_bytes(one for _ in range(5)).count(b"https://h/b/a%20b") == 10
+    table = pq.ParquetFile(io.BytesIO(parquet_bytes(one for _ in range(5))))
+    assert (table.num_row_groups, table.metadata.num_rows) == (3, 5)
+    assert set(table.read()["name"].to_pylist()) == {"b?"}
+    assert pq.read_table(io.BytesIO(parquet_bytes([]))).column_names == list(COLUMNS)
 
 
 def test_a_table_without_images_has_its_header():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from s3facade import __version__
 from s3facade.catalog.arrange.crates import images, made_of
@@ -25,7 +25,7 @@ ROW = 2
 """Bump when a row would be another one."""
 BATCH = 500
 """Rows that are asked of the index at once."""
-FORMATS: dict[str, tuple[Callable[[Sequence[Row]], bytes], str]] = {
+FORMATS: dict[str, tuple[Callable[[Iterable[Row]], bytes], str]] = {
     "csv": (csv_bytes, "text/csv"),
     "parquet": (parquet_bytes, "application/vnd.apache.parquet"),
 }
@@ -52,8 +52,8 @@ def arrange(view: CollectionView, desk: Desk) -> None:
     for name in view.formats:
         write, media_type = FORMATS[name]
 
-        def make(write: Callable[[Sequence[Row]], bytes] = write) -> bytes:
-            return write(list(_rows(shown(), view.url, desk.engine.index)))
+        def make(write: Callable[[Iterable[Row]], bytes] = write) -> bytes:
+            return write(_rows(shown(), view.url, desk.engine.index))
 
         desk.later(f"{view.path}.{name}", make, media_type, digest(tag, name), state=state, waits=True)
 
