@@ -109,14 +109,3 @@ def transform(name: str) -> Any:
 def names(kind: str) -> tuple[str, ...]:
     """Names of all plug-ins of a kind (``readers``, ``transforms``, ``layouts``), sorted, without loading any."""
     return tuple(sorted(_group(kind)))
-
-
-@cache
-def _transform_names() -> dict[str, str]:
-    return {point.value.replace(":", "."): name for name, point in _group("transforms").items()}
-
-
-def transform_name(kind: type) -> str:
-    """The name that a class of transforms is registered under; without one, where it is defined."""
-    place = f"{kind.__module__}.{kind.__qualname__}"
-    return _transform_names().get(place, place)

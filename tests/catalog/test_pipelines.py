@@ -29,12 +29,10 @@ def registered() -> Iterator[None]:
     group = registry._group("transforms")
     names = {"add": "Add", "within": "Within", "total": "Total"}
     group.update({n: EntryPoint(n, f"pipeline_plugins:{c}", "s3facade.transforms") for n, c in names.items()})
-    registry._transform_names.cache_clear()
     yield
     for name in names:
         del group[name]
     registry._load.cache_clear()
-    registry._transform_names.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from s3facade.config.guess import words as w
 
-_MAGNIFIED = re.compile(r"#x")
 _WORD = re.compile(r"[^\W\d]\w*")
 
 

@@ -13,9 +13,6 @@ from functools import lru_cache
 
 from s3facade.layouts.bids.schema import Rule, schema
 
-DIRECTORY = ".ome.zarr"
-"""The schema spells extensions of folders with a slash behind them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:
