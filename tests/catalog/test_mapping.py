@@ -440,3 +440,42 @@ def test_channels_are_called_as_files_call_them_where_only_their_color_is_told(o
     )
     channels = made(catalog, "a").spec.channels
     assert [(c.name, c.color) for c in channels] == [("gfp", "00FF00"), ("nuclei", "0000FF")]
+
+
+@pytest.mark.parametrize(
+    ("view", "images", "told"),
+    [
+        (
+            'type: ome-zarr, path: "{n}", about: {name: "{Age:03}"}',
+            ["a", "b"],
+            "`name` of what is said about it is left",
+        ),
+        (
+            'type: ome-zarr-plate, path: p, well: "{Well}", name: "{Age:03}"',
+            ["p/A/1/0", "p/A/2/0"],
+            "The `name` of its",
+        ),
+        (
+            (
+                "type: bids, name: x, files: [{from: s, suffix: BF, entities: {sub: '{n}', sample: x}}], "
+                "participants: {species: '{Age:03}'}, samples: {sample_type: tissue}"
+            ),
+            [f"sub-{n}/micr/sub-{n}_sample-x_BF.ome.zarr" for n in "ab"],
+            "sub-a: the path '{Age:03}' cannot be filled in",
+        ),
+    ],
+)
+def test_one_value_of_a_table_does_not_hide_everything(tmp_path, opened, view, images, told):
+    (tmp_path / "s.csv").write_text("File,Age,Well\na,12 weeks,A1\nb,7,A2\n")
+    for name in "ab":
+        image(tmp_path / f"d/{name}.tif")
+    source = "" if "bids" in view else "from: s, "
+    catalog = opened(
+        'bucket: abc\nsources:\n  s:\n    files: "d/{n}.tif"\n    pixel_size: 1 um\n'
+        f"    join: [{{table: s.csv, by: {{n: File}}}}]\nviews: [{{{source}{view}}}]\n"
+    )
+    assert catalog.images("abc") == images
+    (broken,) = catalog.broken()
+    assert broken.reason.startswith(told)
+    assert "12 weeks" not in broken.reason
+    assert "12 weeks" in broken.detail

@@ -10,6 +10,7 @@ from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.sources.candidates import Candidate
 from s3facade.config.views.about import constant, filled
 from s3facade.config.views.bids import BidsView
+from s3facade.core.errors import ConfigError
 from s3facade.layouts.ro_crate.about import from_bids, settled
 
 SHARED = 10_000
@@ -32,7 +33,12 @@ class Said:
             return self._same
         found = dict(self._same)
         for key, given in self._varying.items():
-            value = filled(given, candidate.captures)
+            try:
+                value = filled(given, candidate.captures)
+            except ConfigError as error:
+                sentence = f"`{key}` of what is said about it is left out: {error}."
+                desk.broken(candidate.recipe.path, sentence, error.private)
+                continue
             known, wrong = self._settled(key, value)
             found |= known
             for _, sentence in wrong:
@@ -56,7 +62,10 @@ def of_bids(view: BidsView, candidate: Candidate, suffix: str) -> Mapping[str, A
     """What a BIDS view says of one of its images in BIDS's own words: licence, authors, species, and kind of image."""
     species = next((column.value for column in view.participants if column.name == "species"), None)
     known = species is not None and all(candidate.captures.get(name) is not None for name in species.names)
-    text = species.fill(candidate.captures) if species is not None and known else ""
+    try:
+        text = species.fill(candidate.captures) if species is not None and known else ""
+    except ConfigError:
+        text = ""  # told where the table of participants is made
     return _in_bids(view.license, view.authors, text, suffix)
 
 

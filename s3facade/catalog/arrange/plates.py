@@ -18,6 +18,7 @@ from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline, Recipe
 from s3facade.catalog.sources.candidates import Candidate
 from s3facade.config.template import Template
 from s3facade.config.views.plate import PlateView
+from s3facade.core.errors import ConfigError
 from s3facade.layouts import wells as names
 from s3facade.layouts.ome_zarr import OmeZarr
 from s3facade.layouts.ome_zarr_plate import OmeZarrField, OmeZarrPlate
@@ -69,7 +70,7 @@ def _whole(view: PlateView, path: str, candidates: Sequence[Candidate], desk: De
     show = _Shown(view, desk).show
     options: dict[str, Any] = dict(view.images.options)
     for candidate in candidates:
-        name = view.name.fill(candidate.captures) if view.name else None
+        name = _name(view, candidate, desk)
         layout = OmeZarrPlate(view.rows, view.columns, name=name, **options)
         show(path, candidate, layout, Whole())
 
@@ -105,9 +106,20 @@ def _wells(view: PlateView, well: Template, path: str, candidates: Sequence[Cand
             made.append(Well(row, column, tuple(fields)))
     if made:
         _uneven([shot for found in placed.values() for shot in found], desk)
-        name = view.name.fill(shots[0].candidate.captures) if view.name else _stem(path)
+        name = _name(view, shots[0].candidate, desk, _stem(path))
         _write(Plate(rows, columns, tuple(made), name, counted(runs.values(), made)), base, desk)
         crates.plate(desk, path, name or "plate", len(made))
+
+
+def _name(view: PlateView, candidate: Candidate, desk: Desk, other: str | None = None) -> str | None:
+    """What a plate is called; ``other``, and told, where the values of its first file make no name."""
+    if view.name is None:
+        return other
+    try:
+        return view.name.fill(candidate.captures)
+    except ConfigError as error:
+        desk.broken(candidate.recipe.path, f"The `name` of its plate is left out: {error}.", error.private)
+        return other
 
 
 def _shot(view: PlateView, well: Template, candidate: Candidate, desk: Desk) -> _Shot | None:
