@@ -81,7 +81,10 @@ WRONG = [
     ),
     (
         files(entities={"sub": "{animal}", "sample": "--"}),
-        f"{AT}.files[0].entities.sample: `sample` would be empty: '--' holds no letter or digit that a label may have.",
+        (
+            f"{AT}.files[0].entities.sample: `sample` would be empty: '--' holds no letter or digit that a label may "
+            "have; give it a label in `values` of the source."
+        ),
     ),
     (
         files(entities={"sub": "{animl}", "sample": "1"}),
@@ -242,7 +245,11 @@ def test_one_image_in_two_formats_of_one_name_is_told(tmp_path, engine):
 
 def test_values_that_leave_no_label_are_told(tmp_path, engine):
     found = catalog(tmp_path, engine, ["--_1.tif"], files())
-    assert broken(found) == {"--_1.tif": "`sub` would be empty: '--' holds no letter or digit that a label may have."}
+    said = (
+        "`sub` would be empty: '--' holds no letter or digit that a label may have; give it a label in `values` of the "
+        "source."
+    )
+    assert broken(found) == {"--_1.tif": said}
 
 
 def test_numbers_are_numbers(tmp_path, engine):

@@ -155,7 +155,11 @@ def test_what_is_made_otherwise_is_no_name(path):
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [("m_12", "m12"), ("cresyl violet", "cresylviolet"), ("Müller", "Muller"), ("a+b", "a+b"), ("…", "")],
+    [
+        *(("m_12", "m12"), ("cresyl violet", "cresylviolet"), ("Müller", "Muller"), ("a+b", "a+b"), ("…", "")),
+        *(("\N{GREEK SMALL LETTER ALPHA}-Syn", "alphaSyn"), ("ΔFosB", "DeltaFosB"), ("λ1", "lambda1"), ("µ", "mu")),
+        *(("Groß", "Gross"), ("Łódź", "Lodz")),
+    ],
 )
 def test_values_are_cleaned_to_labels(value, label):
     assert clean(value) == label
@@ -200,11 +204,15 @@ def test_numbers_that_are_the_same_are_refused():
     assert isinstance(labels.label("run", "007", "b.tif"), Refused)
 
 
+NONE = "holds no letter or digit that a label may have; give it a label in `values` of the source."
+
+
 @pytest.mark.parametrize(
     ("entity", "value", "sentence"),
     [
-        ("sub", "--", "`sub` would be empty: '--' holds no letter or digit that a label may have."),
-        ("sub", "", "`sub` would be empty: '' holds no letter or digit that a label may have."),
+        ("sub", "--", f"`sub` would be empty: '--' {NONE}"),
+        ("sub", "", f"`sub` would be empty: '' {NONE}"),
+        ("sub", "мышь", f"`sub` would be empty: 'мышь' {NONE}"),
         ("run", "A", "`run` is a whole number in BIDS, and 'A' is none."),
         ("hemi", "left", "`hemi` is one of L, R in BIDS, and 'left' is none of them."),
     ],

@@ -12,6 +12,15 @@ from s3facade.layouts.bids.schema import schema
 
 LABEL = re.compile(r"[0-9a-zA-Z+]+")
 _ELSE = re.compile(r"[^0-9a-zA-Z+]+")
+_GREEK = {letter: unicodedata.name(letter).split()[-1].lower() for letter in "αβγδεζηθικλμνξοπρςστυφχψω"}
+_GREEK["λ"] = "lambda"  # Unicode writes it without b.
+_SPELLED = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
+    | {"þ": "th", "Þ": "Th", "ð": "d", "Ð": "D", "\N{LATIN SMALL LETTER DOTLESS I}": "i"}
+    | _GREEK
+    | {letter.upper(): name.capitalize() for letter, name in _GREEK.items()}
+)
+"""Letters that are no Latin letter with an accent, and have a name or spelling in Latin letters."""
 _NAME = re.compile(r"((?:[a-z0-9]+-[0-9a-zA-Z+]+_)+)([0-9a-zA-Z]+)(\.[0-9a-zA-Z.]+)")
 
 
@@ -71,8 +80,11 @@ def parse(path: str) -> Name | None:
 
 
 def clean(value: str) -> str:
-    """``value`` as a label: letters and digits without accents, and plus signs; the rest is left out."""
-    plain = unicodedata.normalize("NFKD", value)
+    """``value`` as a label: letters and digits without accents, and plus signs; the rest is left out.
+
+    Greek letters, as of antibodies, are written by their names: without, two kinds of tubulin would be one.
+    """
+    plain = unicodedata.normalize("NFKD", value).translate(_SPELLED)
     return _ELSE.sub("", plain)
 
 
@@ -130,7 +142,10 @@ def _read(entity: str, value: str) -> tuple[str, str] | Refused:
         return text, str(int(text))
     label = clean(value)
     if not label:
-        return Refused(f"`{entity}` would be empty: {value!r} holds no letter or digit that a label may have.")
+        return Refused(
+            f"`{entity}` would be empty: {value!r} holds no letter or digit that a label may have; give it a label in "
+            "`values` of the source."
+        )
     if kind.values and label not in kind.values:
         return Refused(f"`{entity}` is one of {', '.join(kind.values)} in BIDS, and {value!r} is none of them.")
     # BIDS allows no names that differ in case alone: some file systems hold only one of them.
