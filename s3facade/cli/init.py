@@ -7,12 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from s3facade.cli.init_look import look, survey
 from s3facade.cli.what import Commands
-from s3facade.config.guess.proposal import propose
-from s3facade.config.guess.tables import joins, named
-from s3facade.config.guess.text import configuration
-from s3facade.config.guess.written import Folder
 from s3facade.core.errors import ConfigError
 
 DEFAULT = "s3facade.yaml"
@@ -56,6 +51,13 @@ def init(arguments: argparse.Namespace) -> int:
 
 def suggestion(folder: Path, base: Path, *, bids: bool = False) -> str:
     """The configuration for an absolute ``folder``, as it would stand in the folder ``base``. Blocking."""
+    # Here, since every command would wait for it.
+    from s3facade.cli.init_look import look, survey
+    from s3facade.config.guess.proposal import propose
+    from s3facade.config.guess.tables import joins, named
+    from s3facade.config.guess.text import configuration
+    from s3facade.config.guess.written import Folder
+
     found = survey(folder)
     proposal = propose(found.images, found.whole)
     sources = tuple(named(source, found.tables) for source in proposal.sources)
