@@ -90,6 +90,8 @@ class Buckets:
         self._scanning: dict[str, threading.Lock] = {}
         self._rested: dict[str, float] = {}
         self._probing: dict[str, Probing] = {}
+        self._told: dict[str, str] = {}
+        """Why a bucket stays as it was, by its name, while it does."""
         self.rescan(thorough=False)
 
     # Looking again.
@@ -179,7 +181,10 @@ class Buckets:
             plan = planner.plan(config, old.plan.mounts if old else None, thorough=thorough)
         except SourceUnavailable as error:
             if old is not None and planner is self._planner:
-                log.warning("bucket %s stays as it was: %s", config.name, error.explain())
+                # Once, not at each look until somebody has mended it.
+                if self._told.get(config.name) != error.explain():
+                    log.warning("bucket %s stays as it was: %s", config.name, error.explain())
+                self._told[config.name] = error.explain()
                 return old.plan
             log.warning("bucket %s: %s", config.name, error.explain())
             plan = Plan(broken=[Broken(error.private, error.public)], unseen=error)
@@ -187,6 +192,7 @@ class Buckets:
             return plan
         except SourceDenied as error:
             return Plan(broken=[Broken(error.private, error.public)])
+        self._told.pop(config.name, None)
         for key, late in plan.late.items():
             made = old.plan.late.get(key) if old else None
             if made is not None and made.tag == late.tag:

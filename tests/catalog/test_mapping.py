@@ -479,3 +479,31 @@ def test_one_value_of_a_table_does_not_hide_everything(tmp_path, opened, view, i
     assert broken.reason.startswith(told)
     assert "12 weeks" not in broken.reason
     assert "12 weeks" in broken.detail
+
+
+def test_of_a_stack_the_file_that_does_not_open_is_named(tmp_path, opened):
+    for n in (1, 2, 3):
+        image(tmp_path / f"d/s_{n}.tif")
+    (tmp_path / "d/s_2.tif").write_bytes(b"II*\0")
+    catalog = opened(
+        'bucket: abc\nsources:\n  s: {files: "d/s_{n:int}.tif", stack: {z: n}}\n'
+        "views: [{type: ome-zarr, from: s, path: v}]\n"
+    )
+    catalog.probe(math.inf)
+    (broken,) = catalog.broken()
+    assert "s_2.tif" in broken.detail
+
+
+def test_why_a_bucket_stays_as_it_was_is_told_once(tmp_path, opened, caplog):
+    (tmp_path / "s.csv").write_text("File,Name\na,x\n")
+    image(tmp_path / "d/a.tif")
+    catalog = opened(
+        'bucket: abc\nsources:\n  s:\n    files: "d/{n}.tif"\n    join: [{table: s.csv, by: {n: File}}]\n'
+        'views: [{type: ome-zarr, from: s, path: "{Name}"}]\n'
+    )
+    for text in ("File,Other\na,x\n", "File,Name\na,y\n", "File,Other\na,x\n"):
+        (tmp_path / "s.csv").write_text(text)
+        for _ in range(3):
+            catalog.rescan()
+    assert catalog.images("abc") == ["y"]
+    assert caplog.text.count("bucket abc stays as it was") == 2

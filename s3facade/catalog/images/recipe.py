@@ -115,7 +115,7 @@ class Pipeline:
 
     def images(self, engine: Engine) -> list[Image]:
         """Plans. Blocking; raises `SourceError`."""
-        sets = [parent.images(engine) for parent in self.parents]
+        sets = [_parent(parent, engine) for parent in self.parents]
         current = [] if self.together else [image for found in sets for image in found]
         for number, step in enumerate(self.steps):
             operator = self.operator(step)
@@ -150,6 +150,15 @@ class Pipeline:
 
 
 Recipe: TypeAlias = FileRecipe | FaultyRecipe | Pipeline
+
+
+def _parent(recipe: Recipe, engine: Engine) -> list[Image]:
+    """Images that others are made of; an error says which file it was: of a stack, it may be any."""
+    try:
+        return recipe.images(engine)
+    except SourceError as error:
+        error.at(recipe.path)
+        raise
 
 
 def _applied(operator: Any, images: list[Image], number: int, others: list[Image]) -> Image:
