@@ -227,7 +227,8 @@ def test_the_table_of_images_is_listed_once_its_size_is_known(server: Running) -
 
 
 def test_parquet_says_the_same(server: Running) -> None:
-    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as pq
+
     server.eventually(lambda: {"images.csv", "images.parquet"} <= set(listed(server)), 40)
     table = pq.read_table(io.BytesIO(got(server, "images.parquet"))).to_pylist()
     assert [row["url"] for row in table] == [row["url"] for row in rows(got(server, "images.csv"))]

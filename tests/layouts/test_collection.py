@@ -96,12 +96,14 @@ def test_spreadsheets_run_no_names(name):
     found = row(shown(OmeZarr(), name, name=name), "https://h/b")
     (read,) = csv.DictReader(io.StringIO(csv_bytes([found]).decode(), newline=""))
     assert read["File Name"] == read["name"] == f"'{name}"
-    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as pq
+
     assert pq.read_table(io.BytesIO(parquet_bytes([found]))).to_pylist()[0]["name"] == name
 
 
 def test_csv_and_parquet_hold_the_same():
-    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as pq
+
     rows = [row(shown(OmeZarr(), f'{n},"é".ome.zarr', name=f"n\n{n}"), "https://h/b") for n in range(3)]
     read = list(csv.DictReader(io.StringIO(csv_bytes(rows).decode(), newline="")))
     table = pq.read_table(io.BytesIO(parquet_bytes(rows))).to_pylist()
@@ -111,7 +113,8 @@ def test_csv_and_parquet_hold_the_same():
 
 
 def test_tables_are_written_row_by_row(monkeypatch):
-    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as pq
+
     monkeypatch.setattr(collection, "GROUP", 2)
     one = row(shown(OmeZarr(), name="b\udcff"), "https://h/b")
     assert csv_bytes(one for _ in range(5)).count(b"https://h/b/a%20b") == 10
