@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from test_serving import serving
 
 from s3facade import registry
@@ -172,3 +173,36 @@ def test_new_files_and_changed_tables_show_without_a_restart(study, root):
     assert after.headers["etag"] != before.headers["etag"]
     assert "sub-03/anat/sub-03_T1w.ome.zarr/zarr.json" in found
     assert "sub-02/anat/sub-02_events.tsv" in found
+
+
+def test_images_have_crates_of_what_the_data_set_and_the_bucket_say(tmp_path):
+    root = tmp_path / "set"
+    told = {"Name": "x", "BIDSVersion": "1.10.0", "License": "CC0", "Authors": ["Doe J"]}
+    text(root / "dataset_description.json", json.dumps(told))
+    text(root / "derivatives/d/dataset_description.json", json.dumps({**told, "License": "ask me", "Authors": None}))
+    (root / "sub-1/micr").mkdir(parents=True)
+    tifffile.imwrite(root / "sub-1/micr/sub-1_sample-a_SEM.tif", np.zeros((8, 9), "u1"))
+    volume(root / "derivatives/d/sub-1/anat/sub-1_desc-x_T1w.nii.gz")
+    views = f'views: [{{type: bids, root: "{root}"}}]'
+    about = "about: {license: CC-BY-4.0, name: not of each, organism: Mus musculus}"
+    (tmp_path / "c.yaml").write_text(f"buckets: {{own: {{{views}}}, said: {{{about}, {views}}}}}")
+    engine = Engine(registry.reader, EngineLimits(memory=64 << 20))
+    try:
+        catalog = Catalog(load(tmp_path / "c.yaml"), engine)
+        found = {}
+        for bucket in ("own", "said"):
+            for item in catalog.page_now(bucket, "", "", "", 1000):
+                if item.key.endswith("ro-crate-metadata.json"):
+                    (part,) = item.file.body().parts
+                    graph = {entity["@id"]: entity for entity in json.loads(part.data)["@graph"]}
+                    found[bucket, item.key.split("/")[0]] = graph
+        assert set(found) == {("own", "sub-1"), ("said", "sub-1"), ("said", "derivatives")}
+        own, said = found["own", "sub-1"], found["said", "sub-1"]
+        assert own["./"]["license"].endswith("publicdomain/zero/1.0/")
+        assert said["./"]["license"].endswith("licenses/by/4.0/")
+        assert own[own["./"]["author"]["@id"]]["name"] == "Doe J"
+        assert "obo:FBbi_00000257" in own
+        assert "NCBI:txid10090" in said
+        assert said["./"]["name"] == "sub-1_sample-a_SEM"
+    finally:
+        engine.close()

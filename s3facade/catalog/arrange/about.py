@@ -66,9 +66,10 @@ def of_bids(view: BidsView, candidate: Candidate, suffix: str) -> Mapping[str, A
         text = species.fill(candidate.captures) if species is not None and known else ""
     except ConfigError:
         text = ""  # told where the table of participants is made
-    return _in_bids(view.license, view.authors, text, suffix)
+    return in_bids(view.license, view.authors, text, suffix)
 
 
 @lru_cache(maxsize=256)
-def _in_bids(license_: str, authors: tuple[str, ...], species: str, suffix: str) -> Mapping[str, Any]:
+def in_bids(license_: str, authors: tuple[str, ...], species: str, suffix: str) -> Mapping[str, Any]:
+    """`from_bids`, made once for all images of which the same is said."""
     return from_bids(license=license_, authors=authors, species=species, suffix=suffix)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from s3facade import registry
 from s3facade.catalog.arrange import bids_walk
+from s3facade.catalog.arrange.about import in_bids
 from s3facade.catalog.arrange.as_is import READERS
 from s3facade.catalog.arrange.bids_walk import Found
 from s3facade.catalog.arrange.desk import Desk
@@ -42,6 +43,12 @@ class _Set:
     """Below the root of the view, without a final slash."""
     derivative: bool = False
     links: tuple[tuple[str, str], ...] = ()
+    license: str = ""
+    authors: tuple[str, ...] = ()
+
+    def below(self, path: str) -> str:
+        """A file of it, seen from its root."""
+        return path[len(self.root) + 1 :] if self.root else path
 
 
 @dataclass
@@ -113,7 +120,9 @@ def _put(shown: _Shown, desk: Desk) -> None:
             if path in found.absent:
                 recipe = FaultyRecipe(file, found.absent[path])
             sampled = view.preview == "strided"
-            desk.show(base + new, Candidate({"path": path}, recipe), layout, told=view.recipe, sampled=sampled)
+            about = _about(shown, path)
+            candidate = Candidate({"path": path}, recipe)
+            desk.show(base + new, candidate, layout, about=about, told=view.recipe, sampled=sampled)
             continue
         if path in found.absent:
             desk.broken(file, found.absent[path])
@@ -128,8 +137,7 @@ def _new(path: str, shown: _Shown) -> str | None:
     if not path.endswith(shown.view.convert):
         return None
     of = shown.set_of(path)
-    below = path[len(of.root) + 1 :] if of.root else path
-    new = _renamed(below, shown.view.convert, shown.view.extension, of.derivative)
+    new = _renamed(of.below(path), shown.view.convert, shown.view.extension, of.derivative)
     return new if new is None or not of.root else f"{of.root}/{new}"
 
 
@@ -149,8 +157,24 @@ def _set(root: str, description: str) -> _Set:
         told = json.loads(text)
     except (OSError, ValueError):
         return _Set(root)
-    derivative = isinstance(told, dict) and told.get("DatasetType") == "derivative"
-    return _Set(root, derivative or derived(root), links(text, root))
+    told = told if isinstance(told, dict) else {}
+    derivative = told.get("DatasetType") == "derivative"
+    license_, authors = told.get("License"), told.get("Authors")
+    return _Set(
+        root,
+        derivative or derived(root),
+        links(text, root),
+        license_ if isinstance(license_, str) else "",
+        tuple(filter(None, (a for a in authors if isinstance(a, str)))) if isinstance(authors, list) else (),
+    )
+
+
+def _about(shown: _Shown, path: str) -> Mapping[str, object]:
+    """What its data set and, before that, the bucket say about an image."""
+    of = shown.set_of(path)
+    name = parse(of.below(path))
+    own = in_bids(of.license, of.authors, "", name.suffix if name else "")
+    return {**own, **shown.view.about} if shown.view.about else own
 
 
 def _reader(desk: Desk, file: str) -> str:

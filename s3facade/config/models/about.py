@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from s3facade.config.document import Path_
 from s3facade.config.models.base import Model, Names, Resolving
 from s3facade.config.scalars import free
+from s3facade.config.template import compile_template
 from s3facade.config.views.about import constant
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.ro_crate.about import GROUPS, merged, settled
@@ -148,3 +149,40 @@ def _templates(desk: Resolving, at: Path_, value: object, source: str) -> object
     if isinstance(value, list | tuple):
         return tuple(_templates(desk, (*at, i), item, source) for i, item in enumerate(value))
     return value
+
+
+def whole(desk: Resolving, *layers: tuple[Path_, AboutModel | None]) -> dict[str, Any]:
+    """What is said about a dataset as a whole; of all but the last layer, what has no captures and is no name."""
+    found: list[dict[str, object]] = []
+    for number, (at, model) in enumerate(layers):
+        last, layer = number == len(layers) - 1, {}
+        for key, given in ({} if model is None else model.said()).items():
+            if not last and key in ("name", "description"):
+                # Those are said of each image.
+                continue
+            value = {"description": given} if key in GROUPS and isinstance(given, str) else given
+            try:
+                plain = constant(_compiled(value))
+            except ConfigError as error:
+                if last:
+                    desk.problem((*at, key), error)
+                continue
+            if plain is None:
+                if last:
+                    desk.problem((*at, key), "is said of many images at once, so it has no captures")
+                continue
+            known, wrong = settled({key: plain})
+            for _, sentence in wrong if last else ():
+                desk.problem((*at, key), sentence)
+            layer.update(known)
+        found.append(layer)
+    return merged(*found)
+
+
+def _compiled(value: object) -> object:
+    """Templates at the leaves. Raises `ConfigError`."""
+    if isinstance(value, str):
+        return compile_template(value, path=True)
+    if isinstance(value, dict):
+        return {key: _compiled(item) for key, item in value.items()}
+    return tuple(map(_compiled, value)) if isinstance(value, list | tuple) else value

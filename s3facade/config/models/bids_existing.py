@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from s3facade.config.document import Path_
+from s3facade.config.models.about import whole
 from s3facade.config.models.base import Resolving
 from s3facade.config.template import compile_template
 from s3facade.config.views.bids_existing import BidsExistingView
@@ -47,7 +48,8 @@ def existing(
         desk.problem((*at, "convert"), f"{extension} is what images are shown as already; remove it")
     layout, options = LAYOUTS[form]
     endings = tuple(dict.fromkeys(ending for ending in given if ending != extension))
-    return BidsExistingView(folder, path, endings, extension, layout, options, recipe, preview)
+    about = whole(desk, desk.said, ((), None))
+    return BidsExistingView(folder, path, endings, extension, layout, options, recipe, preview, about)
 
 
 def _far(at: Path_, desk: Resolving, text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,5 @@ class BidsExistingView:
     recipe: bool = True
     """Whether a document beside the voxels says how they were made."""
     preview: Literal["off", "strided"] = "off"
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What the bucket says about all of its images, settled."""
