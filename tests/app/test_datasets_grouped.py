@@ -105,3 +105,17 @@ def test_files_of_one_series_are_not_stacked(tmp_path: Path, engine: Engine) -> 
         "Files are to be put together that are parts of one image already: each of them opens all of it. "
         "Leave out `stack`, and name one of them in `files`."
     )
+
+
+def test_a_series_in_a_bids_data_set_has_a_sidecar_of_its_header(tmp_path: Path, engine: Engine) -> None:
+    series(tmp_path / "anna" / "t1", pixels(3, 4, 4), Modality="MR", EchoTime="4.2", MagneticFieldStrength="3")
+    files = {"from": "s", "suffix": "T1w", "as": "nii.gz", "entities": {"sub": "{who}"}}
+    document = {
+        "sources": {"s": {"files": "{who}/t1/IM0000"}},
+        "buckets": {"mri": {"views": [{"type": "bids", "name": "A", "files": [files]}]}},
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(document))
+    catalog = Catalog(load(tmp_path / "config.yaml"), engine)
+    catalog.probe(time.monotonic() + 30)
+    (part,) = catalog.find_now("mri", "sub-anna/anat/sub-anna_T1w.json").file.body().parts
+    assert json.loads(part.data) == {"EchoTime": 0.0042, "MagneticFieldStrength": 3}

@@ -57,6 +57,35 @@ def test_what_is_stated_wins_and_what_stands_at_the_root_is_not_repeated():
     assert found == {"BodyPart": "BRAIN", "Magnification": 20, "NumericalAperture": 0.95}
 
 
+def test_a_sidecar_says_what_the_header_of_a_scanner_says():
+    header = {
+        "Modality": "MR",
+        "Manufacturer": "SIEMENS",
+        "MagneticFieldStrength": 15000,
+        "EchoTime": 2.98,
+        "InversionTime": 0,
+        "FlipAngle": 9.0,
+        "ScanningSequence": ["GR", "IR"],
+        "SequenceVariant": ("SK", "SP"),
+        "MRAcquisitionType": "three",
+        "SoftwareVersions": ["a", "b"],
+        "RepetitionTime": 2300.0,
+        "ScanOptions": "",
+    }
+    whole = dataset()
+    image = whole.images[""]
+    scan = replace(whole, images={"": replace(image, spec=replace(image.spec, attrs={"original": header}))})
+    assert told(Sidecar("anat").build(scan)) == {
+        "EchoTime": 0.00298,
+        "FlipAngle": 9.0,
+        "Manufacturer": "SIEMENS",
+        "ScanningSequence": ["GR", "IR"],
+        "SequenceVariant": ["SK", "SP"],
+        "SoftwareVersions": "a, b",
+    }
+    assert Sidecar("anat").build(whole) == Dir({})
+
+
 def test_a_sidecar_that_would_say_nothing_is_no_key():
     root = {"PixelSize": [1, 1], "PixelSizeUnits": "um"}
     nothing = dataset()

@@ -16,10 +16,11 @@ from s3facade.catalog.arrange.bids_names import Named, Namer
 from s3facade.catalog.arrange.bids_tables import JSON, Tables
 from s3facade.catalog.arrange.bids_told import describe
 from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.images.recipe import FileRecipe, Pipeline, Recipe
 from s3facade.config.views.bids import BidsFiles, BidsView
 from s3facade.core.errors import ConfigError
 from s3facade.core.protocols import Layout
-from s3facade.layouts.bids.measured import MEASURED
+from s3facade.layouts.bids.measured import ALWAYS, MEASURED
 from s3facade.layouts.bids.sidecar import Sidecar
 from s3facade.layouts.bids.tables import pretty
 
@@ -144,7 +145,7 @@ class _Work:
             if self.view.arc is not None:
                 self.data.append(_assayed(key, named, {**inherited, **facts.stated}))
             beside = self._key(named.sidecar)
-            if name.datatype in MEASURED and name.suffix != PHOTO:
+            if name.suffix != PHOTO and (name.datatype in ALWAYS or _scanned(candidate.recipe, name.datatype)):
                 sidecar = sidecars.setdefault((name.datatype, name.suffix), Sidecar(name.datatype, inherited))
                 self.desk.beside(beside, candidate, sidecar, about=facts.about)
             elif facts.stated:
@@ -162,6 +163,13 @@ class _Work:
 
     def _key(self, path: str) -> str:
         return self.prefix + path
+
+
+def _scanned(recipe: Recipe, datatype: str) -> bool:
+    """Whether an image is from a scanner's own files, whose headers have what BIDS asks for."""
+    while isinstance(recipe, Pipeline):
+        recipe = recipe.parents[0]
+    return datatype in MEASURED and isinstance(recipe, FileRecipe) and recipe.reader == "dicom"
 
 
 def _same(files: BidsFiles, named: Named) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from s3facade.core.spec import Spec
+from s3facade.layouts.bids.scanner import scanner
 from s3facade.layouts.bids.values import PIXELS, UNITS, tidy
 from s3facade.layouts.ome_own import own
 
@@ -49,8 +50,19 @@ def volumes(spec: Spec) -> dict[str, Any]:
     return {"RepetitionTime": tidy(spec.levels[0].scale[place])}
 
 
-MEASURED: Mapping[str, Callable[[Spec], dict[str, Any]]] = {"micr": microscopy, "func": volumes}
-"""What is asked of an image, by datatype; others say everything themselves (NIfTI) or nothing."""
+def functional(spec: Spec) -> dict[str, Any]:
+    """Fields of volumes over time, and of the scan."""
+    return {**scanner(spec), **volumes(spec)}
+
+
+MEASURED: Mapping[str, Callable[[Spec], dict[str, Any]]] = {
+    "micr": microscopy,
+    "func": functional,
+    **dict.fromkeys(("anat", "dwi", "fmap", "perf"), scanner),
+}
+"""What is asked of an image, by datatype."""
+ALWAYS = frozenset({"micr", "func"})
+"""Datatypes of which images of any format have something to say; of the others, only those with a scanner's header."""
 
 
 def _microscope(spec: Spec) -> dict[str, Any]:

@@ -32,7 +32,7 @@ CLOSE = 1e-3
 class Sidecar:
     """A sidecar file (BIDS, common principles: inheritance principle). Nothing to say: there is no such key."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     leaf: ClassVar[bool] = True
 
     datatype: str = "micr"
