@@ -61,10 +61,13 @@ class Pattern:
 
     whole: tuple[str, ...] = ()
     """Names of captures that are whole numbers."""
+    tail: str = ""
+    """Text that every path ends with: asked first, since to find out that ``*{a}*{b}*{c}*.tif`` does not match a long
+    name may take for ever."""
 
     def match(self, relative: str) -> dict[str, Captured] | None:
         """Captured values of a path relative to ``root``, or None when it does not match."""
-        found = self.regex.fullmatch(relative)
+        found = self.regex.fullmatch(relative) if relative.endswith(self.tail) else None
         return None if found is None else self.values(found)
 
     def values(self, found: re.Match[str]) -> dict[str, Captured]:
@@ -76,7 +79,7 @@ class Pattern:
 
     def read(self, relative: str) -> tuple[dict[str, Captured], bool] | None:
         """`match`, and whether the path is `ambiguous`: in one go, for many files."""
-        found = self.regex.fullmatch(relative)
+        found = self.regex.fullmatch(relative) if relative.endswith(self.tail) else None
         if found is None:
             return None
         if self.lazy is None:
@@ -97,7 +100,7 @@ class Pattern:
     def accepts(self, path: Path | str) -> bool:
         """Whether an absolute ``path`` without detours lies below ``root`` and matches."""
         root, text = str(self.root).rstrip("/") + "/", os.fspath(path)
-        return text.startswith(root) and self.regex.fullmatch(text, len(root)) is not None
+        return text.startswith(root) and text.endswith(self.tail) and self.regex.fullmatch(text, len(root)) is not None
 
 
 def compile_pattern(text: str, base: Path) -> Pattern:
@@ -118,7 +121,8 @@ def compile_pattern(text: str, base: Path) -> Pattern:
     except re.error as error:
         raise ConfigError(f"the pattern {text!r} holds an expression that is not valid: {error}") from None
     whole = tuple(name for name, kind in captures.items() if kind is int)
-    return Pattern(text, absolute(fixed, base), regex, captures, _depth(parts), parts, lazy, whole)
+    tail = parts[-1].text if parts and parts[-1].kind == "text" else ""
+    return Pattern(text, absolute(fixed, base), regex, captures, _depth(parts), parts, lazy, whole, tail)
 
 
 def compiled(parts: Sequence[Part], *, lazy: bool = False) -> re.Pattern[str]:

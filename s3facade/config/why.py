@@ -22,7 +22,7 @@ def explain(pattern: Pattern, relative: str) -> str:
         pattern: Of a source.
         relative: Path relative to the pattern's ``root``, with ``/`` between components.
     """
-    if pattern.regex.fullmatch(relative) is not None:
+    if pattern.match(relative) is not None:
         return ""
     parts = pattern.parts
     count, end = _longest(parts, relative)
@@ -69,11 +69,26 @@ def told(captures: dict[str, Captured]) -> str:
 
 def _longest(parts: Sequence[Part], relative: str) -> tuple[int, int]:
     """Number of parts at the beginning of a pattern that a path can start with, and characters that they take of it."""
-    for count in range(len(parts), 0, -1):
+    for count in range(_reached(parts, relative), 0, -1):
         found = compiled(parts[:count]).match(relative)
         if found is not None:
             return count, found.end()
     return 0, 0
+
+
+def _reached(parts: Sequence[Part], relative: str) -> int:
+    """Number of parts at the beginning of a pattern whose fixed texts a path has, one behind the other.
+
+    Without one of them nothing matches, and expressions may take for ever to find that out.
+    """
+    end = 0
+    for number, part in enumerate(parts):
+        if part.kind == "text":
+            at = relative.find(part.text, end)
+            if at < 0:
+                return number
+            end = at + len(part.text)
+    return len(parts)
 
 
 def _before(parts: Sequence[Part], relative: str) -> int:
@@ -83,6 +98,8 @@ def _before(parts: Sequence[Part], relative: str) -> int:
 
 
 def _hint(pattern: Pattern, relative: str) -> str:
+    if not relative.lower().endswith(pattern.tail.lower()):
+        return ""
     same = re.compile(pattern.regex.pattern, pattern.regex.flags | re.IGNORECASE).fullmatch(relative)
     return "; only upper and lower case differ" if same else ""
 

@@ -1,5 +1,6 @@
 """Why files do not match, and which of them match in two ways: against every way there is, on small alphabets."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,15 @@ def test_ambiguity_against_every_way_to_cut_a_name(parts, count, relative):
         assert set(texts) <= {tuple(pair for pair in way if pair[0] != "b") for way in ways}
     else:
         assert explain(pattern, relative)
+
+
+def test_long_names_take_no_time():
+    pattern = compile_pattern("/d/*{a}*{b}*{c}*{d}*.tif", Path("/"))
+    begun = time.monotonic()
+    for name in ("x" * 250, "_" * 240 + ".tiff", "x" * 240 + ".TIF"):
+        assert pattern.match(name) is None
+        assert pattern.read(name) is None
+        assert not pattern.accepts(f"/d/{name}")
+        told = explain(pattern, name)
+        assert "'.tif'" in told or "upper and lower case" in told or "goes on with" in told
+    assert time.monotonic() - begun < 5
