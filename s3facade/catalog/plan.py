@@ -11,7 +11,7 @@ from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.unmatched import arrange as arrange_unmatched
 from s3facade.catalog.contents import Plan
 from s3facade.catalog.images.mount import Mount
-from s3facade.catalog.sources.candidates import Candidates
+from s3facade.catalog.sources.candidates import Candidates, Known
 from s3facade.catalog.sources.mapping import Tables
 from s3facade.catalog.sources.walk import Files
 from s3facade.config.settings import BucketConfig, Settings
@@ -55,6 +55,7 @@ class Planner:
         self._engine = engine
         self.files: Files = Files(engine.index, before.files if before else None)
         self._tables = Tables()
+        self._known = Known()
 
     def plan(self, bucket: BucketConfig, shown: Mapping[str, Mount] | None = None, *, thorough: bool = False) -> Plan:
         """What ``bucket`` holds now. Blocking.
@@ -69,8 +70,8 @@ class Planner:
             SourceUnavailable: A folder cannot be looked at now; nothing is known about what it holds.
         """
         plan = Plan()
-        items = partial(self.files.items, plan=plan, thorough=thorough)
-        candidates = Candidates(self._settings, items, plan, self._tables)
+        groups = partial(self.files.met, plan=plan, thorough=thorough)
+        candidates = Candidates(self._settings, groups, plan, self._tables, self._known)
         desk = Desk(self._settings, self._engine, candidates, plan, shown or {})
         for last in (False, True):
             for view in bucket.views:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from s3facade.catalog.contents import Late, Plan
 from s3facade.catalog.folder import Copy, Folder
@@ -71,33 +74,112 @@ def tree(plan: Plan, shown: Shape) -> Node:
     """
     if set(shown) == {""}:
         return _node(plan, "", shown[""][0])
-    folders: dict[str | None, dict[str, tuple[Node, bool]]] = {None: {}}
-    for key, (what, listed) in shown.items():
-        above, slash, name = key.rpartition("/")
-        folders.setdefault(above if slash else None, {})[name] = (_node(plan, key, what), listed)
-    for path in [path for path in folders if path is not None]:
-        for up, _ in _above(path):
-            folders.setdefault(up, {})
-    deepest = sorted((path for path in folders if path is not None), key=lambda path: -path.count("/"))
-    for path in deepest:
-        up, name = next(_above(path))
-        inside = _dir(folders[path])
-        folders[up][name] = (inside, bool(inside.order))
-    return _dir(folders[None])
+    return _Level(_Keys(plan, shown, sorted(shown), all(listed for _, listed in shown.values())), "").dir()
 
 
-def _above(path: str) -> Iterator[tuple[str | None, str]]:
-    """The folders above a folder, from the nearest to the root, None, each with the name in it that leads to it."""
-    at: str | None = path
-    while at is not None:
-        above, slash, name = at.rpartition("/")
-        at = above if slash else None
-        yield at, name
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """All keys that something stands at."""
+
+    plan: Plan
+    shown: Shape
+    ordered: Sequence[str]
+    listed: bool
+    """Whether all of them are."""
 
 
-def _dir(inside: Mapping[str, tuple[Node, bool]]) -> Dir:
-    order = sorted((n if is_leaf(c) else f"{n}/", n) for n, (c, listed) in inside.items() if listed)
-    return Dir({name: node for name, (node, _) in inside.items()}, tuple(order))
+class _Level(Mapping[str, Node]):
+    """What is in one folder: found among the sorted keys when somebody asks for it, since hardly any folder is."""
+
+    __slots__ = ("_below", "_dirs", "_first", "_last", "_of", "_prefix")
+
+    def __init__(self, of: _Keys, prefix: str, first: int = 0, last: int | None = None) -> None:
+        self._of = of
+        self._prefix = prefix
+        self._first = first
+        self._last = len(of.ordered) if last is None else last
+        self._below: Mapping[str, tuple[int, int]] | None = None
+        self._dirs: dict[str, Dir] = {}
+
+    def dir(self) -> Dir:
+        """The folder."""
+        return Dir(self, _Order(self))
+
+    def __getitem__(self, name: str) -> Node:
+        first, last = self._names()[name]
+        of, key = self._of, self._prefix + name
+        if last < 0:
+            return _node(of.plan, key, of.shown[key][0])
+        found = self._dirs.get(name)
+        if found is None:
+            found = self._dirs[name] = _Level(of, f"{key}/", first, last).dir()
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def tokens(self) -> list[tuple[str, str]]:
+        """`Dir.order`."""
+        out = []
+        for name, (first, last) in self._names().items():
+            if last >= 0:
+                if self._any(first, last):
+                    out.append((f"{name}/", name))
+            elif self._of.listed or self._of.shown[self._prefix + name][1]:
+                out.append((name if is_leaf(self[name]) else f"{name}/", name))
+        return sorted(out)
+
+    def _any(self, first: int, last: int) -> bool:
+        """Whether one of some keys is listed."""
+        of = self._of
+        return of.listed or any(of.shown[key][1] for key in of.ordered[first:last])
+
+    def _names(self) -> Mapping[str, tuple[int, int]]:
+        """Where the keys of each folder begin and end; -1 as the end of what is no folder."""
+        below = self._below
+        if below is None:
+            below = self._below = dict(self._found())
+        return below
+
+    def _found(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        # A folder comes behind what stands at its own name, and hides it.
+        keys, at, cut = self._of.ordered, self._first, len(self._prefix)
+        while at < self._last:
+            name, slash, _ = keys[at][cut:].partition("/")
+            end = bisect_left(keys, f"{self._prefix}{name}{_AFTER}", at, self._last) if slash else -1
+            yield name, (at, end)
+            at = end if slash else at + 1
+
+
+_AFTER = chr(ord("/") + 1)
+
+
+class _Order(Sequence[tuple[str, str]]):
+    """What is listed of a level."""
+
+    __slots__ = ("_found", "_level")
+
+    def __init__(self, level: _Level) -> None:
+        self._level = level
+        self._found: list[tuple[str, str]] | None = None
+
+    def _tokens(self) -> list[tuple[str, str]]:
+        found = self._found
+        if found is None:
+            found = self._found = self._level.tokens()
+        return found
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._tokens()[at]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._tokens())
+
+    def __len__(self) -> int:
+        return len(self._tokens())
 
 
 def _node(plan: Plan, key: str, what: object) -> Node:

@@ -330,7 +330,7 @@ def test_groups_of_images_need_not_agree_in_what_tables_say_of_their_parts(tmp_p
 def test_many_files_are_mapped_quickly(tmp_path):
     """200,000 files took 1.3 s; here are as many as a slow machine maps in the same time."""
     from s3facade.catalog.sources.candidates import Item
-    from s3facade.catalog.sources.mapping import Tables, mapped
+    from s3facade.catalog.sources.mapping import Marks, Tables, mapped
     from s3facade.catalog.sources.report import Tally
     from s3facade.catalog.sources.watch import Watch
 
@@ -344,8 +344,8 @@ def test_many_files_are_mapped_quickly(tmp_path):
     items = [
         Item("/" + path, "tiff", {"path": path, **found[0]}, found[1]) for path, found in zip(paths, read, strict=True)
     ]
-    tally = Tally(source)
-    found = list(mapped(source, items, Tables().of(source, Watch()), tally, lambda *_: None))
+    tally, tables = Tally(source), Tables().of(source, Watch())
+    found = list(mapped(source, items, tables, Marks(source, tables), tally, lambda *_: None))
     assert time.process_time() - begun < 1.5
     assert len(found) == tally.matched == len(paths)
     assert tally.ambiguous.count == tally.rowless.count == 0

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.catalog.sources.candidates import Candidate
+from s3facade.catalog.sources.batch import Candidate
 from s3facade.config.views.about import constant, filled
 from s3facade.config.views.bids import BidsView
 from s3facade.core.errors import ConfigError

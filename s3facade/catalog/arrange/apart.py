@@ -28,15 +28,20 @@ def _things(plan: Plan) -> tuple[MutableMapping[str, object], ...]:
 def _inside(plan: Plan) -> Iterator[tuple[str, str]]:
     """Keys with the nearest key above each that stands for one thing."""
     things = [one for one in _things(plan) if one]
+    clear: set[str] = set()
     for one in things:
         for key in one:
+            passed = []
             end = key.rfind("/")
-            while end > 0:
-                above = key[:end]
+            # Hundreds of thousands of keys share a few folders.
+            while end > 0 and (above := key[:end]) not in clear:
                 if any(above in other for other in things):
                     yield key, above
                     break
+                passed.append(above)
                 end = key.rfind("/", 0, end)
+            else:
+                clear.update(passed)
 
 
 def _path(plan: Plan, key: str) -> str:

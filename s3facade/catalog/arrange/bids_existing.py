@@ -17,7 +17,7 @@ from s3facade.catalog.arrange.bids_walk import Found
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.folder import Folder
 from s3facade.catalog.images.recipe import FaultyRecipe, FileRecipe, Recipe
-from s3facade.catalog.sources.candidates import Candidate
+from s3facade.catalog.sources.batch import Candidate
 from s3facade.catalog.sources.recognise import Recogniser
 from s3facade.config.views.bids import derived
 from s3facade.config.views.bids_existing import BidsExistingView

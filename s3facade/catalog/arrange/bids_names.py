@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.images.recipe import FileRecipe
-from s3facade.catalog.sources.candidates import Candidate
+from s3facade.catalog.sources.batch import Candidate
 from s3facade.config.template import Template
 from s3facade.config.views.bids import BidsFiles
 from s3facade.core.errors import ConfigError
@@ -86,11 +86,24 @@ class Namer:
     stems: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Extension and file by the path of each name without its extension."""
 
-    def names(self, files: BidsFiles) -> Iterator[Named]:
-        """Every image of ``files`` that gets a name, in order of path."""
+    def apart(self, desk: Desk) -> Namer:
+        """Names of some of its images, as if there were no others."""
+        return Namer(desk, self.derivative, Labels(self.labels.known))
+
+    def fits(self, other: Namer) -> bool:
+        """Whether no name or label of other images stands for something else here."""
+        return self.stems.keys().isdisjoint(other.stems) and self.labels.fits(other.labels)
+
+    def take(self, other: Namer) -> None:
+        """Names of images that fit."""
+        self.stems.update(other.stems)
+        self.labels.take(other.labels)
+
+    def names(self, files: BidsFiles, images: Iterable[Candidate]) -> Iterator[Named]:
+        """Those of some images of ``files`` that get a name, in order of path."""
         kinds: dict[tuple[str, str], str] = {}
         labels = [_Labelled(entity, template, self.labels) for entity, template in files.entities.items()]
-        for candidate in self.desk.of(files.source):
+        for candidate in images:
             file = told(candidate)
             try:
                 named = self._named(files, labels, kinds, candidate, file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,6 +18,28 @@ TSV = "text/tab-separated-values"
 JSON = "application/json"
 
 
+PARTICIPANTS, SAMPLES, SESSIONS, SCANS = "participants", "samples", "sessions", "scans"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one image says in one table."""
+
+    table: str
+    """`PARTICIPANTS`, `SAMPLES`, `SESSIONS` or `SCANS`."""
+    whose: str
+    """The subject whose sessions the table tells of, or the path of a table of images; see `Tables`."""
+    key: tuple[str, ...]
+    values: tuple[str | None, ...] | str
+    """Of the other columns; or a sentence on why there are none."""
+    file: str
+    """What it is called in sentences."""
+    path: str
+    """Absolute."""
+    detail: str = ""
+    """What only the operator may see of the sentence."""
+
+
 @dataclass
 class Tables:
     """``participants.tsv``, ``samples.tsv``, tables of sessions and of images."""
@@ -31,8 +53,6 @@ class Tables:
     scans: dict[str, Rows] = field(default_factory=dict)
     """By path of each table, without what all end in."""
     warned: set[str] = field(default_factory=set)
-    seen: set[tuple[object, ...]] = field(default_factory=set)
-    """Keys of rows with what images have said of them."""
 
     @classmethod
     def of(cls, view: BidsView, desk: Desk) -> Tables:
@@ -40,21 +60,27 @@ class Tables:
         participants = Rows(("participant_id",), _columns(view.participants))
         return cls(view, desk, participants, Rows(("sample_id", "participant_id"), _columns(view.samples)))
 
-    def add(self, named: Named) -> None:
-        """What one image says about its subject, session and sample."""
-        entities, captures = named.name.entities, named.candidate.captures
-        subject = f"sub-{entities['sub']}"
-        self._row(self.participants, (subject,), self.view.participants, captures, named)
-        if "sample" in entities:
-            key = (f"sample-{entities['sample']}", subject)
-            self._row(self.samples, key, self.view.samples, captures, named)
-        if "ses" in entities and self.view.sessions:
-            table = self.sessions.get(subject)
-            if table is None:
-                table = self.sessions[subject] = Rows(("session_id",), _columns(self.view.sessions))
-            self._row(table, (f"ses-{entities['ses']}",), self.view.sessions, captures, named)
-        if self.view.scans and named.name.suffix != PHOTO:
-            self._scan(named)
+    def add(self, rows: Iterable[Row]) -> None:
+        """What images say about their subjects, sessions and samples."""
+        for row in rows:
+            if isinstance(row.values, str):
+                self._broken(row, row.values, row.detail)
+                continue
+            for sentence in self._table(row).add(row.key, row.values, row.file):
+                self._broken(row, sentence)
+
+    def _table(self, row: Row) -> Rows:
+        if row.table == PARTICIPANTS:
+            return self.participants
+        if row.table == SAMPLES:
+            return self.samples
+        scans = row.table == SCANS
+        tables = self.scans if scans else self.sessions
+        table = tables.get(row.whose)
+        if table is None:
+            first, columns = ("filename", self.view.scans) if scans else ("session_id", self.view.sessions)
+            table = tables[row.whose] = Rows((first,), _columns(columns))
+        return table
 
     def write(self) -> None:
         """Put them into the plan. Those of a derivative in a raw data set are the raw one's, unless it says more."""
@@ -68,22 +94,11 @@ class Tables:
         told = next(iter(self.sessions.values())).document() if self.sessions else b""
         if told:
             self.desk.write(self._key("sessions.json"), told, JSON)
-
         for place, table in sorted(self.scans.items()):
             self.desk.write(self._key(f"{place}_scans.tsv"), table.tsv(), TSV)
         about = next(iter(self.scans.values())).document() if self.scans else b""
         if about:
             self.desk.write(self._key("scans.json"), about, JSON)
-
-    def _scan(self, named: Named) -> None:
-        """What is known of one image: its table is that of its session, or of its subject (BIDS, scans file)."""
-        above, _, datatype = named.name.folder.rpartition("/")
-        place = f"{above}/{above.replace('/', '_')}"
-        table = self.scans.get(place)
-        if table is None:
-            table = self.scans[place] = Rows(("filename",), _columns(self.view.scans))
-        file = f"{datatype}/{named.name.stem}{named.name.extension}"
-        self._row(table, (file,), self.view.scans, named.candidate.captures, named)
 
     def _write(self, name: str, table: Rows) -> None:
         self.desk.write(self._key(f"{name}.tsv"), table.tsv(), TSV)
@@ -94,31 +109,52 @@ class Tables:
     def _key(self, path: str) -> str:
         return f"{self.view.root}/{path}" if self.view.root else path
 
-    def _row(
-        self,
-        table: Rows,
-        key: tuple[str, ...],
-        columns: Sequence[BidsColumn],
-        captures: Mapping[str, object],
-        named: Named,
-    ) -> None:
-        # Thousands of images say the same of one subject; what was said is not looked at again.
-        said = (id(table), key, *[captures.get(name) for column in columns for name in column.value.names])
-        if said in self.seen:
-            return
-        self.seen.add(said)
-        try:
-            values = [_value(column, captures) for column in columns]
-        except ConfigError as error:
-            self._broken(named, f"{' of '.join(key)}: {error}.", error.private)
-            return
-        for sentence in table.add(key, values, named.file):
-            self._broken(named, sentence)
-
-    def _broken(self, named: Named, sentence: str, detail: str = "") -> None:
+    def _broken(self, row: Row, sentence: str, detail: str = "") -> None:
         if sentence not in self.warned:
             self.warned.add(sentence)
-            self.desk.broken(named.candidate.recipe.path, sentence, detail)
+            self.desk.broken(row.path, sentence, detail)
+
+
+class Told:
+    """What some images of a view say, each thing once."""
+
+    __slots__ = ("_seen", "_view", "rows")
+
+    def __init__(self, view: BidsView) -> None:
+        self._view = view
+        self._seen: set[tuple[object, ...]] = set()
+        self.rows: list[Row] = []
+        """In order of images."""
+
+    def add(self, named: Named) -> None:
+        """What one image says about its subject, session and sample, and about itself."""
+        entities, view = named.name.entities, self._view
+        subject = f"sub-{entities['sub']}"
+        self._row(PARTICIPANTS, "", (subject,), view.participants, named)
+        if "sample" in entities:
+            self._row(SAMPLES, "", (f"sample-{entities['sample']}", subject), view.samples, named)
+        if "ses" in entities and view.sessions:
+            self._row(SESSIONS, subject, (f"ses-{entities['ses']}",), view.sessions, named)
+        if view.scans and named.name.suffix != PHOTO:
+            # The table of an image is that of its session, or of its subject (BIDS, scans file).
+            above, _, datatype = named.name.folder.rpartition("/")
+            file = f"{datatype}/{named.name.stem}{named.name.extension}"
+            self._row(SCANS, f"{above}/{above.replace('/', '_')}", (file,), view.scans, named)
+
+    def _row(self, table: str, whose: str, key: tuple[str, ...], columns: Sequence[BidsColumn], named: Named) -> None:
+        captures = named.candidate.captures
+        # Thousands of images say the same of one subject; what was said is not looked at again.
+        said = (table, whose, key, *[captures.get(name) for column in columns for name in column.value.names])
+        if said in self._seen:
+            return
+        self._seen.add(said)
+        values: tuple[str | None, ...] | str
+        detail = ""
+        try:
+            values = tuple([_value(column, captures) for column in columns])
+        except ConfigError as error:
+            values, detail = f"{' of '.join(key)}: {error}.", error.private
+        self.rows.append(Row(table, whose, key, values, named.file, named.candidate.recipe.path, detail))
 
 
 def _value(column: BidsColumn, captures: Mapping[str, object]) -> str | None:

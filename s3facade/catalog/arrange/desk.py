@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from s3facade import registry
@@ -12,7 +12,8 @@ from s3facade.catalog.arrange.arc_tables import Part
 from s3facade.catalog.contents import Broken, Late, Plan
 from s3facade.catalog.images.mount import NOTHING, Judge, Mount
 from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.sources.candidates import Candidate, Candidates
+from s3facade.catalog.sources.batch import Batch, Candidate
+from s3facade.catalog.sources.candidates import Candidates
 from s3facade.config.settings import Settings, StepConfig
 from s3facade.config.template import Template
 from s3facade.core.errors import ConfigError
@@ -42,6 +43,29 @@ class Desk:
     def of(self, name: str) -> list[Candidate]:
         """Every image of a source or pipeline, in order of path."""
         return self.candidates.of(name)
+
+    def batches(self, name: str) -> Sequence[Batch]:
+        """The same, in parts that are arranged anew only if something in them has changed."""
+        return self.candidates.batches(name)
+
+    def apart(self) -> Desk:
+        """A desk for one part of the bucket: its plan is empty."""
+        return replace(self, plan=Plan())
+
+    def fits(self, part: Plan) -> bool:
+        """Whether the bucket has none of a part's keys yet."""
+        own = (self.plan.mounts, self.plan.documents, self.plan.late, self.plan.files)
+        more = (part.mounts, part.documents, part.late, part.files)
+        return all(a.keys().isdisjoint(b) for a in own if a for b in more if b)
+
+    def take(self, part: Plan) -> None:
+        """Put a part that `fits` into the bucket."""
+        plan = self.plan
+        plan.mounts.update(part.mounts)
+        plan.documents.update(part.documents)
+        plan.late.update(part.late)
+        plan.files.update(part.files)
+        plan.broken += part.broken
 
     def show(
         self,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from s3facade import registry
 from s3facade.catalog.arrange.about import Said
 from s3facade.catalog.arrange.desk import Desk
+from s3facade.catalog.contents import Plan
 from s3facade.catalog.images.recipe import Recipe
-from s3facade.catalog.sources.candidates import Candidate
+from s3facade.catalog.sources.batch import Candidate
 from s3facade.config.views.image import ImageView
 from s3facade.core.protocols import Layout
 
@@ -14,8 +18,31 @@ from s3facade.core.protocols import Layout
 def arrange(view: ImageView, desk: Desk) -> None:
     """Put every image of the view into the plan. Raises `ConfigError`."""
     layout: Layout = registry.layout(view.type)(**view.options)
-    shown, said = desk.of(view.source), Said(view.about)
-    for candidate in shown:
+    said = Said(view.about)
+    if view.labels:
+        # Which labels belong to an image depends on all images there are.
+        shown = desk.of(view.source)
+        _show(view, shown, layout, said, desk, alike=len(shown) > 1)
+        return
+    for batch in desk.batches(view.source):
+        part = batch.part(view, "", None, partial(_apart, view, layout, said, desk))
+        if desk.fits(part):
+            desk.take(part)
+        else:
+            _show(view, batch.candidates, layout, said, desk)
+
+
+def _apart(view: ImageView, layout: Layout, said: Said, desk: Desk, images: Sequence[Candidate]) -> Plan:
+    """Some images, as if there were no others."""
+    own = desk.apart()
+    _show(view, images, layout, said, own)
+    return own.plan
+
+
+def _show(
+    view: ImageView, images: Sequence[Candidate], layout: Layout, said: Said, desk: Desk, *, alike: bool = False
+) -> None:
+    for candidate in images:
         prefix = _prefix(view, candidate, desk)
         if prefix is None:
             continue
@@ -23,7 +50,7 @@ def arrange(view: ImageView, desk: Desk) -> None:
             prefix,
             candidate,
             layout,
-            labels=labels_of(view, candidate, desk, alike=len(shown) > 1),
+            labels=labels_of(view, candidate, desk, alike=alike),
             about=said.of(candidate, desk),
             told=view.recipe,
             sampled=view.preview == "strided",

@@ -15,7 +15,7 @@ from s3facade.catalog.arrange.alike import Alike, Whole, known
 from s3facade.catalog.arrange.desk import Desk
 from s3facade.catalog.arrange.images import labels_of
 from s3facade.catalog.images.recipe import FaultyRecipe, Pipeline, Recipe
-from s3facade.catalog.sources.candidates import Candidate
+from s3facade.catalog.sources.batch import Candidate
 from s3facade.config.template import Template
 from s3facade.config.views.plate import PlateView
 from s3facade.core.errors import ConfigError

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from functools import partial
+from itertools import chain, pairwise
+from typing import Any, Protocol
 
 from s3facade.catalog.contents import Broken, Plan
 from s3facade.catalog.images.recipe import FaultyRecipe, FileRecipe, Pipeline, Recipe, Step
-from s3facade.catalog.sources.mapping import Tables, mapped
+from s3facade.catalog.sources.batch import Batch, Candidate
+from s3facade.catalog.sources.mapping import Marks, Tables, mapped
+from s3facade.catalog.sources.report import Tally
 from s3facade.catalog.sources.stacks import Plane, named, stacked
+from s3facade.config.joins import Joined
 from s3facade.config.settings import ALWAYS, ImageConfig, Settings, SourceConfig
 from s3facade.core.errors import ConfigError
 
@@ -30,28 +34,98 @@ class Item:
     """How its images are made; made once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One image, or the images of one file, by name."""
+class Group(Protocol):
+    """Files that change together: the same object as long as nothing about them has changed."""
 
-    captures: Captures
-    recipe: Recipe
+    @property
+    def items(self) -> Sequence[Item]:
+        """In order of path."""
+        ...
+
+
+class _Mapped:
+    """Images of one group of files, and what is told of these."""
+
+    __slots__ = ("batch", "broken", "group", "marks", "planes", "source", "tables", "tally")
+
+    def __init__(self, source: SourceConfig, group: Group, tables: Sequence[Joined], *, kept: bool) -> None:
+        self.source = source
+        self.group = group
+        self.tables = tables
+        self.planes: Sequence[Plane] = ()
+        """Its files, if they are to be stacked."""
+        self.batch = Batch(self._images, kept=kept)
+        # What is told of them has to be known at once.
+        if source.stack:
+            self.planes = self._read()
+        else:
+            self.batch.candidates  # noqa: B018 - worked out when it is asked for
+
+    def stays(self, source: SourceConfig, group: Group, tables: Sequence[Joined]) -> bool:
+        """Whether it is what would be made of these."""
+        same = self.source is source and self.group is group and len(tables) == len(self.tables)
+        return same and all(a is b for a, b in zip(tables, self.tables, strict=True))
+
+    def _read(self) -> list[Plane]:
+        """Its files, with what their names and the tables say."""
+        source = self.source
+        self.marks, self.tally = Marks(source, self.tables), Tally(source)
+        self.broken: list[Broken] = []
+        found = []
+        synthetic = source.synthetic is not None
+        options = source.synthetic if source.synthetic is not None else source.options
+        root = str(source.files.root if source.files else source.file.parent if source.file else "")
+        about = (options, source.series, source.pixel_size, source.name, root, source.isolate)
+        stated = source.reader is not None
+        claimed = stated or source.file is not None or bool(source.files and source.files.captures)
+        for item, captures in mapped(source, self.group.items, self.tables, self.marks, self.tally, self._tell):
+            recipe = item.recipe
+            if recipe is None:
+                path = "" if synthetic else item.path
+                recipe = item.recipe = FileRecipe(path, item.reader, *about, stated=stated, claimed=claimed)
+            found.append(Plane(captures, item.captures, recipe))
+        return found
+
+    def _images(self) -> Sequence[Candidate]:
+        source = self.source
+        return [Candidate(p.captures, named(source, p.recipe) if source.channels else p.recipe) for p in self._read()]
+
+    def _tell(self, path: str, reason: str, detail: str) -> None:
+        self.broken.append(Broken(path, reason, detail))
+
+
+class Known:
+    """Images that were found at the last look, by source and group. Used by one thread at a time for each bucket."""
+
+    def __init__(self) -> None:
+        self.by_source: dict[str, dict[int, _Mapped]] = {}
 
 
 class Candidates:
-    """Images by the name of their source or pipeline; each is worked out once."""
+    """Images by the name of their source or pipeline; each is worked out once.
+
+    Args:
+        settings: What is wanted.
+        groups: Gives the files of a source.
+        plan: What is being made.
+        tables: Those of sources.
+        known: Images of the last look.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        items: Callable[[SourceConfig], Iterable[Item]],
-        plan: Plan | None = None,
-        tables: Tables | None = None,
+        groups: Callable[[SourceConfig], Iterable[Group]],
+        plan: Plan,
+        tables: Tables,
+        known: Known,
     ) -> None:
         self._settings = settings
-        self._items = items
-        self._plan = Plan() if plan is None else plan
-        self._tables = Tables() if tables is None else tables
+        self._groups = groups
+        self._plan = plan
+        self._tables = tables
+        self._found = known
+        self._batches: dict[str, Sequence[Batch]] = {}
         own = {name for source in settings.sources.values() if source.files for name in source.files.captures}
         self._columns = {name for source in settings.sources.values() for name in source.columns} - own
         """Names that tables alone give values for."""
@@ -63,7 +137,25 @@ class Candidates:
         found = self._known.get(name)
         if found is None:
             source = self._settings.sources.get(name)
-            found = self._known[name] = self._files(source) if source else self._made(self._settings.images[name])
+            if source is None:
+                found = self._made(self._settings.images[name])
+            elif source.stack:
+                found = self._stacked(source)
+            else:
+                found = list(chain.from_iterable(batch.candidates for batch in self.batches(name)))
+            self._known[name] = found
+        return found
+
+    def batches(self, name: str) -> Sequence[Batch]:
+        """The same, in parts that change together."""
+        found = self._batches.get(name)
+        if found is None:
+            source = self._settings.sources.get(name)
+            if source is None or source.stack:
+                found = [Batch(partial(self.of, name), kept=False)]
+            else:
+                found = [one.batch for one in self._mapped(source)]
+            self._batches[name] = found
         return found
 
     def partners(self, name: str, captures: Iterable[str]) -> Partners:
@@ -77,31 +169,29 @@ class Candidates:
             found = self._partners[name, common] = Partners(name, candidates, sorted(common))
         return found
 
-    def _files(self, source: SourceConfig) -> list[Candidate]:
-        synthetic = source.synthetic is not None
-        options = source.synthetic if source.synthetic is not None else source.options
-        root = str(source.files.root if source.files else source.file.parent if source.file else "")
-        about = (options, source.series, source.pixel_size, source.name, root, source.isolate)
-        stated = source.reader is not None
-        claimed = stated or source.file is not None or bool(source.files and source.files.captures)
-        tally = self._plan.tally(source)
-        tables = self._tables.of(source, self._plan.watch)
-        made: list[Candidate] = []
-        planes: list[Plane] = []
-        for item, captures in mapped(source, self._items(source), tables, tally, self._broken):
-            recipe = item.recipe
-            if recipe is None:
-                path = "" if synthetic else item.path
-                recipe = item.recipe = FileRecipe(path, item.reader, *about, stated=stated, claimed=claimed)
-            if source.stack:
-                planes.append(Plane(captures, item.captures, recipe))
-            else:
-                made.append(Candidate(captures, named(source, recipe) if source.channels else recipe))
-        images = stacked(source, planes, tally)
-        return made or [Candidate(captures, named(source, recipe)) for captures, recipe in images]
+    def _mapped(self, source: SourceConfig) -> list[_Mapped]:
+        """Images of a source; those of files that did not change are the same ones as before."""
+        tables, tally = self._tables.of(source, self._plan.watch), self._plan.tally(source)
+        before = self._found.by_source.get(source.name, {})
+        marks = Marks(source, tables)
+        out = []
+        for group in self._groups(source):
+            one = before.get(id(group))
+            if one is None or not one.stays(source, group, tables):
+                one = _Mapped(source, group, tables, kept=source.files is not None)
+            marks.add(one.marks)
+            tally.add(one.tally)
+            self._plan.broken += one.broken
+            out.append(one)
+        marks.tell(tables, tally)
+        self._found.by_source[source.name] = {id(one.group): one for one in out}
+        return out
 
-    def _broken(self, path: str, reason: str, detail: str) -> None:
-        self._plan.broken.append(Broken(path, reason, detail))
+    def _stacked(self, source: SourceConfig) -> list[Candidate]:
+        """Images of several files of a source."""
+        found = [plane for one in self._mapped(source) for plane in one.planes]
+        images = stacked(source, found, self._plan.tally(source))
+        return [Candidate(captures, named(source, recipe)) for captures, recipe in images]
 
     def _made(self, image: ImageConfig) -> list[Candidate]:
         first = self.of(image.sources[0])

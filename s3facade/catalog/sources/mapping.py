@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 from unicodedata import normalize
@@ -133,25 +133,60 @@ def _unusable(config: JoinConfig, error: ConfigError) -> SourceUnavailable:
     return SourceUnavailable("A table of a source cannot be used.", private=f"{config.where}: {error}")
 
 
+class Marks:
+    """Which entries of `values` and which rows of tables some files of a source have used."""
+
+    __slots__ = ("labels", "used")
+
+    def __init__(self, source: SourceConfig, tables: Sequence[Joined]) -> None:
+        types = source.files.captures if source.files else {}
+        self.labels: list[tuple[str, dict[object, str], set[object]]] = [
+            (name, {int(raw) if types[name] is int else raw: label for raw, label in given.items()}, set())
+            for name, given in source.values.items()
+            if name in types
+        ]
+        """Name, label by value, and values that files have."""
+        self.used: list[set[int]] = [set() for _ in tables]
+        """Numbers of rows, by table."""
+
+    def add(self, other: Marks) -> None:
+        """Those of other files of the source."""
+        for (_, _, seen), (_, _, more) in zip(self.labels, other.labels, strict=True):
+            seen.update(more)
+        for rows, found in zip(self.used, other.used, strict=True):
+            rows.update(found)
+
+    def tell(self, tables: Sequence[Joined], tally: Tally) -> None:
+        """Tell what no file has used."""
+        for name, given, seen in self.labels:
+            shown = {normalize("NFC", value) if isinstance(value, str) else value for value in seen}
+            for raw in given:
+                if raw not in seen and raw not in shown:
+                    tally.values.add(name, f"no file has {raw!r}")
+        for table, rows_used in zip(tables, self.used, strict=True):
+            for where, told in table.unused(rows_used):
+                tally.fileless.add(where, told)
+
+
 def mapped(
-    source: SourceConfig, items: Iterable[AnyNamed], tables: list[Joined], tally: Tally, broken: Broken
+    source: SourceConfig,
+    items: Iterable[AnyNamed],
+    tables: Sequence[Joined],
+    marks: Marks,
+    tally: Tally,
+    broken: Broken,
 ) -> Iterator[tuple[AnyNamed, Captures]]:
-    """The files of a source with labels for values and the columns of their rows; those left out are told.
+    """Files of a source with labels for values and the columns of their rows; those left out are told.
 
     Args:
         source: The source.
-        items: Its files.
+        items: Some of its files.
         tables: Those of the source, in order.
+        marks: Is told what they use.
         tally: Is told what becomes of them.
         broken: Is told about files that a table should have a row for.
     """
-    types = source.files.captures if source.files else {}
-    labels: list[tuple[str, dict[object, str], set[object]]] = [
-        (name, {int(raw) if types[name] is int else raw: label for raw, label in given.items()}, set())
-        for name, given in source.values.items()
-        if name in types
-    ]
-    used: list[set[int]] = [set() for _ in tables]
+    labels, used = marks.labels, marks.used
     rows: dict[tuple[int, ...], Captures] = {}
     for item in items:
         if item.twice and source.files is not None:
@@ -178,18 +213,10 @@ def mapped(
             captures = Layers(captures, row)
         tally.matched += 1
         yield item, captures
-    for name, given, seen in labels:
-        shown = {normalize("NFC", value) if isinstance(value, str) else value for value in seen}
-        for raw in given:
-            if raw not in seen and raw not in shown:
-                tally.values.add(name, f"no file has {raw!r}")
-    for table, rows_used in zip(tables, used, strict=True):
-        for where, told in table.unused(rows_used):
-            tally.fileless.add(where, told)
 
 
 def _found(
-    item: Named, captures: Captures, tables: list[Joined], used: list[set[int]], tally: Tally, broken: Broken
+    item: Named, captures: Captures, tables: Sequence[Joined], used: list[set[int]], tally: Tally, broken: Broken
 ) -> tuple[int, ...] | None:
     """Numbers of the rows of a file, -1 for none that need not be; None if it is left out."""
     found = []
@@ -210,7 +237,7 @@ def _found(
     return tuple(found)
 
 
-def _merged(tables: list[Joined], rows: tuple[int, ...]) -> Captures:
+def _merged(tables: Sequence[Joined], rows: tuple[int, ...]) -> Captures:
     if len(tables) == 1:
         return tables[0].values[rows[0]] if rows[0] >= 0 else tables[0].blank
     out: dict[str, object] = {}

@@ -114,6 +114,11 @@ class Pile:
         if len(self.kept) < KEPT:
             self.kept.append(Note(about, sentence))
 
+    def extend(self, other: Pile) -> None:
+        """All of another one, behind what is here."""
+        self.count += other.count
+        self.kept += other.kept[: KEPT - len(self.kept)]
+
     @property
     def full(self) -> bool:
         """Whether sentences are not kept any more."""
@@ -143,6 +148,14 @@ class Tally:
     values: Pile = field(default_factory=Pile)
     stacks: Pile = field(default_factory=Pile)
     uneven: Pile = field(default_factory=Pile)
+
+    def add(self, other: Tally) -> None:
+        """What became of some of its files."""
+        self.matched += other.matched
+        for name in ("skipped", "ambiguous", "rowless", "kept"):
+            pile: Pile = getattr(other, name)
+            if pile.count:
+                getattr(self, name).extend(pile)
 
 
 def reported(tallies: Iterable[Tally]) -> Report:

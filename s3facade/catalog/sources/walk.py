@@ -37,9 +37,9 @@ Sniff: TypeAlias = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What a source has in one folder."""
+    """What a source has in one folder, or altogether if it is no folder that is walked."""
 
-    listing: Listing
+    listing: Listing | None
     items: tuple[Item, ...]
     broken: tuple[Broken, ...] = ()
     image: bool = False
@@ -61,7 +61,7 @@ class Known:
 class Files:
     """The files of all sources. Blocking; used by one thread at a time for each bucket.
 
-    Items of a folder that did not change are the same objects at each call.
+    What is met in a folder that did not change is the same object at each call.
 
     Args:
         index: Where listings outlive the process.
@@ -77,8 +77,8 @@ class Files:
         self.known: dict[str, Known] = dict(before.known) if before else {}
         """By name of the source."""
 
-    def items(self, source: SourceConfig, plan: Plan, *, thorough: bool = False) -> Iterator[Item]:
-        """Every file of a source, sorted by path; what cannot be shown is named in ``plan``, and what to watch.
+    def met(self, source: SourceConfig, plan: Plan, *, thorough: bool = False) -> Iterator[Met]:
+        """Every file of a source, folder by folder; ``plan`` is told what cannot be shown, and what to watch.
 
         Args:
             source: The source.
@@ -89,14 +89,14 @@ class Files:
             SourceUnavailable: A folder cannot be looked at now: files that are not seen would be taken for deleted.
         """
         if source.synthetic is not None:
-            yield Item("", "synthetic", {"stem": source.name, "path": source.name})
+            yield Met(None, (Item("", "synthetic", {"stem": source.name, "path": source.name}),))
         elif source.file is not None:
-            yield from self._single(source, source.file)
+            yield Met(None, (self._single(source, source.file),))
         elif source.files is None:
             raise ConfigError(f"sources.{source.name}: say what there is: `files`, `file` or `synthetic`.")
         elif is_remote(str(source.files.root)):
             plan.watch.trust(store(str(source.files.root)).address.refresh)
-            yield from self._far(source, source.files, plan)
+            yield Met(None, tuple(self._far(source, source.files, plan)))
         else:
             yield from self._walk(source, source.files, plan, thorough=thorough)
 
@@ -116,7 +116,7 @@ class Files:
                     return False
         return True
 
-    def _single(self, source: SourceConfig, file: Path) -> Iterator[Item]:
+    def _single(self, source: SourceConfig, file: Path) -> Item:
         path = str(file)
         if is_remote(path):
             found = remote.image(path, partial(marker, sniff=self.recogniser.name))
@@ -125,7 +125,7 @@ class Files:
             folder = os.path.isdir(path)
             found = marker(path, _names(path), sniff=self.recogniser.name) if folder else None
         reader = source.reader or self.recogniser.name(found or path)
-        yield Item(found or path, reader, {"stem": stem(file.name, folder=folder), "path": file.name})
+        return Item(found or path, reader, {"stem": stem(file.name, folder=folder), "path": file.name})
 
     def _far(self, source: SourceConfig, pattern: Pattern, plan: Plan) -> Iterator[Item]:
         """Of files in a store."""
@@ -144,7 +144,7 @@ class Files:
             else:
                 left.append(_relative(root, shown))
 
-    def _walk(self, source: SourceConfig, pattern: Pattern, plan: Plan, *, thorough: bool) -> Iterator[Item]:
+    def _walk(self, source: SourceConfig, pattern: Pattern, plan: Plan, *, thorough: bool) -> Iterator[Met]:
         root = str(pattern.root)
         real = self._reached(root)
         known = self.known.get(source.name)
@@ -168,7 +168,8 @@ class Files:
                 plan.watch.doubt(f"{folder.rstrip('/')}/{listing.files[n]}", listing.fingerprint(n))
             if met.left:
                 left.append(met.left)
-            yield from met.items
+            if met.items:
+                yield met
             if not met.image:
                 below = _below(pattern, root, folder, listing, depth + 1)
                 if len(below) < len(listing.folders):

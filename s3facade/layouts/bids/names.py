@@ -105,6 +105,16 @@ class Labels:
     taken: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     """Value and file that a label is from, by entity, label and subject."""
 
+    def fits(self, other: Labels) -> bool:
+        """Whether each label of the other ones is from the same value here, or not taken yet."""
+        known = self.taken
+        return all(known[key][0] == value for key, (value, _) in other.taken.items() if key in known)
+
+    def take(self, other: Labels) -> None:
+        """Labels of other images that fit; the first file that one is from stays the one that is named."""
+        for key, found in other.taken.items():
+            self.taken.setdefault(key, found)
+
     def label(self, entity: str, value: str, file: str, subject: str = "") -> str | Refused:
         """The label of a value of an entity.
 
