@@ -197,6 +197,10 @@ class _Resolver:
             return None
         if names:
             self.problem(at, "has no captures; write a plain prefix, as in sourcedata")
+        if text is not None and text.lower() in ("true", "false", "yes", "no", "on", "off"):
+            self.problem(
+                at, f"is the prefix of the files that match nothing, not {text!r}; write sourcedata, or remove it"
+            )
         return text
 
     def overlaps(self, above: Path_, views: list[View]) -> None:

@@ -297,3 +297,15 @@ def test_what_to_do_about_mistakes_in_yaml(tmp_path, line, said):
         load(tmp_path / "c.yaml")
     assert "c.yaml:3: " in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["true", "No"])
+def test_unmatched_is_a_prefix_and_no_switch(tmp_path, word):
+    (tmp_path / "c.yaml").write_text(
+        'sources: {s: {files: "d/{n}.tif"}}\n'
+        f'buckets: {{abc: {{unmatched: {word}, views: [{{type: ome-zarr, from: s, path: "{{n}}"}}]}}}}\n'
+    )
+    with pytest.raises(
+        ConfigError, match=f"unmatched: is the prefix of the files that match nothing, not '{word}'; write"
+    ):
+        load(tmp_path / "c.yaml")
