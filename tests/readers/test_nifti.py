@@ -327,3 +327,11 @@ def test_pairs_whose_endings_differ_in_case(tmp_path, header, voxels):
     (tmp_path / "a.hdr").rename(tmp_path / header)
     (tmp_path / "a.img").rename(tmp_path / voxels)
     same(one(READER, tmp_path / header), data.T)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_placeholders_are_told_as_such(tmp_path, name):
+    """Data sets of examples are full of them."""
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BadSource, match=r"The file is empty: a placeholder"):
+        READER.open(LocalFile.open(tmp_path / name), {})

@@ -61,6 +61,8 @@ class NiftiReader:
         whole = content(file)
         head = peek(whole, 1024)
         found = recognised(head, pair=_is_header(name))
+        if not head:
+            raise BadSource("The file is empty: a placeholder, or a copy that was interrupted; put the image there.")
         if found is None:
             raise BadSource("This is no NIfTI or Analyze file: the header has no known size and magic.")
         about = parse(head, *found)
