@@ -37,6 +37,7 @@ sources:
     files: "data/{animal}_{stain}.tif"
     pixel_size: 0.5 um
     about: {organism: Mus musculus}
+  wells: {files: "wells/{row:letter}{column:int}.tif"}
 server: {public_url: "URL"}
 buckets:
   lab:
@@ -67,6 +68,11 @@ buckets:
         participants: {species: "mus musculus"}
         samples: {sample_type: tissue}
         also: [ro-crate]
+  screen:
+    about: {license: CC0, authors: [{name: "Doe, J", orcid: 0000-0002-1825-0097}], keywords: plate}
+    views:
+      - {type: ome-zarr-plate, from: wells, path: "µ plate.ome.zarr", well: "{row}/{column}"}
+      - {type: ro-crate, about: {name: A screen, description: One plate.}}
 """
 RECOMMENDED = {
     # The form of the NGFF challenge: its readers take the licence as text.
@@ -93,6 +99,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facade]:
     (base / "data").mkdir()
     for name in ("m1_HE", "m1_CV", "m2_HE"):
         tifffile.imwrite(base / "data" / f"{name}.tif", np.arange(64 * 80, dtype=np.uint16).reshape(64, 80))
+    (base / "wells").mkdir()
+    for name in ("A1", "B2"):
+        tifffile.imwrite(base / "wells" / f"{name}.tif", np.arange(64 * 80, dtype=np.uint16).reshape(64, 80))
     (base / "config.yaml").write_text(CONFIG.replace("URL", "https://s3.example.org"))
     with serving(base / "config.yaml", log=base / "log.txt") as running:
         until = time.monotonic() + 60
@@ -111,10 +120,10 @@ def keys(lab: Facade) -> set[str]:
 
 @pytest.fixture(scope="module")
 def downloaded(lab: Facade, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both buckets as folders, each object of the size that the listing said."""
+    """All buckets as folders, each object of the size that the listing said."""
     root = tmp_path_factory.mktemp("downloaded")
     s3 = client(lab)
-    for bucket in ("lab", "bids"):
+    for bucket in ("lab", "bids", "screen"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for found in page["Contents"]:
                 path = root / bucket / found["Key"]
@@ -183,7 +192,7 @@ def crates(downloaded: Path) -> list[Path]:
 @pytest.mark.filterwarnings("ignore")
 def test_crates_of_images_are_valid(downloaded: Path, tmp_path: Path) -> None:
     found = crates(downloaded)
-    assert len(found) == 6
+    assert len(found) == 7
     for number, folder in enumerate(found):
         # The validator makes no proper address of a folder with a space in its name.
         named = folder.rename(tmp_path / str(number))
@@ -195,7 +204,7 @@ def test_crates_of_images_are_valid(downloaded: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("contexts")
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("bucket", ["lab", "bids"])
+@pytest.mark.parametrize("bucket", ["lab", "bids", "screen"])
 def test_crates_of_datasets_are_valid(downloaded: Path, bucket: str) -> None:
     assert judged(downloaded / bucket, "ro-crate-1.2") == []
 
