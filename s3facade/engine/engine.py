@@ -257,20 +257,16 @@ class Engine:
         """
         cache = stop - start <= self.memory.limit // 4
         batches = _batches(cut(obj, start, stop))
+        batch = next(batches, None)
         ahead: deque[_Job] = deque()
         try:
-            more = True
             while True:
-                while more and len(ahead) < 1 + self.limits.threads:
-                    batch = next(batches, None)
-                    if batch is None:
-                        more = False
-                        break
+                while batch is not None and len(ahead) < 1 + self.limits.threads:
                     job = await self._begin(batch, tenant, wait=not ahead, cache=cache)
                     if job is None:
-                        batches = _first(batch, batches)
                         break
                     ahead.append(job)
+                    batch = next(batches, None)
                 if not ahead:
                     return
                 job = ahead[0]
@@ -613,11 +609,6 @@ def _divided(cuts: Iterator[Cut]) -> Iterator[Cut]:
                 yield Cut(c.segment, lo, min(lo + PIECE, c.hi))
         else:
             yield c
-
-
-def _first(item: T, rest: Iterator[T]) -> Iterator[T]:
-    yield item
-    yield from rest
 
 
 def _passed(segment: Passed, lo: int, hi: int) -> bytes:

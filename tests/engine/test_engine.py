@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import ClassVar
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -142,6 +144,25 @@ async def test_what_was_measured_on_the_way_is_not_made_again_for_it() -> None:
     made = len(raster.decoded)
     assert await collect(engine, obj, obj.size - 20, obj.size) == body[-20:]
     assert len(raster.decoded) == made
+    engine.close()
+
+
+async def test_long_streams_may_find_no_room_ahead_as_often_as_they_like() -> None:
+    engine, image = engine_of(ArrayRaster(ARRAY, (57, 83)), memory=1 << 20)
+    rows = Run(5000, 83 * 2, lambda i: pixels(image, Region((i % 57, 0), (i % 57 + 1, 83))))
+    take, engine.budget.take = engine.budget.take, lambda *_: False  # type: ignore[method-assign]
+    hold = engine.budget.hold
+
+    async def alone(amount: int, tenant: Hashable = "") -> None:
+        engine.budget.take = take  # type: ignore[method-assign]
+        await hold(amount, tenant)
+        engine.budget.take = lambda *_: False  # type: ignore[method-assign]
+
+    engine.budget.hold = alone  # type: ignore[method-assign]
+    engine.memory.limit = 0
+    with patch("s3facade.engine.engine.PIECE", 1):
+        body = await collect(engine, Object((rows,)), 0, 5000 * 83 * 2)
+    assert body == b"".join(ARRAY[i % 57].tobytes() for i in range(5000))
     engine.close()
 
 
