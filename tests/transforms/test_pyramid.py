@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
-from s3facade.core.image import Derived, Opened, Source
+from s3facade.core.image import Derived, Opened, Source, derive
+from s3facade.core.operators import Need
+from s3facade.core.region import Region
 from s3facade.core.spec import Axis, Level, Spec
 from s3facade.transforms.pyramids.pyramid import pyramid, pyramid_like
+from s3facade.transforms.values.cast import Cast
 
 
 def image(*shapes, names=None, scale=None, unit=None):
@@ -52,6 +58,45 @@ def test_continues_a_pyramid_of_the_source():
 )
 def test_z_is_halved_where_voxels_are_nearly_cubes(shape, scale, unit, expected):
     assert [s[0] for s in shapes(pyramid(image(shape, scale=scale, unit=unit)))] == expected
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Values that are dear."""
+
+    version: ClassVar[int] = 1
+    keep: ClassVar[bool] = True
+
+    def spec(self, source):
+        return source
+
+    def need(self, source, level, region):
+        return Need(level, Region(tuple(0 for _ in region.start), region.stop))
+
+    def apply(self, source, level, region, block):
+        raise AssertionError("nothing is computed here")
+
+
+@pytest.mark.parametrize(
+    ("deep", "stored", "step", "expected"),
+    [
+        (100, (1, 256, 256), None, (1, 512, 512)),
+        (100, (64, 64, 64), None, (64, 64, 64)),
+        (100, (64, 64, 64), Cast("float32"), (64, 64, 64)),
+        (100, (64, 64, 64), Computed(), (1, 512, 512)),
+        (10, (10, 64, 64), None, (1, 512, 512)),
+    ],
+)
+def test_levels_of_planes_are_computed_plane_by_plane(deep, stored, step, expected):
+    given = image((deep, 1024, 1024))
+    level = replace(given.spec.levels[0], block=stored)
+    given = replace(given, spec=replace(given.spec, levels=(level,)))
+    given = derive(given, step) if step else given
+    flat = pyramid(given, planes=True).spec
+    assert flat.levels[1].block == expected
+    # Blocks are kept by identity and position: other blocks, other identity.
+    other = pyramid(given).spec
+    assert (flat.identity == other.identity) == (flat.levels[1] == other.levels[1])
 
 
 def test_one_line_images_end():

@@ -31,6 +31,9 @@ class AddLevel:
     factors: tuple[int, ...]
     """Voxels per block and axis, axes of the image."""
     method: Method = "mean"
+    planes: bool | None = None
+    """Whether the level is computed plane by plane, for what reads it so: a file of planes would have 64 of them
+    computed for each, again and again where memory does not hold them."""
 
     def spec(self, source: Spec) -> Spec:
         """``source`` with one level more.
@@ -50,7 +53,7 @@ class AddLevel:
         origin = last.origin
         if self.method != "nearest":
             origin = tuple(o + (new - s) / 2 for o, new, s in zip(origin, scale, last.scale, strict=True))
-        block = block_of(source.names, shape)
+        block = block_of(source.names, (*(1 for _ in shape[:-2]), *shape[-2:]) if self.planes else shape)
         return replace(source, levels=(*source.levels, Level(shape, scale, origin, block)))
 
     def need(self, source: Spec, level: int, region: Region) -> Need:

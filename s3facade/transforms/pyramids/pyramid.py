@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from s3facade.core.image import Image, derive
+from s3facade.core.image import Derived, Image, Opened, derive
+from s3facade.core.levels import VOLUME
 from s3facade.core.spec import Spec
 from s3facade.transforms.pyramids.downsample import AddLevel, Method
 
@@ -30,8 +31,9 @@ def pyramid(
     """
     if method is None:
         method = "mode" if image.spec.attrs.get("categorical") else "mean"
+    thin = True if planes and _thin(image) else None
     while max(image.spec.levels[-1].shape[-2:]) > max(smallest, 1):
-        image = add(image, AddLevel(_halving(image.spec, planes=planes), method))
+        image = add(image, AddLevel(_halving(image.spec, planes=planes), method, thin))
     return image
 
 
@@ -52,6 +54,22 @@ def _halving(spec: Spec, *, planes: bool) -> tuple[int, ...]:
     halved = {"y", "x"} | ({"z"} if not planes and _deep(spec) else set())
     last = spec.levels[-1].shape
     return tuple(2 if name in halved and n > 1 else 1 for name, n in zip(spec.names, last, strict=True))
+
+
+def _thin(image: Image) -> bool:
+    """Whether planes of further levels are better computed one by one than many at a time.
+
+    Chunks of several planes that are stored are decoded for all of these anyway. And where there are few planes, levels
+    are of planes always: they are those of every other layout then, and kept for all of them.
+    """
+    z = image.spec.axis("z")
+    if z is None or image.spec.levels[-1].shape[z] < VOLUME:
+        return False
+    at = image
+    while isinstance(at, Derived) and not at.transform.keep:
+        at = at.parent
+    own = at.spec.axis("z")
+    return not (isinstance(at, Opened) and own is not None and at.spec.levels[-1].block[own] > 1)
 
 
 def _deep(spec: Spec) -> bool:
