@@ -70,6 +70,9 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
     room = max(1, settings.limits.memory // WORKER_MEMORY)
     workers = settings.limits.workers or min(os.cpu_count() or 1, 8, room)
     listener, board = _listen(settings), Board()
+    # A plan is many objects that stay: to look for garbage among them costs as much as making them.
+    gc.collect()
+    gc.disable()
     try:
         until = time.monotonic() + START
         catalog = open_catalog(settings, workers=workers)
@@ -82,14 +85,15 @@ def run(settings: Settings, *, on_ready: Callable[[Announcement], None]) -> int:
             catalog.engine.rest()
             sys.stdout.flush()
             # What is there now stays: keep it out of every later collection, and its pages shared between workers.
-            gc.collect()
             gc.freeze()
+            gc.enable()
             gc.set_threshold(20_000, 20, 20)
             # A worker thread that runs Python must not keep the event loop waiting for 5 ms at a time.
             sys.setswitchinterval(0.001)
 
         return supervise(catalog, listener, workers, written, board, ready)
     finally:
+        gc.enable()
         listener.close()
         board.close()
 

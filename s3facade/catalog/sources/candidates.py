@@ -42,6 +42,10 @@ class Group(Protocol):
         """In order of path."""
         ...
 
+    def forget(self) -> None:
+        """Whoever asks for them again will wait a little."""
+        ...
+
 
 class _Mapped:
     """Images of one group of files, and what is told of these."""
@@ -84,6 +88,7 @@ class _Mapped:
                 path = "" if synthetic else item.path
                 recipe = item.recipe = FileRecipe(path, item.reader, *about, stated=stated, claimed=claimed)
             found.append(Plane(captures, item.captures, recipe))
+        self.group.forget()
         return found
 
     def _images(self) -> Sequence[Candidate]:

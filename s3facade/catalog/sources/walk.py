@@ -35,19 +35,55 @@ Sniff: TypeAlias = Callable[[str], str]
 """Of a path: the name of the reader that recognises the file; "" if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
 class Met:
-    """What a source has in one folder, or altogether if it is no folder that is walked."""
+    """What a source has in one folder, or altogether if it is no folder that is walked.
 
-    listing: Listing | None
-    items: tuple[Item, ...]
-    broken: tuple[Broken, ...] = ()
-    image: bool = False
-    """Whether the folder as a whole is one image: nothing below it is looked at."""
-    left: tuple[str, ...] = ()
-    """Paths, as patterns see them, of what does not belong to the source."""
-    claimed: bool = False
-    """Whether there is something in it that may make it one: that depends on what lies deeper, too."""
+    Args:
+        items: Its files, in order of path.
+        again: Finds them once more, the same ones; None: they are kept.
+    """
+
+    __slots__ = ("_again", "_items", "broken", "claimed", "image", "left", "listing")
+
+    def __init__(
+        self,
+        listing: Listing | None,
+        items: tuple[Item, ...],
+        broken: tuple[Broken, ...] = (),
+        *,
+        image: bool = False,
+        left: tuple[str, ...] = (),
+        claimed: bool = False,
+        again: Callable[[], Met] | None = None,
+    ) -> None:
+        self.listing = listing
+        self.broken = broken
+        self.image = image
+        """Whether the folder as a whole is one image: nothing below it is looked at."""
+        self.left = left
+        """Paths, as patterns see them, of what does not belong to the source."""
+        self.claimed = claimed
+        """Whether there is something in it that may make it one: that depends on what lies deeper, too."""
+        self._items: tuple[Item, ...] | None = items
+        self._again = again
+
+    @property
+    def any(self) -> bool:
+        """Whether there are files."""
+        return self._items is None or bool(self._items)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Its files. Raises `SourceUnavailable`."""
+        found = self._items
+        if found is None and self._again is not None:
+            found = self._items = self._again().items
+        return found or ()
+
+    def forget(self) -> None:
+        """Let go of what can be found again: values of hundreds of thousands of names."""
+        if self._again is not None and self._items:
+            self._items = None
 
 
 @dataclass(slots=True)
@@ -168,7 +204,7 @@ class Files:
                 plan.watch.doubt(f"{folder.rstrip('/')}/{listing.files[n]}", listing.fingerprint(n))
             if met.left:
                 left.append(met.left)
-            if met.items:
+            if met.any:
                 yield met
             if not met.image:
                 below = _below(pattern, root, folder, listing, depth + 1)
@@ -241,7 +277,8 @@ class Files:
             items.append(item)
             if not item.reader:
                 listing.doubt(n)
-        return Met(listing, tuple(items), tuple(broken), left=tuple(left), claimed=bool(claims))
+        again = partial(self._meet, source, pattern, folder, listing)
+        return Met(listing, tuple(items), tuple(broken), left=tuple(left), claimed=bool(claims), again=again)
 
 
 def _item(source: SourceConfig, pattern: Pattern, path: str, shown: str, sniff: Sniff) -> Item | None:
