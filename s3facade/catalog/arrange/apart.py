@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Container, Iterator, MutableMapping, Sequence
 
 from s3facade.catalog.contents import Broken, Plan
 
@@ -28,20 +28,22 @@ def _things(plan: Plan) -> tuple[MutableMapping[str, object], ...]:
 def _inside(plan: Plan) -> Iterator[tuple[str, str]]:
     """Keys with the nearest key above each that stands for one thing."""
     things = [one for one in _things(plan) if one]
-    clear: set[str] = set()
-    for one in things:
-        for key in one:
-            passed = []
-            end = key.rfind("/")
-            # Hundreds of thousands of keys share a few folders.
-            while end > 0 and (above := key[:end]) not in clear:
-                if any(above in other for other in things):
-                    yield key, above
-                    break
-                passed.append(above)
-                end = key.rfind("/", 0, end)
-            else:
-                clear.update(passed)
+    # Hundreds of thousands of keys share a few folders.
+    folders = {key.rpartition("/")[0] for one in things for key in one}
+    nearest = {folder: above for folder in folders if (above := _nearest(folder, things))}
+    if nearest:
+        for one in things:
+            for key in one:
+                folder = key.rpartition("/")[0]
+                if folder in nearest:
+                    yield key, nearest[folder]
+
+
+def _nearest(folder: str, things: Sequence[Container[str]]) -> str:
+    """The nearest thing at a folder's own name or above it; "" if there is none."""
+    while folder and not any(folder in one for one in things):
+        folder = folder.rpartition("/")[0]
+    return folder
 
 
 def _path(plan: Plan, key: str) -> str:
