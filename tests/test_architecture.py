@@ -64,13 +64,14 @@ ONLY_IN = {
 BROAD = {
     "registry.py",
     "app/worker.py",
+    "s3/connection.py",
     "s3/service.py",
     "engine/pool.py",
     "engine/isolated_child.py",
     "transforms/filters/callable.py",
 }
-"""Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary, a job whose
-failure goes to who waits, a reader in a process of its own, a Python function of the operator's."""
+"""Where everything may be caught: plug-ins that do not load, a worker about to end, the request boundary, a body on its
+way, a job whose failure goes to who waits, a reader in a process of its own, a Python function of the operator's."""
 LIBRARY = {
     ("config", "BaseModel"),
     ("config", "Model"),

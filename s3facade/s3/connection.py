@@ -164,6 +164,10 @@ class Connection(web_protocol.RequestHandler):
                 log.error("%s cut off after the status line: %r", reply.request_id, text)
             self.abort()
             reply.close = True
+        except Exception:  # noqa: BLE001 - whatever it is, the client must not be left waiting for the rest
+            log.exception("%s cut off after the status line", reply.request_id)
+            self.abort()
+            reply.close = True
         finally:
             if reply.release is not None:
                 reply.release()

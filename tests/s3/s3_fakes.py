@@ -128,6 +128,7 @@ class FakeEngine:
     memory: bool = True
     piece: int = 1 << 20
     fail_at: int = -1  # the number of the piece that fails
+    failure: type[Exception] | None = None  # what it fails with, if not with a source that changed
     delay: float = 0.0
     live: int = 0
     made: int = 0
@@ -154,6 +155,8 @@ class FakeEngine:
         try:
             for n, at in enumerate(range(start, stop, self.piece)):
                 await asyncio.sleep(self.delay)
+                if n == self.fail_at and self.failure is not None:
+                    raise self.failure("nobody has thought of this")
                 if n == self.fail_at:
                     raise SourceChanged("The original file changed.", private="/data/secret.tif")
                 self.made += 1
