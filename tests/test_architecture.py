@@ -201,3 +201,9 @@ def test_no_module_does_anything_when_it_is_imported():
 def test_no_two_test_files_have_the_same_name():
     names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_helpers_of_tests_have_names_of_their_own():
+    """They are found by name alone: of two, whichever folder came first would win."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted({n for n in names if names.count(n) > 1}) == []

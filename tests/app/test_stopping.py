@@ -33,7 +33,7 @@ def test_no_worker_is_left(tmp_path, name):
 AT_ONCE = """
 import gc, os, signal, sys
 # What comes right behind the line with the address: somebody has read it, and stops the server.
-gc.collect = lambda: os.kill(os.getpid(), signal.SIGTERM)
+gc.freeze = lambda: os.kill(os.getpid(), signal.SIGTERM)
 from s3facade.cli.main import main
 sys.exit(main(["serve", sys.argv[1], "--port", "0", "--workers", "2"]))
 """

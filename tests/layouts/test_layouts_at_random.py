@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_evaluator import render, whole
 from test_precomputed_layout import equal, store
-from tiff_tools import RGB, RGBA, image_of, read, voxels
+from written_tiffs import RGB, RGBA, image_of, read, voxels
 
 from s3facade.core.image import Dataset
 from s3facade.core.spec import Channel

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from plain_evaluator import opened, render, whole
-from tiff_tools import RGB, RGBA, image_of, part, pattern, read, voxels
+from written_tiffs import RGB, RGBA, image_of, part, pattern, read, voxels
 
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Dataset, Opened, Source

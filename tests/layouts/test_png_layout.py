@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from plain_evaluator import encode, opened, render, whole
-from tiff_tools import RGB, RGBA, part, pattern
+from written_tiffs import RGB, RGBA, part, pattern
 
 from s3facade.codecs.png import PngRows, joined
 from s3facade.core.errors import BadSource, Unsupported

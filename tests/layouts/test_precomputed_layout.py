@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorstore as ts
 from plain_evaluator import dump, opened, whole
-from tiff_tools import pattern
+from written_tiffs import pattern
 
 from s3facade.core.errors import Unsupported
 from s3facade.core.image import Dataset, derive

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_evaluator import opened, render
 from test_precomputed_layout import equal, image_of, store
-from tiff_tools import part, pattern
+from written_tiffs import part, pattern
 
 from s3facade.core.image import Dataset
 from s3facade.core.keyspace import scan

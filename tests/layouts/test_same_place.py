@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ome_types import from_xml
 from plain_evaluator import dump, opened, render
-from tiff_tools import read
+from written_tiffs import read
 
 from s3facade.core.image import Dataset, derive
 from s3facade.layouts.nifti import Nifti
