@@ -1,7 +1,6 @@
 """Voxels as NIfTI files hold them: little-endian, in their order; plain, or in deflate blocks as they are.
 
-A deflate block that is stored, not compressed (RFC 1951, 3.2.4), is five bytes and its content, at most 65,535 bytes.
-So the size of a ``.nii.gz`` is arithmetic, and what lies at an offset is known without anything before it.
+Blocks that are stored, not compressed, make the size of a ``.nii.gz`` arithmetic: see `s3facade.codecs.stored`.
 """
 
 from __future__ import annotations
@@ -13,16 +12,13 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
+from s3facade.codecs import stored as blocks
 from s3facade.codecs.raw import Raw
 from s3facade.core.operators import Block, Buffer
 
 Packing: TypeAlias = Literal["plain", "blocks", "member"]
-STORED = 65535
-"""Bytes of content of a stored block, at most (RFC 1951, 3.2.4)."""
 HEAD = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF))
 """Of a gzip member (RFC 1952, 2.3): deflate, no name, no time, no system. The same for all."""
-LAST = bytes((1, 0, 0, 0xFF, 0xFF))
-"""An empty stored block that ends a stream."""
 _RAW = Raw()
 _POLYNOMIAL = 0xEDB88320
 
@@ -58,18 +54,13 @@ def packed_nbytes(nbytes: int, packing: Packing) -> int:
     """Bytes that ``nbytes`` (>= 1) bytes take."""
     if packing == "plain":
         return nbytes
-    return nbytes + 5 * -(-nbytes // STORED) + (18 if packing == "member" else 0)
+    return blocks.nbytes(nbytes) + (18 if packing == "member" else 0)
 
 
 def stored(data: Buffer, *, last: bool = False) -> bytearray:
     """``data`` as stored deflate blocks; ``last``: the stream ends with them."""
-    view = memoryview(data)
     out = bytearray()
-    for start in range(0, len(view), STORED):
-        part = view[start : start + STORED]
-        n = len(part)
-        out += bytes((last and start + n == len(view), n & 255, n >> 8, 255 - (n & 255), 255 - (n >> 8)))
-        out += part
+    blocks.append(out, data, last=last)
     return out
 
 
@@ -83,15 +74,12 @@ def trailer(crc: int, nbytes: int) -> bytes:
     return crc.to_bytes(4, "little") + (nbytes & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def checksum(blocks: Buffer) -> tuple[int, int]:
-    """CRC-32 and number of the bytes in stored ``blocks``."""
-    view = memoryview(blocks)
-    crc = at = n = 0
-    while at < len(view):
-        size = view[at + 1] | view[at + 2] << 8
-        crc = zlib.crc32(view[at + 5 : at + 5 + size], crc)
-        at += 5 + size
-        n += size
+def checksum(data: Buffer) -> tuple[int, int]:
+    """CRC-32 and number of the bytes in stored blocks."""
+    crc = n = 0
+    for part in blocks.contents(data):
+        crc = zlib.crc32(part, crc)
+        n += len(part)
     return crc, n
 
 

@@ -13,14 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from s3facade.codecs import stored
 from s3facade.core.operators import Block, Buffer
 
-STORED = 65535
-"""Bytes of a stored block at most."""
 HEAD = b"\x78\x01"
 """Of a zlib stream: a window of 32 KiB, fastest compression."""
-END = b"\x01\x00\x00\xff\xff"
-"""The last block of a stream, which is empty."""
 _FRAME = 12
 """Bytes of a chunk but its data."""
 
@@ -49,7 +46,7 @@ class PngRows:
     def nbytes(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
         """Rows, five bytes per stored block, and the frame of the chunk."""
         raw = self.rows(shape, dtype)
-        return _FRAME + len(HEAD) * self.first + raw + 5 * -(-raw // STORED)
+        return _FRAME + len(HEAD) * self.first + stored.nbytes(raw)
 
     def encode(self, block: Block) -> Buffer:
         """The chunk."""
@@ -62,9 +59,7 @@ class PngRows:
         out = bytearray(struct.pack(">I", self.nbytes(block.shape, block.dtype) - _FRAME) + b"IDAT")
         if self.first:
             out += HEAD
-        for at in range(0, len(raw), STORED):
-            part = raw[at : at + STORED]
-            out += struct.pack("<BHH", 0, len(part), len(part) ^ 0xFFFF) + part
+        stored.append(out, raw)
         with memoryview(out) as view:
             checksum = zlib.crc32(view[4:])
         out += struct.pack(">I", checksum)
@@ -73,13 +68,9 @@ class PngRows:
     def checksum(self, data: Buffer) -> tuple[int, int]:
         """Adler-32 of the rows in an encoded chunk, and their number of bytes."""
         found, total = 1, 0
-        view = memoryview(data)[8 + len(HEAD) * self.first : -4]
-        at = 0
-        while at < len(view):
-            length = int.from_bytes(view[at + 1 : at + 3], "little")
-            found = zlib.adler32(view[at + 5 : at + 5 + length], found)
-            total += length
-            at += 5 + length
+        for part in stored.contents(memoryview(data)[8 + len(HEAD) * self.first : -4]):
+            found = zlib.adler32(part, found)
+            total += len(part)
         return found, total
 
 

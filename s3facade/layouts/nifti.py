@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from s3facade.codecs import nifti as codec
 from s3facade.codecs.nifti import NiftiVoxels
+from s3facade.codecs.stored import LAST
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Derived, Image, Opened, Source, sources
@@ -118,7 +119,7 @@ class _Layout:
         self._first = replace(plain, packing="blocks") if packed else plain
         self._rest = self._first if self._whole else replace(plain, packing="member")
         self._head = codec.HEAD + bytes(codec.stored(head)) if packed else head
-        ends = 0 if not packed else len(codec.LAST) + 8
+        ends = 0 if not packed else len(LAST) + 8
         first = self._first.nbytes(self._unit, spec.dtype)
         rest = self._rest.nbytes(self._unit, spec.dtype)
         self.size = len(self._head) + first + (self._count - 1) * rest + ends
@@ -128,7 +129,7 @@ class _Layout:
             return Object((Literal(self._head), self._units(0, self._count)))
         # What looks at the beginning alone must find the header and voxels in one member; the validator of BIDS does.
         one = self._count if self._whole else 1
-        ending = (Literal(codec.LAST), Run(1, 8, partial(self._checksum, one)))
+        ending = (Literal(LAST), Run(1, 8, partial(self._checksum, one)))
         rest = () if self._whole or self._count == 1 else (self._units(1, self._count),)
         return Object((Literal(self._head), self._units(0, one), *ending, *rest))
 

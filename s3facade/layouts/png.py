@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from s3facade.codecs.png import END, PngRows, chunk, joined
+from s3facade.codecs.png import PngRows, chunk, joined
+from s3facade.codecs.stored import LAST
 from s3facade.core.errors import BadSource, Unsupported
 from s3facade.core.identity import digest
 from s3facade.core.image import Dataset, Image
@@ -24,7 +25,7 @@ BAND = 1 << 20
 """Bytes of rows that are made at a time, about."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TYPES = ("uint8", "uint16")
-_TAIL = len(END) + 4
+_TAIL = len(LAST) + 4
 _MOST = 2**31 - 1
 
 
@@ -154,7 +155,7 @@ def _ended(measured: Sequence[tuple[int, int]]) -> bytes:
     found = measured[0]
     for more in measured[1:]:
         found = joined(found, more)
-    return chunk(b"IDAT", END + struct.pack(">I", found[0]))
+    return chunk(b"IDAT", LAST + struct.pack(">I", found[0]))
 
 
 def _physical(spec: Spec) -> bytes:
