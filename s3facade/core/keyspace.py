@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeAlias
 
-from s3facade.core.named import NamedGrid
+from s3facade.core.named import NamedGrid, remainder
 from s3facade.core.objects import Object
 
 
@@ -78,6 +78,27 @@ class Grid:
             if not "\x20" < text < "0":
                 raise ValueError(f"{text!r} does not sort before the digits")
 
+    def parse(self, key: str) -> tuple[int, ...] | None:
+        """The index that ``key`` stands for; None if it is not one of the grid's keys."""
+        if self.suffix:
+            if not key.endswith(self.suffix):
+                return None
+            key = key[: -len(self.suffix)]
+        tokens = key.split(self.separator)
+        if len(tokens) != len(self.shape):
+            return None
+        index = []
+        for token, n in zip(tokens, self.shape, strict=True):
+            digits = token.isascii() and token.isdigit() and len(token) < 20
+            if not digits or str(int(token)) != token or int(token) >= n:
+                return None
+            index.append(int(token))
+        return tuple(index)
+
+    def keys(self, base: str, bound: str) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Indices and whole keys ``>= bound``, in text order; all keys start with ``base``."""
+        return _numbers(self, base, bound, ())
+
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
@@ -108,7 +129,7 @@ def find(node: Node, key: str, resolve: Resolve) -> File | None:
         if isinstance(node, Deferred):
             node = resolve(node)
         if isinstance(node, Grid | NamedGrid):
-            index = _parse(node, key) if isinstance(node, Grid) else node.parse(key)
+            index = node.parse(key)
             return None if index is None else node.leaf(index)
         if isinstance(node, File):
             return None
@@ -120,23 +141,6 @@ def find(node: Node, key: str, resolve: Resolve) -> File | None:
             opened = resolve(child) if isinstance(child, Deferred) else child
             return opened if isinstance(opened, File) else None
         node, key = child, rest
-
-
-def _parse(node: Grid, key: str) -> tuple[int, ...] | None:
-    if node.suffix:
-        if not key.endswith(node.suffix):
-            return None
-        key = key[: -len(node.suffix)]
-    tokens = key.split(node.separator)
-    if len(tokens) != len(node.shape):
-        return None
-    index = []
-    for token, n in zip(tokens, node.shape, strict=True):
-        digits = token.isascii() and token.isdigit() and len(token) < 20
-        if not digits or str(int(token)) != token or int(token) >= n:
-            return None
-        index.append(int(token))
-    return tuple(index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +191,6 @@ def successor(prefix: str) -> str:
     return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
-def _rest(base: str, bound: str) -> str | None:
-    """What ``bound`` demands of the keys below ``base``: "" for nothing, None if all of them lie before it."""
-    if bound.startswith(base):
-        return bound[len(base) :]
-    return "" if base > bound else None
-
-
 def _walk(
     node: Node, base: str, bound: str, closed: Callable[[str], bool], resolve: Resolve
 ) -> Iterator[tuple[str, File | None]]:
@@ -208,13 +205,10 @@ def _walk(
     if isinstance(node, File):
         if base >= bound:
             yield base, node
-    elif isinstance(node, Grid):
-        for index, key in _numbers(node, base, bound, ()):
-            yield key, node.leaf(index)
-    elif isinstance(node, NamedGrid):
+    elif isinstance(node, Grid | NamedGrid):
         for index, key in node.keys(base, bound):
             yield key, node.leaf(index)
-    elif (rest := _rest(base, bound)) is not None:
+    elif (rest := remainder(base, bound)) is not None:
         start = bisect_left(node.order, (rest,))
         if start and rest.startswith(node.order[start - 1][0]):
             start -= 1
@@ -229,7 +223,7 @@ def _numbers(node: Grid, base: str, bound: str, outer: tuple[int, ...]) -> Itera
     last = axis == len(node.shape) - 1
     tail = node.suffix if last else node.separator
     n = node.shape[axis]
-    rest = _rest(base, bound)
+    rest = remainder(base, bound)
     value = None if rest is None else seek(rest, tail, n, last=last)
     while value is not None:
         if last:

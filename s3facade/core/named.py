@@ -75,11 +75,8 @@ class NamedGrid:
 
     def _below(self, base: str, bound: str, outer: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
         """Keys whose first words, those of ``outer``, are in ``base`` already."""
-        if bound.startswith(base):
-            rest = bound[len(base) :]
-        elif base > bound:
-            rest = ""
-        else:
+        rest = remainder(base, bound)
+        if rest is None:
             return
         order = self.order[len(outer)]
         last = len(outer) == len(self.words) - 1
@@ -91,3 +88,10 @@ class NamedGrid:
                 yield (*outer, i), base + token
             else:
                 yield from self._below(base + token, bound, (*outer, i))
+
+
+def remainder(base: str, bound: str) -> str | None:
+    """What ``bound`` demands of the keys below ``base``: "" for nothing, None if all of them lie before it."""
+    if bound.startswith(base):
+        return bound[len(base) :]
+    return "" if base > bound else None
