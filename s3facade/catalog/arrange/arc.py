@@ -15,7 +15,6 @@ from typing import TypeVar
 from s3facade.catalog.arrange import arc_tables as tables
 from s3facade.catalog.arrange.arc_tables import Part
 from s3facade.catalog.arrange.desk import Desk
-from s3facade.config.views.arc import TermConfig
 from s3facade.core.errors import ConfigError
 from s3facade.layouts.arc.isa import (
     ASSAY,
@@ -26,6 +25,7 @@ from s3facade.layouts.arc.isa import (
     Person,
     Sheet,
     Study,
+    Term,
     assay,
     investigation,
     study,
@@ -119,8 +119,8 @@ def _assay(name: str, parts: Sequence[Part]) -> Assay:
         name,
         _agreed(parts, "about_assay.title", [p.config.assay_title for p in parts]),
         _agreed(parts, "about_assay.description", [p.config.assay_description for p in parts]),
-        tables.worded(_agreed(parts, "measurement", [p.config.measurement for p in parts]) or TermConfig()),
-        tables.worded(_agreed(parts, "technology", [p.config.technology for p in parts]) or TermConfig()),
+        _agreed(parts, "measurement", [p.config.measurement for p in parts]),
+        _agreed(parts, "technology", [p.config.technology for p in parts]),
         _agreed(parts, "platform", [p.config.platform for p in parts]),
         _people(parts),
     )
@@ -128,7 +128,7 @@ def _assay(name: str, parts: Sequence[Part]) -> Assay:
 
 def _agreed(parts: Sequence[Part], key: str, values: Sequence[T]) -> T:
     """What data sets say of something that is one thing: those that say nothing go with the others."""
-    said = [(part, value) for part, value in zip(parts, values, strict=True) if value not in ("", TermConfig())]
+    said = [(part, value) for part, value in zip(parts, values, strict=True) if value not in ("", Term())]
     if not said:
         return values[0]
     first, value = said[0]
@@ -156,7 +156,7 @@ def _publications(parts: Iterable[Part]) -> tuple[Mapping[str, str], ...]:
     return tuple(found)
 
 
-def _terms(part: Part) -> list[TermConfig]:
+def _terms(part: Part) -> list[Term]:
     return [*part.terms.values(), part.config.measurement, part.config.technology]
 
 

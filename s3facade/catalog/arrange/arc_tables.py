@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from s3facade.config.views.arc import ArcConfig, TermConfig
+from s3facade.config.views.arc import ArcConfig
 from s3facade.layouts.arc.isa import Column, Sheet, Term, table
 from s3facade.layouts.arc.workbook import ROWS
 from s3facade.layouts.bids.tables import MISSING, Rows
@@ -44,7 +44,7 @@ class Part:
     """Of the data set: who did it, unless ``config`` says."""
 
     @property
-    def terms(self) -> Mapping[str, TermConfig]:
+    def terms(self) -> Mapping[str, Term]:
         """Terms of ontologies by words."""
         return self.config.terms or {}
 
@@ -77,11 +77,6 @@ def ontologies(sheets: Iterable[Sheet]) -> set[str]:
     return found
 
 
-def worded(config: TermConfig) -> Term:
-    """A term as it was told."""
-    return Term(config.name, config.source, config.accession)
-
-
 def _sheets(name: str, tables: Iterable[Sequence[Column]]) -> list[Sheet]:
     """Tables on sheets called ``sampling``, ``sampling 2`` …: of one with more rows than a sheet has, several."""
     names = (f"{name} {n}" if n > 1 else name for n in count(1))
@@ -93,7 +88,7 @@ def _sheets(name: str, tables: Iterable[Sequence[Column]]) -> list[Sheet]:
     ]
 
 
-def _sampling(participants: Rows, samples: Rows, terms: Mapping[str, TermConfig]) -> list[Column]:
+def _sampling(participants: Rows, samples: Rows, terms: Mapping[str, Term]) -> list[Column]:
     """Which samples were taken from whom; participants without samples are samples themselves."""
     rows = [(subject, sample) for sample, subject in sorted(samples.known, key=lambda key: (key[1], key[0]))]
     sampled = {subject for subject, _ in rows}
@@ -107,7 +102,7 @@ def _sampling(participants: Rows, samples: Rows, terms: Mapping[str, TermConfig]
     return columns
 
 
-def _imaging(data: Sequence[Made], terms: Mapping[str, TermConfig]) -> list[Column]:
+def _imaging(data: Sequence[Made], terms: Mapping[str, Term]) -> list[Column]:
     """Which data were made of which sample, and how."""
     names = list(dict.fromkeys(name for made in data for name in made.facts))
     columns = [Column("Input [Sample Name]", [_sample(made.participant, made.sample) for made in data])]
@@ -143,11 +138,11 @@ def _said(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _worded(value: str, name: str, terms: Mapping[str, TermConfig]) -> Term:
+def _worded(value: str, name: str, terms: Mapping[str, Term]) -> Term:
     """A value with the term that it is known to stand for."""
     value = "" if value == MISSING else value
     if value in terms:
-        return worded(terms[value])
+        return terms[value]
     if name == "species" and value:
         try:
             number = organism_of(value).removeprefix("NCBI:txid")

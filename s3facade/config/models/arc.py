@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from s3facade.config.models.base import Model
-from s3facade.config.views.arc import ArcConfig, TermConfig
+from s3facade.config.views.arc import ArcConfig
+from s3facade.layouts.arc import isa
 from s3facade.layouts.arc.workbook import missing
 from s3facade.layouts.ro_crate.identifiers import orcid_of
 
@@ -34,9 +35,9 @@ class TermModel(Model):
     accession: str = ""
     """Address of the term."""
 
-    def resolve(self) -> TermConfig:
+    def resolve(self) -> isa.Term:
         """The same as plain data."""
-        return TermConfig(self.name, self.source, self.accession)
+        return isa.Term(self.name, self.source, self.accession)
 
 
 def _term(value: object) -> object:
@@ -164,5 +165,5 @@ def _said(model: Model) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def _named(term: TermModel, word: str) -> TermConfig:
-    return TermConfig(term.name or word, term.source, term.accession)
+def _named(term: TermModel, word: str) -> isa.Term:
+    return isa.Term(term.name or word, term.source, term.accession)

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class TermConfig:
-    """A word, and the term of an ontology that it stands for."""
-
-    name: str = ""
-    source: str = ""
-    """Short name of the ontology."""
-    accession: str = ""
-    """Address of the term."""
+from s3facade.layouts.arc.isa import Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +26,12 @@ class ArcConfig:
     study_description: str = ""
     assay_title: str = ""
     assay_description: str = ""
-    measurement: TermConfig = TermConfig()
-    technology: TermConfig = TermConfig()
+    measurement: Term = field(default_factory=Term)
+    technology: Term = field(default_factory=Term)
     platform: str = ""
     people: tuple[Mapping[str, str], ...] = ()
     """By ``first``, ``last``, ``orcid``, ``email``, ``affiliation`` and ``role``."""
     publications: tuple[Mapping[str, str], ...] = ()
     """By ``doi``, ``pubmed``, ``title``, ``authors`` and ``status``."""
-    terms: Mapping[str, TermConfig] | None = None
+    terms: Mapping[str, Term] | None = None
     """Terms by words: a column whose value is one of these words is told with its term."""

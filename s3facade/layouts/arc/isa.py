@@ -6,7 +6,7 @@ Pure: what is known from names and tables goes in, rows come out; `s3facade.layo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from s3facade.core.identity import digest
 
@@ -40,7 +40,7 @@ class Sheet:
 class Term:
     """A value with the term of an ontology behind it."""
 
-    name: str
+    name: str = ""
     source: str = ""
     """Short name of the ontology: ``NCBITaxon``."""
     accession: str = ""
@@ -84,8 +84,8 @@ class Assay:
     identifier: str
     title: str = ""
     description: str = ""
-    measurement: Term = field(default_factory=lambda: Term(""))
-    technology: Term = field(default_factory=lambda: Term(""))
+    measurement: Term = Term()
+    technology: Term = Term()
     platform: str = ""
     people: tuple[Person, ...] = ()
 
