@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.browser.shots import CHROMIUM, NODE
+from conformance.browser.shots import NODE, answering, driven
 
 MODULES = NODE / "node_modules"
 PAGE = Path(__file__).parent / "zarr_page.mjs"
@@ -100,27 +98,9 @@ def visit(ask: Mapping[str, str], names: Iterable[str], scratch: Path, *, timeou
         f'<script type="module" src="/{PAGE.name}"></script>'
     )
     server = _Server(html)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        order = {
-            "url": f"http://127.0.0.1:{server.server_port}/",
-            "png": str(scratch / "page.png"),
-            "chromium": CHROMIUM,
-            "ready": "window.done === true",
-            "timeout": timeout * 1000,
-            "settle": 200,
-            "port": urlsplit(ask["url"]).port,
-        }
-        command = ["node", str(NODE / "shot.mjs"), json.dumps(order)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout + 90)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    noted = json.loads(done.stdout)
+    with answering(server) as url:
+        order = {"url": url, "ready": "window.done === true", "settle": 200, "port": urlsplit(ask["url"]).port}
+        noted = driven(order, scratch / "page.png", timeout)
     if server.said is None:
         raise RuntimeError(f"the page did not report: {noted}")
     console = [(message["text"], message["url"]) for message in noted["console"]]

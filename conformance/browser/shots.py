@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -86,31 +89,50 @@ def screenshot(
     try:
         viewer.set_state(state)
         page = viewer.get_viewer_url()
-        ask = {
-            "url": page,
-            "png": str(png),
-            "chromium": CHROMIUM,
-            "ready": READY,
-            "timeout": timeout * 1000,
-            "port": urlsplit(url).port,
-            "width": size[0],
-            "height": size[1],
-        }
-        done = subprocess.run(
-            ["node", str(NODE / "shot.mjs"), json.dumps(ask)], capture_output=True, text=True, check=False, timeout=150
-        )
+        order = {"url": page, "ready": READY, "port": urlsplit(url).port, "width": size[0], "height": size[1]}
+        said = driven(order, png, timeout)
     finally:
         neuroglancer.stop()
+    said["console"] = [message for message in said["console"] if "favicon.ico" not in message["url"]]
+    return taken(said, png)
+
+
+def driven(order: Mapping[str, Any], png: Path, timeout: float) -> dict[str, Any]:
+    """Have Chromium open a page as ``conformance/node/shot.mjs`` is told, and take a screenshot; what was noted.
+
+    Raises:
+        RuntimeError: The browser did not start, or ended.
+    """
+    ask = {**order, "png": str(png), "chromium": CHROMIUM, "timeout": timeout * 1000}
+    command = ["node", str(NODE / "shot.mjs"), json.dumps(ask)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout + 90)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    said = json.loads(done.stdout)
+    return dict(json.loads(done.stdout))
+
+
+def taken(said: Mapping[str, Any], png: Path) -> Shot:
+    """What a viewer showed and said."""
     return Shot(
         ready=said["ready"],
         pixels=np.asarray(imagecodecs.png_decode(png.read_bytes()))[..., :3],
-        console=[f"{m['type']}: {m['text']} {m['url']}" for m in said["console"] if "favicon.ico" not in m["url"]],
+        console=[f"{m['type']}: {m['text']} {m['url']}" for m in said["console"]],
         failed=[f"{f['reason']} {f['url']}" for f in said["failed"] if f["reason"] != "net::ERR_ABORTED"],
         responses=said["responses"],
     )
+
+
+@contextmanager
+def answering(server: ThreadingHTTPServer) -> Iterator[str]:
+    """The address of a server that hands out pages meanwhile, from another port than the one under test."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def grey(low: float, high: float) -> str:

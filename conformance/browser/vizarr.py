@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
-import subprocess
-import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import imagecodecs
-import numpy as np
-
-from conformance.browser.shots import CHROMIUM, NODE, Shot, available
+from conformance.browser.shots import Shot, answering, available, driven, taken
 from conformance.server import ROOT
 
 BUILT = ROOT / "conformance" / ".cache" / "vizarr"
@@ -63,34 +57,14 @@ def show(
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(BUILT)))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     more = "".join(f"&{name}={quote(value)}" for name, value in query.items())
-    ask = {
-        "url": f"http://127.0.0.1:{server.server_port}/?source={url}/{quote(key)}{more}",
-        "png": str(png),
-        "chromium": CHROMIUM,
+    order = {
         "ready": DRAWN.format(chunks=chunks),
-        "timeout": timeout * 1000,
         "settle": settle * 1000,
         "port": urlsplit(url).port,
         "width": size[0],
         "height": size[1],
     }
-    try:
-        command = ["node", str(NODE / "shot.mjs"), json.dumps(ask)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout + 90)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    said = json.loads(done.stdout)
-    return Shot(
-        ready=said["ready"],
-        pixels=np.asarray(imagecodecs.png_decode(png.read_bytes()))[..., :3],
-        console=[f"{m['type']}: {m['text']} {m['url']}" for m in said["console"]],
-        failed=[f"{f['reason']} {f['url']}" for f in said["failed"] if f["reason"] != "net::ERR_ABORTED"],
-        responses=said["responses"],
-    )
+    with answering(server) as viewer:
+        said = driven({"url": f"{viewer}?source={url}/{quote(key)}{more}", **order}, png, timeout)
+    return taken(said, png)
